@@ -1,0 +1,2 @@
+// Package ops serves a node's HTTP port for operators: /metrics, /healthz and /readyz.
+package ops
