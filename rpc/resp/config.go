@@ -1,0 +1,65 @@
+package resp
+
+import (
+	"crypto/tls"
+	"log/slog"
+	"time"
+)
+
+// Config is what the front end is started with. Most of it can be changed later through CONFIG SET.
+type Config struct {
+	// RequirePass is the password of the default user; empty means none.
+	RequirePass string
+	// ProtectedMode refuses connections from other machines while RequirePass is empty and Exposed is not set.
+	ProtectedMode bool
+	// MaxClients bounds open client connections. 10000 by default.
+	MaxClients int
+	// Timeout closes a connection that sent nothing for so long; 0 never does.
+	Timeout time.Duration
+	// TCPKeepAlive is the interval of keep-alive probes; 300 s by default.
+	TCPKeepAlive time.Duration
+	// MaxBulkLen bounds one argument in bytes (proto-max-bulk-len); 512 MB by default, at least 1 MB.
+	MaxBulkLen int64
+	// QueryBufferLimit bounds the unexecuted bytes of one connection (client-query-buffer-limit); 1 GB by default.
+	QueryBufferLimit int64
+	// PushBufferLimit bounds what waits for a slow reader of invalidations (the pubsub class of
+	// client-output-buffer-limit); 32 MB by default. Beyond it the connection is closed.
+	PushBufferLimit int64
+	// ParkTimeout is how long a command waits for a group to have a leader; 2 s by default.
+	ParkTimeout time.Duration
+	// TrackingTableMaxKeys bounds the keys that client-side caches are remembered for; 1,000,000 by default.
+	TrackingTableMaxKeys int
+	// SlowlogSlowerThan logs commands that took so long; negative logs none. 10 ms by default.
+	SlowlogSlowerThan time.Duration
+	// SlowlogMaxLen bounds the slow log; 128 by default.
+	SlowlogMaxLen int
+	// TopologyNudge lets a connection's first command after a topology change be answered by a MOVED to this node
+	// itself, without being executed, so that the client reads the new map (PROTOCOL: gratuitous MOVED).
+	TopologyNudge bool
+	// StaleReads lets READONLY connections read a follower's present state without asking the leader.
+	StaleReads bool
+	// EnableDebug is Redis's enable-debug-command: "no", "local" or "yes".
+	EnableDebug string
+	// TLS encrypts client connections if set.
+	TLS *tls.Config
+	// Log receives what an operator should see. slog.Default() if nil.
+	Log *slog.Logger
+}
+
+// DefaultConfig is Redis's defaults where Redis has the setting.
+func DefaultConfig() Config {
+	return Config{
+		ProtectedMode:        true,
+		MaxClients:           10000,
+		TCPKeepAlive:         300 * time.Second,
+		MaxBulkLen:           512 << 20,
+		QueryBufferLimit:     1 << 30,
+		PushBufferLimit:      32 << 20,
+		ParkTimeout:          2 * time.Second,
+		TrackingTableMaxKeys: 1_000_000,
+		SlowlogSlowerThan:    10 * time.Millisecond,
+		SlowlogMaxLen:        128,
+		TopologyNudge:        true,
+		EnableDebug:          "no",
+	}
+}
