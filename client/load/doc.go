@@ -1,0 +1,7 @@
+// Package load generates load on any Redis Cluster and measures it: throughput, latency as HDR histograms, and the
+// CPU time of server processes per operation.
+//
+// Every connection is one goroutine that sends pipelines of one node's keys. A closed loop sends the next pipeline when the
+// last is answered; an open loop has a schedule and measures latency from the scheduled time, so that a stalled server
+// cannot hide its stall (coordinated omission).
+package load

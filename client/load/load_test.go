@@ -1,0 +1,165 @@
+package load
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/quorate/quorate/client"
+)
+
+func TestAppendKey(t *testing.T) {
+	for n, want := range map[uint32]string{0: "k:xxxxx000000000", 7: "k:xxxxx000000007", 99_999_999: "k:xxxxx099999999"} {
+		if got := string(appendKey(nil, n, 16)); got != want {
+			t.Errorf("key %d is %q, want %q", n, got, want)
+		}
+	}
+	if got := string(appendKey(nil, 5, minKeySize)); got != "k:000000005" {
+		t.Errorf("shortest key is %q", got)
+	}
+}
+
+func TestCheckRefuses(t *testing.T) {
+	good := Plan{Seeds: []string{"a:1"}, Clients: 1, Pipeline: 1, Keys: 1, KeySize: 16, Duration: 1}
+	if err := good.Check(); err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(*Plan){
+		"no seeds":      func(p *Plan) { p.Seeds = nil },
+		"no clients":    func(p *Plan) { p.Clients = 0 },
+		"no pipeline":   func(p *Plan) { p.Pipeline = 0 },
+		"reads over 1":  func(p *Plan) { p.Reads = 1.1 },
+		"short keys":    func(p *Plan) { p.KeySize = minKeySize - 1 },
+		"flat zipf":     func(p *Plan) { p.Zipf = 1 },
+		"no duration":   func(p *Plan) { p.Duration = 0 },
+		"too many keys": func(p *Plan) { p.Keys = 1 << 30 },
+	} {
+		p := good
+		change(&p)
+		if p.Check() == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+// lineServer answers each command (of redis protocol, arrays only) by what answer returns for its first word.
+func lineServer(t *testing.T, answer func(addr, cmd string) string) string {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	go func() {
+		for {
+			nc, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer nc.Close()
+				r := bufio.NewReader(nc)
+				for {
+					cmd, err := readCommand(r)
+					if err != nil {
+						return
+					}
+					if _, err := nc.Write([]byte(answer(ln.Addr().String(), cmd))); err != nil {
+						return
+					}
+				}
+			}()
+		}
+	}()
+	return ln.Addr().String()
+}
+
+func readCommand(r *bufio.Reader) (string, error) {
+	line := func() (string, error) { s, err := r.ReadString('\n'); return strings.TrimSpace(s), err }
+	head, err := line()
+	if err != nil {
+		return "", err
+	}
+	var n int
+	if _, err := fmt.Sscanf(head, "*%d", &n); err != nil {
+		return "", err
+	}
+	var words []string
+	for range n {
+		if _, err := line(); err != nil {
+			return "", err
+		}
+		w, err := line()
+		if err != nil {
+			return "", err
+		}
+		words = append(words, w)
+	}
+	return strings.Join(words, " "), nil
+}
+
+func slotsReply(addr string) string {
+	host, port, _ := net.SplitHostPort(addr)
+	return fmt.Sprintf("*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$%d\r\n%s\r\n:%s\r\n", len(host), host, port)
+}
+
+func TestRunCountsWhatItSaw(t *testing.T) {
+	addr := lineServer(t, func(addr, cmd string) string {
+		switch verb, _, _ := strings.Cut(cmd, " "); verb {
+		case "CLUSTER":
+			return slotsReply(addr)
+		case "GET":
+			return "$-1\r\n"
+		default:
+			return "+OK\r\n"
+		}
+	})
+	plan := Plan{Seeds: []string{addr}, Clients: 3, Pipeline: 4, Reads: 0.5, Keys: 100, KeySize: 16, ValueSize: 8, Duration: 200 * time.Millisecond}
+	if err := Fill(t.Context(), plan); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Run(t.Context(), plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Ops == 0 || r.Ops%4 != 0 || r.Misses == 0 || r.Errors != 0 || r.P50 <= 0 || r.Max < r.P99 {
+		t.Fatalf("got %+v", r)
+	}
+}
+
+func TestRunReportsErrors(t *testing.T) {
+	addr := lineServer(t, func(addr, cmd string) string {
+		if strings.HasPrefix(cmd, "CLUSTER") {
+			return slotsReply(addr)
+		}
+		return "-MOVED 1 127.0.0.1:1\r\n"
+	})
+	plan := Plan{Seeds: []string{addr}, Clients: 1, Pipeline: 1, Keys: 10, KeySize: 16, Duration: 100 * time.Millisecond}
+	r, err := Run(t.Context(), plan)
+	if err != nil || r.Redirects == 0 || !strings.Contains(r.FirstError, "MOVED") {
+		t.Fatalf("got %+v, %v", r, err)
+	}
+	if err := Fill(t.Context(), plan); err == nil {
+		t.Fatal("filling a cluster that refuses gives no error")
+	}
+}
+
+func TestClusterFollowsMoved(t *testing.T) {
+	var second string
+	first := lineServer(t, func(addr, cmd string) string {
+		if strings.HasPrefix(cmd, "CLUSTER") {
+			return slotsReply(addr)
+		}
+		return "-MOVED 1 " + second + "\r\n"
+	})
+	second = lineServer(t, func(_, cmd string) string { return "+" + cmd + "\r\n" })
+	c := client.NewCluster([]string{first}, client.Options{})
+	defer c.Close()
+	v, err := c.Do(context.Background(), "k", "GET", "k")
+	if err != nil || v.Str != "GET k" || c.Owner("k") != second {
+		t.Fatalf("got %+v, %v, owner %s", v, err, c.Owner("k"))
+	}
+}

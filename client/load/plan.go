@@ -1,0 +1,81 @@
+package load
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Plan is one measurement.
+type Plan struct {
+	// Seeds are host:port of cluster nodes; Password authenticates.
+	Seeds    []string
+	Password string
+	// Clients is the number of connections in all, spread evenly over the nodes that own slots.
+	Clients int
+	// Pipeline is how many commands a connection sends at once.
+	Pipeline int
+	// Reads is the share of GETs, 0 to 1; the rest are SETs.
+	Reads float64
+	// Keys is the size of the key space; KeySize and ValueSize are in bytes.
+	Keys, KeySize, ValueSize int
+	// Zipf skews the choice of keys (exponent, above 1); 0 is uniform.
+	Zipf float64
+	// Rate is the open loop's operations per second over all connections; 0 is a closed loop.
+	Rate float64
+	// Warmup is run before the measurement, unmeasured.
+	Warmup, Duration time.Duration
+	// Pids are server processes whose CPU time is counted.
+	Pids []int
+	// Progress, if set, is called about five times a second.
+	Progress func(Progress)
+}
+
+// Progress is the state of a running measurement.
+type Progress struct {
+	Elapsed, Total time.Duration
+	Ops, Errors    int64
+}
+
+// Check refuses plans that cannot run.
+func (p Plan) Check() error {
+	switch {
+	case len(p.Seeds) == 0:
+		return errors.New("no address of a cluster node")
+	case p.Clients < 1 || p.Clients > 50_000:
+		return fmt.Errorf("%d clients: want 1 to 50000", p.Clients)
+	case p.Pipeline < 1 || p.Pipeline > 10_000:
+		return fmt.Errorf("pipeline %d: want 1 to 10000", p.Pipeline)
+	case p.Reads < 0 || p.Reads > 1:
+		return fmt.Errorf("read share %v: want 0 to 1", p.Reads)
+	case p.Keys < 1 || p.Keys > 100_000_000:
+		return fmt.Errorf("%d keys: want 1 to 100 million", p.Keys)
+	case p.KeySize < minKeySize || p.KeySize > 1<<16:
+		return fmt.Errorf("key size %d: want %d to 65536 bytes", p.KeySize, minKeySize)
+	case p.ValueSize < 0 || p.ValueSize > 64<<20:
+		return fmt.Errorf("value size %d: want 0 to 64 MiB", p.ValueSize)
+	case p.Zipf != 0 && p.Zipf <= 1:
+		return fmt.Errorf("zipf exponent %v: want more than 1, or 0 for uniform", p.Zipf)
+	case p.Duration <= 0:
+		return errors.New("the duration must be positive")
+	}
+	return nil
+}
+
+// minKeySize holds "k:" and nine digits.
+const minKeySize = 11
+
+// appendKey writes key number n, padded to size bytes.
+func appendKey(b []byte, n uint32, size int) []byte {
+	start := len(b)
+	b = append(b, "k:"...)
+	for range size - minKeySize {
+		b = append(b, 'x')
+	}
+	b = append(b, "000000000"...)
+	for i := start + size - 1; n > 0; i-- {
+		b[i] = byte('0' + n%10)
+		n /= 10
+	}
+	return b
+}
