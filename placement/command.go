@@ -1,0 +1,148 @@
+package placement
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/quorate/quorate/placement/topology"
+
+	"github.com/quorate/quorate/fsm/slot"
+)
+
+// Change is what a command does to the State: one of the types below and nothing else.
+type Change interface {
+	// kind is the change's name in the log. It is part of the format: never rename.
+	kind() string
+	// edit checks the command's own conditions and edits s in place; an error refuses the command.
+	edit(s *State) error
+}
+
+// Init founds the cluster. Repeating it with the same cluster id changes nothing.
+type Init struct {
+	Cluster string `json:"cluster"`
+	// Nodes are the founders with their addresses; those with Voter set vote in placement's Raft group.
+	Nodes []topology.Node `json:"nodes"`
+	// Groups and Replicas are what the driver is to create.
+	Groups   int               `json:"groups"`
+	Replicas int               `json:"replicas"`
+	Settings topology.Settings `json:"settings"`
+}
+
+// RegisterNode adds a node, or records what changed about one that is known: identity is the id, everything else may
+// change. An address that another node had is taken from it. Voter is ignored.
+type RegisterNode struct {
+	Node topology.Node `json:"node"`
+}
+
+// CreateGroups makes the first groups. They must own every slot exactly once.
+type CreateGroups struct {
+	Groups []topology.Group `json:"groups"`
+}
+
+// SetSettings replaces the cluster-wide settings.
+type SetSettings struct {
+	Settings topology.Settings `json:"settings"`
+}
+
+// PreferLeader puts Node first among Group's members.
+type PreferLeader struct {
+	Group slot.GroupID    `json:"group"`
+	Node  topology.NodeID `json:"node"`
+}
+
+// RemoveNode forgets a node that hosts no replica and no placement voter.
+type RemoveNode struct {
+	Node topology.NodeID `json:"node"`
+}
+
+// Command is a Change on its way through the log.
+type Command struct {
+	Change Change
+}
+
+// version of the encoding of commands. A node that reads a newer one stops (it cannot know what the entry means).
+const version = 1
+
+// MaxCommand bounds an encoded command, in bytes: CreateGroups of 16384 groups is the largest.
+const MaxCommand = 16 << 20
+
+type envelope struct {
+	Version int             `json:"v"`
+	Kind    string          `json:"kind"`
+	Body    json.RawMessage `json:"body"`
+}
+
+// Encode writes c for the log.
+func (c Command) Encode() ([]byte, error) {
+	body, err := json.Marshal(c.Change)
+	if err != nil {
+		return nil, fmt.Errorf("command %s: encode: %w", c.Change.kind(), err)
+	}
+	return json.Marshal(envelope{Version: version, Kind: c.Change.kind(), Body: body})
+}
+
+// Decode reads what Encode writes. Unknown versions, kinds, fields and trailing bytes are errors.
+func Decode(data []byte) (Command, error) {
+	if len(data) > MaxCommand {
+		return Command{}, fmt.Errorf("command: %d bytes: at most %d", len(data), MaxCommand)
+	}
+	var e envelope
+	if err := strict(data, &e); err != nil {
+		return Command{}, fmt.Errorf("command: decode: %w", err)
+	}
+	if e.Version != version {
+		return Command{}, fmt.Errorf("command: version %d: this build reads version %d; upgrade it", e.Version, version)
+	}
+	change, err := decodeBody(e.Kind, e.Body)
+	if err != nil {
+		return Command{}, fmt.Errorf("command %.40q: decode: %w", e.Kind, err)
+	}
+	return Command{Change: change}, nil
+}
+
+func decodeBody(kind string, body []byte) (Change, error) {
+	switch kind {
+	case Init{}.kind():
+		return decodeAs[Init](body)
+	case RegisterNode{}.kind():
+		return decodeAs[RegisterNode](body)
+	case CreateGroups{}.kind():
+		return decodeAs[CreateGroups](body)
+	case SetSettings{}.kind():
+		return decodeAs[SetSettings](body)
+	case PreferLeader{}.kind():
+		return decodeAs[PreferLeader](body)
+	case RemoveNode{}.kind():
+		return decodeAs[RemoveNode](body)
+	}
+	return nil, errors.New("unknown kind; was it written by a newer version?")
+}
+
+func decodeAs[T Change](body []byte) (Change, error) {
+	var c T
+	err := strict(body, &c)
+	return c, err
+}
+
+// strict decodes one JSON value and refuses what it would have to ignore.
+func strict(data []byte, into any) error {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(into); err != nil {
+		return err
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("bytes after the end")
+	}
+	return nil
+}
+
+func (Init) kind() string         { return "init" }
+func (RegisterNode) kind() string { return "register-node" }
+func (CreateGroups) kind() string { return "create-groups" }
+func (SetSettings) kind() string  { return "set-settings" }
+func (PreferLeader) kind() string { return "prefer-leader" }
+func (RemoveNode) kind() string   { return "remove-node" }

@@ -1,0 +1,147 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/quorate/quorate/fsm/slot"
+	"github.com/quorate/quorate/placement/topology"
+)
+
+// Kind names a request between the placement services of two nodes. Part of the wire: do not renumber.
+type Kind uint8
+
+// The requests. Payloads and answers are opaque to the transport.
+const (
+	KindHello     Kind = 1 // who are you? Also across clusters, so that a wrong address can be named
+	KindBootstrap Kind = 2 // take part in this new cluster
+	KindPropose   Kind = 3 // append a command; placement's leader only
+	KindWatch     Kind = 4 // give me the map once its epoch is higher than mine; voters only
+	KindStatus    Kind = 5 // what do you lead, how far are you?
+	KindTransfer  Kind = 6 // hand over a group that you lead
+	KindEnd       Kind = 7 // first number that is not a request
+)
+
+// Peers is what the service needs of the connections between nodes (package peer). Every call ends by ctx's
+// deadline. An error means that the request may or may not have been served, unless it wraps ErrNotSent.
+type Peers interface {
+	// Call asks node id, wherever it listens now, and must not deliver to any other node.
+	Call(ctx context.Context, id topology.NodeID, kind Kind, payload []byte) ([]byte, error)
+	// CallAddr asks whichever node listens at addr (host:port; a DNS name is resolved on every call).
+	CallAddr(ctx context.Context, addr string, kind Kind, payload []byte) ([]byte, error)
+	// Learn says that node id listens for peers at addr. The newest word counts. Called often with known facts.
+	Learn(id topology.NodeID, addr string)
+}
+
+// Replica is placement's own Raft replica (group 0) as the service uses it; package consensus is behind it.
+type Replica interface {
+	// Propose appends data and returns what the machine's Apply returned for it. Errors wrap ErrNotApplied
+	// (certainly not in the log) or ErrUnknown (may be applied, now or later).
+	Propose(ctx context.Context, data []byte) (any, error)
+	// Leader tells the leading node and the term as far as this replica knows; "" while there is none.
+	Leader() (id topology.NodeID, term uint64)
+	// Leading is closed-over leadership: a channel that carries true when this replica may lead (its term's barrier is
+	// applied) and false when it no longer does. It is closed by Close.
+	Leading() <-chan bool
+	// Close stops the replica; Apply is not called afterwards.
+	Close() error
+}
+
+// Machine is what a Replica drives: called by its applying goroutine only.
+type Machine interface {
+	// Apply executes one committed entry and returns its result. It does not fail: what cannot be right is fatal.
+	Apply(index uint64, data []byte) any
+	// Snapshot encodes the state; Restore replaces it by such bytes, or leaves it as it is and returns an error.
+	Snapshot() ([]byte, error)
+	Restore(data []byte) error
+}
+
+// OpenReplica opens placement's Raft replica on this node. voters are the first configuration, the same on every
+// voter: it is bootstrapped if the replica's log is empty.
+type OpenReplica func(voters []topology.NodeID, m Machine) (Replica, error)
+
+// The two ways a proposal fails without an answer of the machine. A refusal is a *placement.Refusal.
+var (
+	// ErrNotApplied: nothing happened and nothing will; safe to try again.
+	ErrNotApplied = errors.New("not applied")
+	// ErrUnknown: it may have happened or may yet. Look at the map before trying again.
+	ErrUnknown = errors.New("outcome unknown")
+	// ErrNotSent is for Peers: the request did not leave this node.
+	ErrNotSent = errors.New("request was not sent")
+	// ErrNoCluster: this node belongs to no cluster yet.
+	ErrNoCluster = errors.New("this node belongs to no cluster yet: start it with --join of a member, or run 'quorate cluster init'")
+)
+
+// GroupStatus is what a node says about one of its replicas.
+type GroupStatus struct {
+	Group slot.GroupID `json:"group"`
+	// Leading says that the replica leads in Term.
+	Leading bool   `json:"leading"`
+	Term    uint64 `json:"term"`
+	// Applied is the replica's last applied index, Last the last in its log.
+	Applied uint64 `json:"applied"`
+	Last    uint64 `json:"last"`
+}
+
+// Status is a node's answer to the driver.
+type Status struct {
+	Node   topology.NodeID `json:"node"`
+	Epoch  uint64          `json:"epoch"`
+	Groups []GroupStatus   `json:"groups"`
+}
+
+// Shape is what a new cluster is founded with.
+type Shape struct {
+	// Groups is how many shard groups to create; 0 means as many as there are nodes.
+	Groups int `json:"groups"`
+	// Replicas is how many nodes hold a group; fewer if there are fewer nodes. Default 3.
+	Replicas int `json:"replicas"`
+	// Voters is how many nodes vote in placement's Raft group: 1, 3 or 5, or the next lower of these if there are
+	// fewer nodes. Default 3.
+	Voters   int               `json:"voters"`
+	Settings topology.Settings `json:"settings"`
+}
+
+// Config is everything a Service needs.
+type Config struct {
+	// Dir is a folder of this service alone; it is created.
+	Dir string
+	// Self is this node with the addresses it has now. Voter is ignored.
+	Self topology.Node
+	// Join are peer addresses (host:port, DNS names welcome) of other nodes; this node's own may be among them.
+	Join []string
+	// Expect is --bootstrap-expect: with how many nodes, this one included, a new cluster is founded. 1 founds at
+	// once; 0 waits for Init at any node or for a cluster behind Join.
+	Expect int
+	// Shape is used if this node happens to propose the new cluster.
+	Shape Shape
+
+	Peers Peers
+	Open  OpenReplica
+	// Status answers the driver about this node's replicas (Node and Epoch are filled in by the service).
+	Status func() []GroupStatus
+	// Transfer hands a group that this node leads over to node to and returns when that is done or failed.
+	Transfer func(ctx context.Context, group slot.GroupID, to topology.NodeID) error
+
+	Log *slog.Logger
+	// Fatal ends the process: called with what cannot be right (broken files, diverging maps).
+	Fatal func(error)
+
+	Timing Timing
+}
+
+// Timing are the service's periods; zero values take the defaults.
+type Timing struct {
+	// Retry is the first pause after a failed or fruitless round, doubled up to ten times itself. Default 100 ms.
+	Retry time.Duration
+	// Call bounds one request to a peer. Default 2 s.
+	Call time.Duration
+	// LongPoll is how long a voter holds a Watch when there is no news. Default 5 s.
+	LongPoll time.Duration
+	// Poll is the driver's period. Default 500 ms.
+	Poll time.Duration
+	// Settle is how long leadership and liveness must be unchanged before the driver moves a leader. Default 5 s.
+	Settle time.Duration
+}
