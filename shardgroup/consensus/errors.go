@@ -1,0 +1,37 @@
+package consensus
+
+import (
+	"errors"
+)
+
+// NotLeaderError says that nothing was applied because this replica does not lead the group.
+type NotLeaderError struct {
+	// Leader is the leading node's ID, "" if this replica knows of none.
+	Leader string
+}
+
+func (e *NotLeaderError) Error() string {
+	if e.Leader == "" {
+		return "not applied: this replica does not lead the group and knows no leader"
+	}
+	return "not applied: node " + e.Leader + " leads the group"
+}
+
+var (
+	// ErrUnknown: the proposal was accepted and its fate is not known; it may be applied later. Never retried.
+	ErrUnknown = errors.New("proposed, but it is not known whether it was or will be applied")
+	// ErrBusy: nothing was applied; the replica's main loop was busy for longer than a proposal may wait.
+	ErrBusy = errors.New("not applied: the replica is busy")
+	// ErrTransferring: nothing was applied; leadership is being handed over.
+	ErrTransferring = errors.New("not applied: leadership is being transferred")
+	// ErrClosed: nothing was applied; the replica is closed or restarting.
+	ErrClosed = errors.New("not applied: the replica is closed")
+	// ErrNotConfirmed: no quorum confirmed in time that this replica still leads.
+	ErrNotConfirmed = errors.New("leadership was not confirmed by a quorum")
+)
+
+// NotApplied reports whether err promises that the proposal had no effect and never will.
+func NotApplied(err error) bool {
+	var notLeader *NotLeaderError
+	return errors.As(err, &notLeader) || errors.Is(err, ErrBusy) || errors.Is(err, ErrTransferring) || errors.Is(err, ErrClosed)
+}

@@ -1,0 +1,36 @@
+package consensus
+
+import "time"
+
+// Stats is a replica's state at one moment.
+type Stats struct {
+	Leadership
+	// State is "leader", "follower", "candidate" or "down" (restarting or closed).
+	State string
+	// Last is the newest index in the log, Committed what this replica knows to be committed.
+	Last, Committed, Applied uint64
+	// SnapshotIndex is the newest snapshot's index; LogBytes is what the log has grown by since.
+	SnapshotIndex uint64
+	LogBytes      int64
+	// LastContact is how long a follower has not heard of its leader; 0 on a leader, -1 if it never has.
+	LastContact time.Duration
+	// LeaseLeft is how long a leader's lease still holds; 0 without one.
+	LeaseLeft time.Duration
+	// VotesHeld: see Replica.VotesHeld. Restarts counts how often a guard had to restart the raft instance.
+	VotesHeld bool
+	Restarts  uint64
+	// Confirmations counts rounds of the gate's slow path, Snapshots the snapshots taken, Installed those received.
+	Confirmations, Snapshots, Installed uint64
+	// Peers is filled on a leader, one per other member, by ID.
+	Peers []PeerStats
+}
+
+// PeerStats is what a leader knows of a follower.
+type PeerStats struct {
+	ID    string
+	Voter bool
+	// Matched is the newest entry that the follower is known to hold; Last - Matched is its lag in entries.
+	Matched uint64
+	// Contact is the time since the newest accepted AppendEntries was sent; -1 if there was none in this term.
+	Contact time.Duration
+}
