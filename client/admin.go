@@ -1,0 +1,157 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/quorate/quorate/fsm/slot"
+	"github.com/quorate/quorate/placement/topology"
+)
+
+// Status is what one node knows and has just asked of the others.
+type Status struct {
+	Cluster string `json:"cluster"`
+	// Epoch is that of the answering node's map.
+	Epoch     uint64            `json:"epoch"`
+	Settings  topology.Settings `json:"settings"`
+	Placement PlacementStatus   `json:"placement"`
+	Nodes     []NodeStatus      `json:"nodes"`
+	Groups    []GroupStatus     `json:"groups"`
+}
+
+// PlacementStatus is the state of placement's own Raft group.
+type PlacementStatus struct {
+	// Leader is empty while placement has no quorum: the map can't change, data is served all the same.
+	Leader topology.NodeID   `json:"leader,omitempty"`
+	Voters []topology.NodeID `json:"voters"`
+}
+
+// NodeStatus is one node.
+type NodeStatus struct {
+	topology.Node
+	// Error says why the node did not answer; empty if it did. The fields below are then zero.
+	Error string `json:"error,omitempty"`
+	// Epoch is that of the node's own map.
+	Epoch   uint64 `json:"epoch"`
+	Version string `json:"version,omitempty"`
+	// UptimeSeconds counts from the process's start.
+	UptimeSeconds int64           `json:"uptime_seconds"`
+	Durability    string          `json:"durability,omitempty"`
+	Replicas      []ReplicaStatus `json:"-"`
+}
+
+// GroupStatus is one shard group.
+type GroupStatus struct {
+	ID       slot.GroupID    `json:"id"`
+	Slots    []slot.Range    `json:"slots"`
+	Leader   topology.NodeID `json:"leader,omitempty"`
+	Replicas []ReplicaStatus `json:"replicas"`
+}
+
+// ReplicaStatus is one replica of a group, as its node reports it.
+type ReplicaStatus struct {
+	Group slot.GroupID    `json:"group"`
+	Node  topology.NodeID `json:"node"`
+	// State is leader, follower, candidate or down (the node did not answer).
+	State  string          `json:"state"`
+	Leader topology.NodeID `json:"leader,omitempty"`
+	Term   uint64          `json:"term"`
+	// Last, Committed and Applied are log indexes; Lag is the leader's last minus this replica's applied.
+	Last      uint64 `json:"last"`
+	Committed uint64 `json:"committed"`
+	Applied   uint64 `json:"applied"`
+	Lag       uint64 `json:"lag"`
+	Keys      int64  `json:"keys"`
+	// Memory is in logical bytes.
+	Memory int64 `json:"memory"`
+}
+
+// Digest is what a replica's state amounts to at one log index.
+type Digest struct {
+	Group slot.GroupID    `json:"group"`
+	Node  topology.NodeID `json:"node"`
+	Index uint64          `json:"index"`
+	// Sum is in hex. Replicas of a group with equal Index have equal Sum, or something is very wrong.
+	Sum   string `json:"sum,omitempty"`
+	Error string `json:"error,omitempty"`
+}
+
+// Admin gives orders to a cluster through any of its nodes.
+type Admin struct{ conn *Conn }
+
+// NewAdmin connects to the first of addrs (client host:port) that answers.
+func NewAdmin(ctx context.Context, addrs []string, o Options) (*Admin, error) {
+	var errs []error
+	for _, addr := range addrs {
+		conn, err := Dial(ctx, addr, o)
+		if err == nil {
+			return &Admin{conn: conn}, nil
+		}
+		errs = append(errs, err)
+	}
+	return nil, fmt.Errorf("no node answers: %w; is the address right, and the server started?", errors.Join(errs...))
+}
+
+// Close closes the connection.
+func (a *Admin) Close() error { return a.conn.Close() }
+
+// call sends QUORATE args and decodes the JSON reply.
+func (a *Admin) call(ctx context.Context, into any, args ...string) error {
+	v, err := a.conn.Do(ctx, append([]string{"QUORATE"}, args...)...)
+	if err != nil {
+		return explain(err)
+	}
+	if into == nil {
+		return nil
+	}
+	if err := json.Unmarshal([]byte(v.Str), into); err != nil {
+		return fmt.Errorf("QUORATE %s: reply: %w", args[0], err)
+	}
+	return nil
+}
+
+// explain turns replies that mean "wrong server" or "no password" into what to do about it.
+func explain(err error) error {
+	var reply *ReplyError
+	if !errors.As(err, &reply) {
+		return err
+	}
+	switch {
+	case reply.Code() == "NOAUTH":
+		return errors.New("the cluster asks for a password: give --password or QUORATE_PASSWORD")
+	case strings.HasPrefix(reply.Text, "ERR unknown command"):
+		return errors.New("the server is no Quorate node")
+	}
+	return errors.New(strings.TrimPrefix(reply.Text, "ERR "))
+}
+
+// Status asks for the whole cluster's state.
+func (a *Admin) Status(ctx context.Context) (Status, error) {
+	var s Status
+	return s, a.call(ctx, &s, "STATUS")
+}
+
+// Transfer hands leadership of group to node (ID, unambiguous start of one, or name).
+func (a *Admin) Transfer(ctx context.Context, group slot.GroupID, node string) error {
+	return a.call(ctx, nil, "TRANSFER", strconv.FormatUint(uint64(group), 10), node)
+}
+
+// Set changes a cluster-wide setting: maxmemory, maxmemory-policy, maxmemory-samples, spread-leaders.
+func (a *Admin) Set(ctx context.Context, name, value string) error {
+	return a.call(ctx, nil, "SET", name, value)
+}
+
+// Init founds a cluster of the nodes at the given peer addresses.
+func (a *Admin) Init(ctx context.Context, peers []string) error {
+	return a.call(ctx, nil, append([]string{"INIT"}, peers...)...)
+}
+
+// Digests asks all replicas of group for their digest at one common log index.
+func (a *Admin) Digests(ctx context.Context, group slot.GroupID) ([]Digest, error) {
+	var d []Digest
+	return d, a.call(ctx, &d, "DIGEST", strconv.FormatUint(uint64(group), 10))
+}
