@@ -10,30 +10,32 @@ import (
 	"github.com/quorate/quorate/placement/topology"
 )
 
-// Kind names a request between the placement services of two nodes. Part of the wire: do not renumber.
-type Kind uint8
-
-// The requests. Payloads and answers are opaque to the transport.
+// The requests between the placement services of two nodes, numbered within package peer's range for placement.
+// Part of the wire: do not renumber. Payloads and answers are JSON.
 const (
-	KindHello     Kind = 1 // who are you? Also across clusters, so that a wrong address can be named
-	KindBootstrap Kind = 2 // take part in this new cluster
-	KindPropose   Kind = 3 // append a command; placement's leader only
-	KindWatch     Kind = 4 // give me the map once its epoch is higher than mine; voters only
-	KindStatus    Kind = 5 // what do you lead, how far are you?
-	KindTransfer  Kind = 6 // hand over a group that you lead
-	KindEnd       Kind = 7 // first number that is not a request
+	KindHello    uint8 = 16 // who are you, and this is me
+	KindPropose  uint8 = 17 // carry this command to placement's leader
+	KindWatch    uint8 = 18 // give me the map once its epoch is higher than mine
+	KindStatus   uint8 = 19 // what do you lead, how far are you?
+	KindTransfer uint8 = 20 // hand over a group that you lead
 )
 
-// Peers is what the service needs of the connections between nodes (package peer). Every call ends by ctx's
-// deadline. An error means that the request may or may not have been served, unless it wraps ErrNotSent.
+// Peers is what the service needs of the connections between nodes; *peer.Node is one. Every call ends by ctx's
+// deadline. An error means that the request may or may not have been served, unless Config.NotSent says otherwise.
+// The group is always 0.
 type Peers interface {
-	// Call asks node id, wherever it listens now, and must not deliver to any other node.
-	Call(ctx context.Context, id topology.NodeID, kind Kind, payload []byte) ([]byte, error)
-	// CallAddr asks whichever node listens at addr (host:port; a DNS name is resolved on every call).
-	CallAddr(ctx context.Context, addr string, kind Kind, payload []byte) ([]byte, error)
-	// Learn says that node id listens for peers at addr. The newest word counts. Called often with known facts.
-	Learn(id topology.NodeID, addr string)
+	// Call asks node id, wherever it listens now, and never delivers to another node.
+	Call(ctx context.Context, id topology.NodeID, kind uint8, group slot.GroupID, payload []byte) ([]byte, error)
+	// CallAddr asks whichever node listens at addr (host:port; a DNS name is resolved on every call) and names it.
+	CallAddr(ctx context.Context, addr string, kind uint8, group slot.GroupID, payload []byte) (topology.NodeID, []byte, error)
+	// SetAddr says that node id listens for peers at addr. The newest word counts.
+	SetAddr(id topology.NodeID, addr string)
+	// SetCluster says to which cluster this node belongs, once that is known.
+	SetCluster(id string)
 }
+
+// Handler answers a request of another node; it has the form of peer.Handler.
+type Handler = func(ctx context.Context, from topology.NodeID, group slot.GroupID, payload []byte) ([]byte, error)
 
 // Replica is placement's own Raft replica (group 0) as the service uses it; package consensus is behind it.
 type Replica interface {
@@ -68,8 +70,6 @@ var (
 	ErrNotApplied = errors.New("not applied")
 	// ErrUnknown: it may have happened or may yet. Look at the map before trying again.
 	ErrUnknown = errors.New("outcome unknown")
-	// ErrNotSent is for Peers: the request did not leave this node.
-	ErrNotSent = errors.New("request was not sent")
 	// ErrNoCluster: this node belongs to no cluster yet.
 	ErrNoCluster = errors.New("this node belongs to no cluster yet: start it with --join of a member, or run 'quorate cluster init'")
 )
@@ -119,7 +119,9 @@ type Config struct {
 	Shape Shape
 
 	Peers Peers
-	Open  OpenReplica
+	// NotSent reports whether an error of Peers means that the request was certainly not served (peer.ErrNotSent).
+	NotSent func(error) bool
+	Open    OpenReplica
 	// Status answers the driver about this node's replicas (Node and Epoch are filled in by the service).
 	Status func() []GroupStatus
 	// Transfer hands a group that this node leads over to node to and returns when that is done or failed.

@@ -18,11 +18,8 @@ func Open(c Config) (*Service, error) { panic("contract only") }
 // Close stops the driver, the loops and the replica and waits for them.
 func (s *Service) Close() error { panic("contract only") }
 
-// Serve answers a request of another node. It never blocks past ctx. The answer carries refusals and errors itself;
-// an error is returned only for a kind that does not exist.
-func (s *Service) Serve(ctx context.Context, kind Kind, payload []byte) ([]byte, error) {
-	panic("contract only")
-}
+// Handlers answer the requests of other nodes. They are to be registered before the peer listener serves.
+func (s *Service) Handlers() map[uint8]Handler { panic("contract only") }
 
 // Map returns the newest map this node knows, never nil; epoch 0 means that it knows none yet.
 func (s *Service) Map() *topology.Map { panic("contract only") }
