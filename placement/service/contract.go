@@ -6,8 +6,11 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/hashicorp/raft"
+
 	"github.com/quorate/quorate/fsm/slot"
 	"github.com/quorate/quorate/placement/topology"
+	"github.com/quorate/quorate/shardgroup/consensus"
 )
 
 // The requests between the placement services of two nodes, numbered within package peer's range for placement.
@@ -37,32 +40,17 @@ type Peers interface {
 // Handler answers a request of another node; it has the form of peer.Handler.
 type Handler = func(ctx context.Context, from topology.NodeID, group slot.GroupID, payload []byte) ([]byte, error)
 
-// Replica is placement's own Raft replica (group 0) as the service uses it; package consensus is behind it.
+// Replica is placement's own Raft replica (group 0) as the service uses it: a *consensus.Replica.
 type Replica interface {
-	// Propose appends data and returns what the machine's Apply returned for it. Errors wrap ErrNotApplied
-	// (certainly not in the log) or ErrUnknown (may be applied, now or later).
-	Propose(ctx context.Context, data []byte) (any, error)
-	// Leader tells the leading node and the term as far as this replica knows; "" while there is none.
-	Leader() (id topology.NodeID, term uint64)
-	// Leading is closed-over leadership: a channel that carries true when this replica may lead (its term's barrier is
-	// applied) and false when it no longer does. It is closed by Close.
-	Leading() <-chan bool
-	// Close stops the replica; Apply is not called afterwards.
+	Propose(data []byte) (consensus.Result, error)
+	Leader() consensus.Leadership
+	Changed() <-chan struct{}
+	Transfer(ctx context.Context, to string) error
 	Close() error
 }
 
-// Machine is what a Replica drives: called by its applying goroutine only.
-type Machine interface {
-	// Apply executes one committed entry and returns its result. It does not fail: what cannot be right is fatal.
-	Apply(index uint64, data []byte) any
-	// Snapshot encodes the state; Restore replaces it by such bytes, or leaves it as it is and returns an error.
-	Snapshot() ([]byte, error)
-	Restore(data []byte) error
-}
-
-// OpenReplica opens placement's Raft replica on this node. voters are the first configuration, the same on every
-// voter: it is bootstrapped if the replica's log is empty.
-type OpenReplica func(voters []topology.NodeID, m Machine) (Replica, error)
+// OpenReplica opens placement's Raft replica on this node, with consensus.Config's FSM and Bootstrap as given.
+type OpenReplica func(fsm raft.FSM, bootstrap *raft.Configuration) (Replica, error)
 
 // The two ways a proposal fails without an answer of the machine. A refusal is a *placement.Refusal.
 var (

@@ -57,3 +57,6 @@ func (s *Service) Init(ctx context.Context, addrs []string, shape Shape) error {
 func (s *Service) TransferLeader(ctx context.Context, group slot.GroupID, to topology.NodeID) error {
 	panic("contract only")
 }
+
+// HandOver gives placement's leadership to another voter if this node has it: the first step of a graceful stop.
+func (s *Service) HandOver(ctx context.Context) error { panic("contract only") }
