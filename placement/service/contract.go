@@ -9,6 +9,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"github.com/quorate/quorate/fsm/slot"
+	"github.com/quorate/quorate/placement/bootstrap"
 	"github.com/quorate/quorate/placement/topology"
 	"github.com/quorate/quorate/shardgroup/consensus"
 )
@@ -81,16 +82,7 @@ type Status struct {
 }
 
 // Shape is what a new cluster is founded with.
-type Shape struct {
-	// Groups is how many shard groups to create; 0 means as many as there are nodes.
-	Groups int `json:"groups"`
-	// Replicas is how many nodes hold a group; fewer if there are fewer nodes. Default 3.
-	Replicas int `json:"replicas"`
-	// Voters is how many nodes vote in placement's Raft group: 1, 3 or 5, or the next lower of these if there are
-	// fewer nodes. Default 3.
-	Voters   int               `json:"voters"`
-	Settings topology.Settings `json:"settings"`
-}
+type Shape = bootstrap.Shape
 
 // Config is everything a Service needs.
 type Config struct {
