@@ -16,11 +16,11 @@ var table = func() []Spec {
 // internal holds the operations that only a leader writes.
 var internal = []Spec{
 	{
-		Name: "evict", ID: Evict, Arity: -1, Flags: Write, Home: Internal,
+		Name: "evict", ID: Evict, Arity: -3, Flags: Write, Home: Internal,
 		Summary: "Removes keys whose version is unchanged, to stay within the memory limit.",
 	},
 	{
-		Name: "limit", ID: Limit, Arity: -1, Flags: Write, Home: Internal,
+		Name: "limit", ID: Limit, Arity: 4, Flags: Write, Home: Internal,
 		Summary: "Sets the memory limit and the policy of a group.",
 	},
 }
