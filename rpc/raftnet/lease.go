@@ -1,0 +1,62 @@
+package raftnet
+
+import (
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+// SetVoters tells who votes. Call it at the start and with each configuration that is applied
+// (raft.ConfigurationStore); a configuration on its way to the followers is seen by the transport itself, and until
+// it is reported here a quorum must be one of both.
+func (t *Transport) SetVoters(ids []raft.ServerID) { t.acks.setVoters(ids) }
+
+// QuorumSent returns the latest time such that a quorum of the voters, this node included, has accepted an
+// AppendEntries of term that was sent at or after it: at that time nobody led a later term. False: there is no such
+// time, or this node has helped to end the term. It neither locks nor allocates.
+func (t *Transport) QuorumSent(term uint64) (time.Time, bool) {
+	v := t.acks.view.Load()
+	switch {
+	case t.guard.fence.Load() > term && !t.off.Promise:
+		return time.Time{}, false
+	case v.alone:
+		return time.Now(), true
+	}
+	return v.sent, v.term == term && !v.sent.IsZero()
+}
+
+// LeaseUntil returns the time before which no other node can be elected, provided that this node leads term. False:
+// there was no quorum yet, or the lease is revoked. Whoever reads under the lease compares the time after the read.
+// It neither locks nor allocates.
+func (t *Transport) LeaseUntil(term uint64) (time.Time, bool) {
+	v := t.acks.view.Load()
+	switch {
+	case t.acks.revoked.Load() >= term || t.guard.fence.Load() > term && !t.off.Promise:
+		return time.Time{}, false
+	case v.alone:
+		return time.Now().Add(t.acks.length(t.o.Lease)), true
+	}
+	return v.until, v.term == term && !v.until.IsZero()
+}
+
+// Revoke drops the lease for the rest of term, and of all terms before it.
+func (t *Transport) Revoke(term uint64) { t.acks.revoke(term) }
+
+// AckNotify returns a channel that is closed when the next acknowledgement arrives. Take it, then look at
+// QuorumSent, then wait: an acknowledgement between the first two steps is not missed.
+func (t *Transport) AckNotify() <-chan struct{} { return t.acks.notify() }
+
+// ReleaseVotes ends the hold of Options.HoldVotes: the replica has caught up.
+func (t *Transport) ReleaseVotes() { t.guard.release() }
+
+// PeerAck says how fresh a peer's newest acknowledgement is, in the newest term that this node has led.
+type PeerAck struct {
+	ID raft.ServerID
+	// Age is the time since the newest accepted AppendEntries was sent.
+	Age time.Duration
+	// Voter says whether its acknowledgements count.
+	Voter bool
+}
+
+// Acks lists, by ID, the peers that have acknowledged something in the newest term that this node has led.
+func (t *Transport) Acks() []PeerAck { return t.acks.list(time.Now()) }

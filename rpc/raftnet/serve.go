@@ -1,0 +1,187 @@
+package raftnet
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/quorate/quorate/placement/topology"
+)
+
+// deliver hands a request to Raft and returns Raft's answer. If ctx ends before Raft takes the request it is
+// withdrawn; after that its answer, if any, is lost, which is as if the network had lost it.
+func (t *Transport) deliver(ctx context.Context, command any) (any, error) {
+	answer := make(chan raft.RPCResponse, 1)
+	select {
+	case t.consumer <- raft.RPC{Command: command, RespChan: answer}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-t.ctx.Done():
+		return nil, ErrClosed
+	}
+	select {
+	case r := <-answer:
+		return r.Response, r.Error
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-t.ctx.Done():
+		return nil, ErrClosed
+	}
+}
+
+func (t *Transport) serveAppend(ctx context.Context, from topology.NodeID, payload []byte) ([]byte, error) {
+	req, err := decodeAppend(from, payload)
+	if err != nil {
+		return nil, err
+	}
+	if isHeartbeat(req) {
+		return t.serveHeartbeat(ctx, req)
+	}
+	response, err := t.deliver(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	return t.acknowledge(req, response)
+}
+
+// acknowledge sends on Raft's answer, with a promise if it is an acceptance.
+func (t *Transport) acknowledge(req *raft.AppendEntriesRequest, response any) ([]byte, error) {
+	r, ok := response.(*raft.AppendEntriesResponse)
+	if !ok {
+		return nil, fmt.Errorf("raft answered AppendEntries with a %T", response)
+	}
+	a := ack{AppendEntriesResponse: *r}
+	if a.Success {
+		if !t.guard.acknowledge(raft.ServerID(req.ID), req.Term, time.Now()) {
+			t.stats.acksDropped.Add(1)
+			return nil, ErrPromised
+		}
+		a.promise = t.o.Lease
+	}
+	return appendAck(nil, &a), nil
+}
+
+// serveHeartbeat is serveAppend for heartbeats, which get an answer from the promise guard alone when Raft's main
+// loop does not come to them in time. DESIGN.md says why that is safe.
+func (t *Transport) serveHeartbeat(ctx context.Context, req *raft.AppendEntriesRequest) ([]byte, error) {
+	if fast := t.heartbeat.Load(); fast != nil {
+		answer := make(chan raft.RPCResponse, 1)
+		(*fast)(raft.RPC{Command: req, RespChan: answer})
+		select {
+		case r := <-answer:
+			return t.acknowledge(req, r.Response)
+		case <-t.ctx.Done():
+			return nil, ErrClosed
+		}
+	}
+	patience, cancel := context.WithTimeout(ctx, t.o.Lease/4)
+	response, err := t.deliver(patience, req)
+	cancel()
+	if err == nil {
+		return t.acknowledge(req, response)
+	}
+	now := time.Now()
+	if ctx.Err() != nil || t.ctx.Err() != nil || !t.guard.stillBusy(raft.ServerID(req.ID), req.Term, now) {
+		return nil, err
+	}
+	t.stats.busyAcks.Add(1)
+	a := ack{promise: t.o.Lease}
+	a.Success, a.Term = true, req.Term
+	return appendAck(nil, &a), nil
+}
+
+func (t *Transport) serveVote(ctx context.Context, from topology.NodeID, payload []byte) ([]byte, error) {
+	h, v, err := decodeBallot(from, payload)
+	if err != nil {
+		return nil, err
+	}
+	candidate := raft.ServerID(from)
+	// Before Raft sees it, so that a vote that must not leave does not raise Raft's term either.
+	if !t.guard.mayHelp(candidate, v.consent, time.Now()) {
+		t.stats.votesDropped.Add(1)
+		return nil, ErrPromised
+	}
+	req := &raft.RequestVoteRequest{
+		RPCHeader: h, Term: v.term, Candidate: h.Addr, LastLogIndex: v.lastIndex, LastLogTerm: v.lastTerm,
+		LeadershipTransfer: v.transfer && t.guard.honours(v.consent),
+	}
+	response, err := t.deliver(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	r, ok := response.(*raft.RequestVoteResponse)
+	if !ok {
+		return nil, fmt.Errorf("raft answered RequestVote with a %T", response)
+	}
+	// And again: an acknowledgement may have left meanwhile.
+	if r.Granted && !t.guard.vote(candidate, v.term, v.consent, time.Now()) {
+		t.stats.votesDropped.Add(1)
+		return nil, ErrPromised
+	}
+	return appendVerdict(nil, r.Term, r.Granted), nil
+}
+
+func (t *Transport) servePreVote(ctx context.Context, from topology.NodeID, payload []byte) ([]byte, error) {
+	h, v, err := decodeBallot(from, payload)
+	if err != nil {
+		return nil, err
+	}
+	if !t.guard.mayHelp(raft.ServerID(from), 0, time.Now()) {
+		t.stats.votesDropped.Add(1)
+		return nil, ErrPromised
+	}
+	req := &raft.RequestPreVoteRequest{RPCHeader: h, Term: v.term, LastLogIndex: v.lastIndex, LastLogTerm: v.lastTerm}
+	response, err := t.deliver(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	r, ok := response.(*raft.RequestPreVoteResponse)
+	if !ok {
+		return nil, fmt.Errorf("raft answered RequestPreVote with a %T", response)
+	}
+	return appendVerdict(nil, r.Term, r.Granted), nil
+}
+
+func (t *Transport) serveTimeoutNow(ctx context.Context, from topology.NodeID, payload []byte) ([]byte, error) {
+	req, term, err := decodeTimeoutNow(from, payload)
+	if err != nil {
+		return nil, err
+	}
+	if !t.guard.takeOver(raft.ServerID(from), term) {
+		t.stats.transfersDropped.Add(1)
+		return nil, fmt.Errorf("node %s does not lead term %d here: not taking over", from, term)
+	}
+	_, err = t.deliver(ctx, req)
+	return nil, err
+}
+
+// serveSnapshot returns only when Raft is through with body, whatever becomes of ctx: a lost stream fails the
+// reads, and Raft then gives up.
+func (t *Transport) serveSnapshot(ctx context.Context, from topology.NodeID, header []byte, size int64, body io.Reader) ([]byte, error) {
+	req, err := decodeSnapshot(from, header, size)
+	if err != nil {
+		return nil, err
+	}
+	defer t.guard.install(raft.ServerID(from), req.Term)()
+	answer := make(chan raft.RPCResponse, 1)
+	select {
+	case t.consumer <- raft.RPC{Command: req, Reader: body, RespChan: answer}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-t.ctx.Done():
+		return nil, ErrClosed
+	}
+	select {
+	case r := <-answer:
+		s, ok := r.Response.(*raft.InstallSnapshotResponse)
+		if r.Error != nil || !ok {
+			return nil, fmt.Errorf("install snapshot: %w", r.Error)
+		}
+		return appendVerdict(nil, s.Term, s.Success), nil
+	case <-t.ctx.Done():
+		return nil, ErrClosed
+	}
+}

@@ -1,0 +1,218 @@
+package raftnet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/quorate/quorate/fsm/slot"
+	"github.com/quorate/quorate/placement/topology"
+	"github.com/quorate/quorate/rpc/peer"
+)
+
+var (
+	// ErrPromised: a guard kept the message back, because it would break a promise or the votes are held.
+	ErrPromised = errors.New("held back: it would break a promise to the present leader")
+	// ErrClosed: the transport's Close was called.
+	ErrClosed = errors.New("the group's transport is closed")
+
+	errNoTerm = errors.New("leadership cannot be handed over by a node that has led no term")
+)
+
+// Transport is the raft.Transport (with pre-vote and Close) of one group on this node. The ServerAddress and the
+// ServerID of a replica are both its node's ID.
+type Transport struct {
+	link  Link
+	mux   *Mux
+	group slot.GroupID
+	self  raft.ServerID
+	o     Options
+	off   Off
+
+	guard guard
+	acks  acks
+	stats counters
+
+	// consumer is unbuffered: what Raft has not begun to look at can still be withdrawn.
+	consumer chan raft.RPC
+	// heartbeat is Raft's fast path for heartbeats; kept only when the guard against it is off.
+	heartbeat atomic.Pointer[func(raft.RPC)]
+
+	ctx    context.Context
+	cancel context.CancelFunc
+}
+
+var (
+	_ raft.Transport   = (*Transport)(nil)
+	_ raft.WithPreVote = (*Transport)(nil)
+	_ raft.WithClose   = (*Transport)(nil)
+)
+
+// Consumer implements raft.Transport.
+func (t *Transport) Consumer() <-chan raft.RPC { return t.consumer }
+
+// LocalAddr implements raft.Transport.
+func (t *Transport) LocalAddr() raft.ServerAddress { return raft.ServerAddress(t.self) }
+
+// EncodePeer implements raft.Transport: the ID is the address (lease hazard 11: an address may pass to another node).
+func (t *Transport) EncodePeer(id raft.ServerID, _ raft.ServerAddress) []byte { return []byte(id) }
+
+// DecodePeer implements raft.Transport.
+func (t *Transport) DecodePeer(b []byte) raft.ServerAddress { return raft.ServerAddress(b) }
+
+// SetHeartbeatHandler ignores Raft's fast path: it would run Raft's code beside Raft's main loop (F2). How a busy
+// main loop is bridged is told in DESIGN.md.
+func (t *Transport) SetHeartbeatHandler(handler func(raft.RPC)) {
+	if t.off.SerialHeartbeats {
+		t.heartbeat.Store(&handler)
+	}
+}
+
+// AppendEntriesPipeline implements raft.Transport. There is none: a pipeline wedges a follower for good after a
+// stall of its disk (F8), and one request in flight per follower carries a whole batch anyway.
+func (t *Transport) AppendEntriesPipeline(raft.ServerID, raft.ServerAddress) (raft.AppendPipeline, error) {
+	return nil, raft.ErrPipelineReplicationNotSupported
+}
+
+// AppendEntries implements raft.Transport. It cuts args.Entries and clamps args.LeaderCommitIndex in place; raft
+// counts as replicated what is in args after the return.
+func (t *Transport) AppendEntries(id raft.ServerID, _ raft.ServerAddress, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
+	args.Entries = cut(args.Entries)
+	t.clamp(args)
+	t.acks.observe(args)
+
+	buf := buffers.Get().(*[]byte)
+	defer buffers.Put(buf)
+	frame, err := appendAppend((*buf)[:0], args)
+	if err != nil {
+		return err
+	}
+	*buf = frame
+
+	timeout := appendTimeout
+	if isHeartbeat(args) {
+		timeout = t.heartbeatTimeout()
+	}
+	sent := time.Now()
+	reply, err := t.call(timeout, id, KindAppend, frame)
+	if err != nil {
+		return err
+	}
+	a, err := decodeAck(reply)
+	if err != nil {
+		return err
+	}
+	*resp = a.AppendEntriesResponse
+	t.acks.record(id, args.Term, sent, &a)
+	return nil
+}
+
+// heartbeatTimeout leaves room for a follower that is busy, and is short enough to try a new connection in time.
+func (t *Transport) heartbeatTimeout() time.Duration { return max(2*t.o.Lease, 500*time.Millisecond) }
+
+// buffers are for requests: the link has copied them when Call returns.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// cut returns the first entries up to maxAppendBytes, at least one.
+func cut(entries []*raft.Log) []*raft.Log {
+	size := 0
+	for i, e := range entries {
+		size += len(e.Data) + len(e.Extensions)
+		if size > maxAppendBytes && i > 0 {
+			return entries[:i]
+		}
+	}
+	return entries
+}
+
+// clamp keeps the follower from committing entries that this request does not confirm (F1): raft's followers take
+// min(commit index, own last index), the Raft paper (figure 2) the index of the last new entry.
+func (t *Transport) clamp(args *raft.AppendEntriesRequest) {
+	confirmed := args.PrevLogEntry + uint64(len(args.Entries))
+	if args.LeaderCommitIndex > confirmed && !t.off.Clamp {
+		args.LeaderCommitIndex = confirmed
+		t.stats.clamped.Add(1)
+	}
+}
+
+// isHeartbeat recognises what raft's heartbeat loop sends: nothing but the term.
+func isHeartbeat(a *raft.AppendEntriesRequest) bool {
+	return len(a.Entries) == 0 && a.PrevLogEntry == 0 && a.PrevLogTerm == 0 && a.LeaderCommitIndex == 0
+}
+
+// RequestVote implements raft.Transport.
+func (t *Transport) RequestVote(id raft.ServerID, _ raft.ServerAddress, args *raft.RequestVoteRequest, resp *raft.RequestVoteResponse) error {
+	consent, ok := t.guard.campaign(t.self, args.Term, args.LeadershipTransfer, time.Now())
+	if !ok {
+		t.stats.campaignsHeld.Add(1)
+		return ErrPromised
+	}
+	v := ballot{args.Term, args.LastLogIndex, args.LastLogTerm, args.LeadershipTransfer, consent}
+	reply, err := t.call(ballotTimeout, id, KindVote, appendBallot(nil, args.ProtocolVersion, v))
+	if err != nil {
+		return err
+	}
+	resp.Term, resp.Granted, err = decodeVerdict(reply)
+	return err
+}
+
+// RequestPreVote implements raft.WithPreVote. A pre-vote binds nobody, but one that could only lead to a candidacy
+// that the guard holds back would raise the term for nothing.
+func (t *Transport) RequestPreVote(id raft.ServerID, _ raft.ServerAddress, args *raft.RequestPreVoteRequest, resp *raft.RequestPreVoteResponse) error {
+	if !t.guard.mayHelp(t.self, 0, time.Now()) {
+		t.stats.campaignsHeld.Add(1)
+		return ErrPromised
+	}
+	v := ballot{term: args.Term, lastIndex: args.LastLogIndex, lastTerm: args.LastLogTerm}
+	reply, err := t.call(ballotTimeout, id, KindPreVote, appendBallot(nil, args.ProtocolVersion, v))
+	if err != nil {
+		// Not the error's own text: raft counts a pre-vote as granted if it contains "unexpected command".
+		return fmt.Errorf("pre-vote: no verdict of node %s", id)
+	}
+	resp.Term, resp.Granted, err = decodeVerdict(reply)
+	return err
+}
+
+// TimeoutNow implements raft.Transport. The lease is gone for the rest of the term before the target can hear of
+// it, and stays gone if the target never does (lease hazards 4 and 5).
+func (t *Transport) TimeoutNow(id raft.ServerID, _ raft.ServerAddress, args *raft.TimeoutNowRequest, _ *raft.TimeoutNowResponse) error {
+	term := t.acks.newestTerm()
+	if term == 0 {
+		return errNoTerm
+	}
+	if !t.off.Revoke {
+		t.acks.revoke(term)
+	}
+	_, err := t.call(ballotTimeout, id, KindTimeoutNow, appendTimeoutNow(nil, args.ProtocolVersion, term))
+	return err
+}
+
+// InstallSnapshot implements raft.Transport. It has no deadline of its own; it fails when nothing moves.
+func (t *Transport) InstallSnapshot(id raft.ServerID, _ raft.ServerAddress, args *raft.InstallSnapshotRequest, resp *raft.InstallSnapshotResponse, data io.Reader) error {
+	reply, err := t.link.Stream(t.ctx, topology.NodeID(id), KindSnapshot, t.group, appendSnapshot(nil, args), args.Size, data)
+	if err != nil {
+		return fmt.Errorf("group %d: send snapshot to node %s: %w", t.group, id, err)
+	}
+	resp.Term, resp.Success, err = decodeVerdict(reply)
+	return err
+}
+
+func (t *Transport) call(timeout time.Duration, to raft.ServerID, kind peer.Kind, frame []byte) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(t.ctx, timeout)
+	defer cancel()
+	return t.link.Call(ctx, topology.NodeID(to), kind, t.group, frame)
+}
+
+// Close implements raft.WithClose: it ends every call in flight and answers nothing more. Raft's Shutdown calls it,
+// and it may be called before to keep Shutdown from waiting for a snapshot on its way out.
+func (t *Transport) Close() error {
+	t.cancel()
+	t.mux.remove(t)
+	return nil
+}
