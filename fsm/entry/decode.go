@@ -111,6 +111,10 @@ func (r *reader) op(op *Op, nested bool) {
 	for i := range op.Args {
 		op.Args[i] = r.bytes()
 	}
+	if err := checkInternal(op); err != nil {
+		r.fail("%w", err)
+		return
+	}
 	if op.Cmd != command.Exec {
 		op.Tx = nil
 		return

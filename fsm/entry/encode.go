@@ -90,6 +90,9 @@ func (e *Encoder) op(op *Op, nested bool) error {
 	if (op.Tx != nil) != (op.Cmd == command.Exec) {
 		return fmt.Errorf("%w: EXEC has a transaction and nothing else has", ErrInvalid)
 	}
+	if err := checkInternal(op); err != nil {
+		return err
+	}
 	if len(op.Args) > MaxArgs {
 		return fmt.Errorf("%w: %d arguments, at most %d are allowed", ErrTooLarge, len(op.Args), MaxArgs)
 	}

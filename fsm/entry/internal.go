@@ -26,16 +26,25 @@ func Evict(victims []Victim) Op {
 
 // Victims appends the victims of an Evict op to dst. The keys alias the op's arguments.
 func Victims(dst []Victim, op *Op) ([]Victim, error) {
-	if op.Cmd != command.Evict || len(op.Args) == 0 || len(op.Args)%2 != 0 {
-		return dst, fmt.Errorf("%w: %v with %d arguments is no list of keys and versions", ErrInvalid, op.Cmd, len(op.Args))
+	if err := checkVictims(op); err != nil {
+		return dst, err
 	}
 	for i := 0; i < len(op.Args); i += 2 {
-		if n := len(op.Args[i+1]); n != 8 {
-			return dst, fmt.Errorf("%w: evict: version of victim %d has %d bytes instead of 8", ErrInvalid, i/2, n)
-		}
 		dst = append(dst, Victim{Key: op.Args[i], Version: binary.LittleEndian.Uint64(op.Args[i+1])})
 	}
 	return dst, nil
+}
+
+func checkVictims(op *Op) error {
+	if op.Cmd != command.Evict || len(op.Args) == 0 || len(op.Args)%2 != 0 {
+		return fmt.Errorf("%w: %v with %d arguments is no list of keys and versions", ErrInvalid, op.Cmd, len(op.Args))
+	}
+	for i := 1; i < len(op.Args); i += 2 {
+		if n := len(op.Args[i]); n != 8 {
+			return fmt.Errorf("%w: evict: version of victim %d has %d bytes instead of 8", ErrInvalid, i/2, n)
+		}
+	}
+	return nil
 }
 
 // Policy says which keys the leader evicts when a group is over its memory limit
@@ -86,8 +95,8 @@ type Limits struct {
 	Samples uint32
 }
 
-// MaxSamples bounds Limits.Samples; Redis's documentation calls 10 very close to true LRU.
-const MaxSamples = 64
+// MaxSamples bounds Limits.Samples. 10 are already very close to true LRU, so more is hardly ever of use.
+const MaxSamples = 1000
 
 // Limit makes the op that sets a group's limits. Its arguments are MaxMemory (8 bytes, little endian), Policy (one
 // byte) and Samples (4 bytes, little endian).
@@ -116,4 +125,16 @@ func LimitsOf(op *Op) (Limits, error) {
 		return Limits{}, fmt.Errorf("%w: limit: %d samples, want 1 to %d", ErrInvalid, l.Samples, MaxSamples)
 	}
 	return l, nil
+}
+
+// checkInternal checks the arguments of the operations that clients cannot name; the machine trusts them.
+func checkInternal(op *Op) error {
+	switch op.Cmd {
+	case command.Evict:
+		return checkVictims(op)
+	case command.Limit:
+		_, err := LimitsOf(op)
+		return err
+	}
+	return nil
 }
