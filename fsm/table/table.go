@@ -1,6 +1,13 @@
 package table
 
-import "iter"
+import (
+	"fmt"
+	"iter"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/zeebo/xxh3"
+)
 
 // Overhead is the logical cost in bytes of one key beyond its key and value bytes; DeadlineOverhead is added
 // while the key has a deadline. They are close to the physical cost, but fixed: Bytes must be equal on replicas.
@@ -29,95 +36,164 @@ type Record struct {
 }
 
 // Table is the keys of one slot. The zero value is an empty table with seed 0.
+//
+// Pages are found through dir by the first depth bits of a key's hash (extendible hashing, its directory in hash order). A page with
+// fewer bits of its own is in dir several times, side by side. A page that is too full splits, two small siblings
+// merge: each write costs work on one page at most, however big the table is, apart from a doubled directory.
 type Table struct {
-	seed uint64
+	seed     uint64
+	dir      []*page // nil while the table is empty, otherwise 1<<depth
+	due      []*page // heap of the pages with deadlines
+	count    int
+	volatile int
+	bytes    int64
+	gen      uint64 // number of Marks so far
+	dirGen   uint64 // as page.gen, for dir
+	newest   *View  // youngest that may be live; older ones behind it
+	deepest  int    // pages with depth bits
+	depth    uint8
 }
+
+const (
+	tableSize  = unsafe.Sizeof(Table{})
+	pageSize   = unsafe.Sizeof(page{})
+	blobHeader = int64(unsafe.Sizeof(blob{}))
+)
 
 // New makes an empty table. Tables of all replicas of a group use the same seed, so that Scan cursors survive a
 // failover; a digest doesn't depend on it.
 func New(seed uint64) *Table { return &Table{seed: seed} }
 
 // Len is the number of keys.
-func (t *Table) Len() int { panic("contract only") }
+func (t *Table) Len() int { return t.count }
 
 // Volatile is the number of keys that have a deadline.
-func (t *Table) Volatile() int { panic("contract only") }
+func (t *Table) Volatile() int { return t.volatile }
 
-// Bytes is the logical size: for each key its key and value bytes, Overhead and DeadlineOverhead if it has a
+// Bytes is the logical size: for each key its key and value bytes, Overhead, and DeadlineOverhead if it has a
 // deadline. Equal for equal content.
-func (t *Table) Bytes() int64 { panic("contract only") }
+func (t *Table) Bytes() int64 { return t.bytes }
 
 // Physical is the memory held in bytes, slack and dead space included; O(number of pages). It doesn't count what
 // only Views still hold.
-func (t *Table) Physical() int64 { panic("contract only") }
+func (t *Table) Physical() int64 {
+	n := int64(tableSize) + 8*int64(cap(t.dir)+cap(t.due))
+	for p := range pages(t.dir, t.depth) {
+		n += p.physical()
+	}
+	return n
+}
 
 // Get returns the record of key. It allocates nothing.
-func (t *Table) Get(key []byte) (Record, bool) { panic("contract only") }
+func (t *Table) Get(key []byte) (Record, bool) {
+	if p, u, ok := t.lookup(key); ok {
+		return p.record(u), true
+	}
+	return Record{}, false
+}
 
 // Touch stores the access field of key, if it exists. Read lock is enough: concurrent Touch, Get and AccessOf are safe.
-func (t *Table) Touch(key []byte, access uint32) { panic("contract only") }
+func (t *Table) Touch(key []byte, access uint32) {
+	if p, u, ok := t.lookup(key); ok {
+		atomic.StoreUint32(p.cell(u).access(), access)
+	}
+}
 
 // AccessOf returns the access field of key.
-func (t *Table) AccessOf(key []byte) (uint32, bool) { panic("contract only") }
-
-// Put inserts or replaces the record of r.Key as a whole (access field included) and returns the change of Bytes.
-// r is copied; it may alias this table (so that a Get can be Put under another key). A replacement that fits where
-// the old value was, and whose page no View shares, is done in place and allocates nothing.
-func (t *Table) Put(r Record) (delta int64) { panic("contract only") }
-
-// Delete removes key and returns the change of Bytes: 0 if there was no such key, negative otherwise.
-// key may alias this table.
-func (t *Table) Delete(key []byte) (delta int64) { panic("contract only") }
-
-// SetDeadline gives key a deadline (0: none) and a version, keeps all else, and returns the change of Bytes.
-// ok is false if there is no such key.
-func (t *Table) SetDeadline(key []byte, deadline int64, version uint64) (delta int64, ok bool) {
-	panic("contract only")
+func (t *Table) AccessOf(key []byte) (uint32, bool) {
+	if p, u, ok := t.lookup(key); ok {
+		return atomic.LoadUint32(p.cell(u).access()), true
+	}
+	return 0, false
 }
-
-// Resize gives the value of key the length size and the record the version, and returns the value for the caller
-// to write into until the next call: what is kept is unchanged, what is new is zero. It reserves room, so that a row
-// of APPENDs costs amortised O(bytes appended). APPEND, SETRANGE, SETBIT and INCR are a Resize and a copy.
-// ok is false if there is no such key.
-func (t *Table) Resize(key []byte, size int, version uint64) (value []byte, delta int64, ok bool) {
-	panic("contract only")
-}
-
-// Clear removes everything. Live Views keep what they saw.
-func (t *Table) Clear() { panic("contract only") }
 
 // NextDue returns the key that is first in (deadline, key) order, O(1). The caller Deletes it if its deadline has
 // passed: that is O(log n). The record aliases the table.
-func (t *Table) NextDue() (Record, bool) { panic("contract only") }
+func (t *Table) NextDue() (Record, bool) {
+	if len(t.due) == 0 {
+		return Record{}, false
+	}
+	p := t.due[0]
+	return p.record(p.due[0]), true
+}
 
 // All yields the records in (hash, key) order: the same order for the same content and seed.
 // The table may not be written meanwhile.
-func (t *Table) All() iter.Seq[Record] { panic("contract only") }
-
-// Scan calls fn for about count records (at least one, if any is left) from cursor on and returns the cursor to
-// go on from, 0 when all is done. A cursor is 0 to start with and always less than 1<<CursorBits.
-//
-// A cursor is a prefix of the hash and records are visited in hash order, so it means the same after growth,
-// shrinking, compaction, snapshot and restore, and on another replica: a key that is present during the whole scan
-// is visited at least once, whatever happens to others. A key may be visited twice if the table shrinks in between.
-func (t *Table) Scan(cursor uint64, count int, fn func(Record)) (next uint64) { panic("contract only") }
-
-// CursorBits is how many low bits of a Scan cursor are used; the caller may put a slot number above them.
-const CursorBits = 48
-
-// Sample calls fn for n keys chosen near-uniformly with replacement, from the random number rnd. Nothing is
-// called if the table is empty. O(n) expected.
-func (t *Table) Sample(rnd uint64, n int, fn func(Record)) { panic("contract only") }
-
-// SampleVolatile is Sample among the keys that have a deadline.
-func (t *Table) SampleVolatile(rnd uint64, n int, fn func(Record)) { panic("contract only") }
-
-// Digest is a hash of the content of a table: key, value, kind, deadline and version of all records. It doesn't
-// depend on layout, order, access fields or seed.
-type Digest [16]byte
+func (t *Table) All() iter.Seq[Record] { return records(t.dir, t.depth) }
 
 // Digest computes the digest of the present content: O(Bytes).
-func (t *Table) Digest() Digest { panic("contract only") }
+func (t *Table) Digest() Digest { return digest(t.All()) }
+
+// Clear removes everything. Live Views keep what they saw.
+func (t *Table) Clear() {
+	t.dir, t.due = nil, nil
+	t.count, t.volatile, t.bytes = 0, 0, 0
+	t.deepest, t.depth = 0, 0
+}
 
 // Mark returns a View of the present content, O(1). See the package comment for locks.
-func (t *Table) Mark() *View { panic("contract only") }
+func (t *Table) Mark() *View {
+	t.forget()
+	v := &View{dir: t.dir, depth: t.depth, count: t.count, bytes: t.bytes, gen: t.gen, older: t.newest}
+	t.newest = v
+	t.gen++
+	return v
+}
+
+// shared reports whether a live View may hold what was made in generation gen.
+func (t *Table) shared(gen uint64) bool {
+	if t.newest == nil {
+		return false
+	}
+	t.forget()
+	return t.newest != nil && gen <= t.newest.gen
+}
+
+// forget drops released Views that no younger one hides.
+func (t *Table) forget() {
+	for t.newest != nil && t.newest.released.Load() {
+		t.newest = t.newest.older
+	}
+}
+
+// own returns p, the page of h, or if a View shares it a copy that takes its place. Places in the index stay.
+func (t *Table) own(p *page, h uint64) *page {
+	if !t.shared(p.gen) {
+		return p
+	}
+	c := p.clone(t.gen)
+	if c.queued != 0 {
+		t.due[c.queued-1] = c
+	}
+	t.place(h, c)
+	return c
+}
+
+// pageOf returns the page for hash h, nil if the table is empty.
+func (t *Table) pageOf(h uint64) *page {
+	if t.dir == nil {
+		return nil
+	}
+	return t.dir[h>>(64-t.depth)]
+}
+
+func (t *Table) hash(key []byte) uint64 { return xxh3.HashSeed(key, t.seed) }
+
+func (t *Table) lookup(key []byte) (p *page, u uint16, ok bool) {
+	h := t.hash(key)
+	if p = t.pageOf(h); p == nil {
+		return nil, 0, false
+	}
+	i := p.find(tagOf(h, p.depth), key)
+	if i < 0 {
+		return nil, 0, false
+	}
+	return p, unitOf(p.index[i]), true
+}
+
+// check panics if r cannot be stored: a caller that lets it come so far would make replicas differ.
+func (r *Record) check() {
+	if r.Kind > MaxKind || r.Version > MaxVersion {
+		panic(fmt.Sprintf("table: record of kind %d, version %d: the highest are %d and %d", r.Kind, r.Version, MaxKind, uint64(MaxVersion)))
+	}
+}

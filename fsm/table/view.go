@@ -1,24 +1,41 @@
 package table
 
-import "iter"
+import (
+	"iter"
+	"sync/atomic"
+)
 
 // View is the content of a table at the time of a Mark. It doesn't change and needs no lock: any goroutine may read
 // it while the table is written. A write copies first what a View shares: one page, at most 128 KiB and a little,
 // once per page and Mark.
-type View struct{}
+type View struct {
+	dir      []*page
+	depth    uint8
+	count    int
+	bytes    int64
+	gen      uint64 // what the table made up to this generation belongs to the View too
+	older    *View  // the table's; Views don't look at it
+	released atomic.Bool
+}
 
 // Len is the number of keys.
-func (v *View) Len() int { panic("contract only") }
+func (v *View) Len() int { return v.count }
 
 // Bytes is the logical size, as of Table.Bytes.
-func (v *View) Bytes() int64 { panic("contract only") }
+func (v *View) Bytes() int64 { return v.bytes }
 
 // All yields the records in (hash, key) order. They are valid until Release.
-func (v *View) All() iter.Seq[Record] { panic("contract only") }
+// Their access fields are recent values, not those of the Mark.
+func (v *View) All() iter.Seq[Record] { return records(v.dir, v.depth) }
 
 // Digest computes the digest of the content: O(Bytes).
-func (v *View) Digest() Digest { panic("contract only") }
+func (v *View) Digest() Digest { return digest(v.All()) }
 
 // Release lets the table write in place again. Any goroutine may call it, exactly once, after which the View may
 // not be used.
-func (v *View) Release() { panic("contract only") }
+func (v *View) Release() {
+	v.dir = nil
+	if v.released.Swap(true) {
+		panic("table: a View was released twice")
+	}
+}
