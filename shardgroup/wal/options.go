@@ -3,8 +3,9 @@ package wal
 import (
 	"errors"
 	"fmt"
-	"io"
 	"time"
+
+	"github.com/quorate/quorate/shardgroup/wal/disk"
 )
 
 // Durability says when StoreLogs returns.
@@ -49,7 +50,8 @@ type Options struct {
 	Fatal func(error)
 	// Observe, if set, is told of every group commit, by the goroutine that made it. It must be quick.
 	Observe func(Commit)
-	FS      FS // nil: the directory given to Open
+	// FS replaces the directory given to Open, for tests and simulations.
+	FS disk.FS
 }
 
 // Commit describes one group commit.
@@ -74,28 +76,6 @@ type Stats struct {
 	Entries      uint64
 	WrittenBytes uint64
 	Relocated    uint64 // entries copied forward so that an old segment could go
-}
-
-// FS is the directory that a Log lives in. Names have no slashes.
-type FS interface {
-	// Create makes a file of size zero bytes, its blocks allocated and written so that a later Sync of overwritten
-	// bytes changes no metadata. The bytes need not be durable yet.
-	Create(name string, size int64) (File, error)
-	Open(name string) (File, error)
-	// Rename replaces new if it exists. It is durable after SyncDir, as are Create and Remove.
-	Rename(old, new string) error
-	Remove(name string) error
-	List() ([]string, error)
-	SyncDir() error
-}
-
-// File is one segment's file. ReadAt and WriteAt may run beside each other and beside Sync.
-type File interface {
-	io.ReaderAt
-	io.WriterAt
-	io.Closer
-	Size() (int64, error)
-	Sync() error // makes every WriteAt that returned before it durable
 }
 
 const (

@@ -1,0 +1,189 @@
+package wal
+
+import (
+	"fmt"
+
+	"github.com/hashicorp/raft"
+)
+
+const (
+	maxSpares       = 2
+	relocationBytes = 1 << 20 // entries copied in one go, at most: a group's own stores wait for that long
+)
+
+func (l *Log) kickCleaner() {
+	select {
+	case l.kick <- struct{}{}:
+	default: // it will look at everything anyway
+	}
+}
+
+func (l *Log) runCleaner() {
+	for {
+		select {
+		case <-l.stop:
+			return
+		case <-l.kick:
+		}
+		if err := l.clean(); err != nil {
+			l.latch.Fail(fmt.Errorf("wal: free old segments: %w", err))
+			return
+		}
+		l.spareInTime()
+	}
+}
+
+// clean frees the oldest segments that no group needs. Segments go strictly from the oldest on: a record that deletes
+// entries may then go with its segment, since whatever it deleted went before. One idle group could so hold the whole
+// log back; when the disk holds over twice what is needed, its entries are copied to the end of the log.
+func (l *Log) clean() error {
+	for {
+		if err := l.release(); err != nil {
+			return err
+		}
+		oldest := l.segments.oldest()
+		if oldest == nil || !l.wasteful() {
+			return nil
+		}
+		if err := l.relocate(oldest); err != nil {
+			return err
+		}
+		if oldest.live.Load() > 0 {
+			return nil // a store has not published its entries yet; the next kick finds them
+		}
+	}
+}
+
+// wasteful bounds the disk to twice the needed bytes and three segments, spares aside. Each entry is copied at most
+// once for every time that as many bytes as are needed have become useless.
+func (l *Log) wasteful() bool {
+	_, disk, live := l.segments.usage()
+	spare := int64(l.segments.spareCount()) * l.opts.SegmentBytes
+	return disk-spare > 2*live+3*l.opts.SegmentBytes
+}
+
+// release frees the oldest segments, as many as nobody needs. First a durable record says from where on the log is
+// needed: a crash may then leave any of the files behind, and Open can tell a file that went from one that is missing.
+func (l *Log) release() error {
+	idle := l.segments.idle()
+	if len(idle) == 0 {
+		return nil
+	}
+	b, err := l.join(recordPrefixBytes + shortBodyBytes)
+	if err != nil {
+		return err
+	}
+	b.short(kindRelease, 0, uint64(idle[len(idle)-1].number)+1)
+	b.sync = true
+	if _, err := l.commit(b); err != nil {
+		return err
+	}
+	l.segments.cut(len(idle))
+	for _, s := range idle {
+		if err := l.recycle(s); err != nil {
+			return err
+		}
+	}
+	// Before a spare is used again: a crash must not find its new header under its old name.
+	return l.fs.SyncDir()
+}
+
+// recycle keeps the file for a later segment: its blocks are allocated and written.
+func (l *Log) recycle(s *segment) error {
+	s.reading.Lock() // no new reader: the index does not lead here any more
+	err := s.file.Close()
+	s.reading.Unlock()
+	if err != nil {
+		return err
+	}
+	return l.recycleFile(s.name, s.size)
+}
+
+func (l *Log) recycleFile(name string, size int64) error {
+	if size != l.opts.SegmentBytes || l.segments.spareCount() >= maxSpares {
+		return l.fs.Remove(name)
+	}
+	sp := spare{name: l.segments.newSpareName(), size: size}
+	if err := l.fs.Rename(name, sp.name); err != nil {
+		return err
+	}
+	l.segments.putSpare(sp)
+	return nil
+}
+
+// spareInTime makes a spare when the active segment is half full, so that rotate does not have to. If there is no room,
+// recycling may yet give one before rotate needs it; rotate's own failure is fatal.
+func (l *Log) spareInTime() {
+	if l.segments.spareCount() > 0 || !l.halfFull.Load() {
+		return
+	}
+	if sp, err := l.createSpare(l.opts.SegmentBytes); err == nil {
+		l.segments.putSpare(sp)
+	}
+}
+
+// relocate copies the entries of s that are needed to the end of the log.
+func (l *Log) relocate(s *segment) error {
+	for _, g := range l.handles() {
+		for more := true; more; {
+			var err error
+			if more, err = g.relocate(s); err != nil {
+				return fmt.Errorf("group %d: %w", g.id, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (l *Log) relocationBytes() int64 { return min(relocationBytes, l.opts.SegmentBytes/4) }
+
+// relocate copies up to relocationBytes of the group's entries out of s and reports whether it copied any.
+func (g *GroupLog) relocate(s *segment) (bool, error) {
+	g.change.Lock() // keeps the index as it is; readers go on
+	defer g.change.Unlock()
+	entries, err := g.entriesIn(s)
+	if err != nil || len(entries) == 0 {
+		return false, err
+	}
+	b, err := g.log.join(g.log.relocationBytes())
+	if err != nil {
+		return false, err
+	}
+	offsets := make([]int, len(entries))
+	for i := range entries {
+		offsets[i] = b.entry(kindMoved, g.id, &entries[i])
+	}
+	c, err := g.log.commit(b)
+	if err != nil {
+		return false, err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for i := range entries {
+		at := g.index.at(entries[i].Index)
+		g.log.segments.unuse(*at)
+		*at = c.place(offsets[i], int64(at.size))
+	}
+	g.log.relocated.Add(uint64(len(entries)))
+	return true, nil
+}
+
+// entriesIn reads the first of the group's entries that lie in s, at least one if there are any.
+func (g *GroupLog) entriesIn(s *segment) (entries []raft.Log, err error) {
+	size := int64(0)
+	for i := g.index.first; i < g.index.next; i++ {
+		at := *g.index.at(i)
+		if at.segment != s.number {
+			continue
+		}
+		if size += int64(at.size); size > g.log.relocationBytes() && len(entries) > 0 {
+			break
+		}
+		var e raft.Log
+		if err := s.readEntry(at, g.id, i, &e); err != nil {
+			return nil, err
+		}
+		entries = append(entries, e)
+	}
+	return entries, nil
+}

@@ -1,0 +1,151 @@
+package wal
+
+import (
+	"fmt"
+	"time"
+)
+
+// join gives the open batch to add at most n bytes of records to; it returns with l.mu held, for commit to release.
+// A store that finds the batch full waits: one of those in it is about to write it.
+func (l *Log) join(n int64) (*batch, error) {
+	l.mu.Lock()
+	for {
+		if err := l.unusable(); err != nil {
+			l.mu.Unlock()
+			return nil, err
+		}
+		if l.open == nil {
+			l.open = l.freeBatch()
+		}
+		if b := l.open; b.empty() || int64(len(b.buf))+n <= maxBatchBytes {
+			b.stores++
+			b.left++
+			return b, nil
+		}
+		l.turn.Wait()
+	}
+}
+
+func (l *Log) freeBatch() *batch {
+	if n := len(l.free); n > 0 {
+		b := l.free[n-1]
+		l.free = l.free[:n-1]
+		return b
+	}
+	b := new(batch)
+	b.reset()
+	return b
+}
+
+// commit waits until b, which join gave, is written and, if so configured, synced. The first store that finds nobody
+// writing does it for all that joined; those who come meanwhile gather in the next batch. There is no writer goroutine
+// to hand over to: an idle log commits in the caller's own time slice.
+func (l *Log) commit(b *batch) (committed, error) {
+	defer l.mu.Unlock()
+	for !b.done {
+		if err := l.latch.Err(); err != nil {
+			return committed{}, err // b may still be in use by a write that hangs; it is lost, as all is
+		}
+		if l.writing {
+			l.turn.Wait()
+			continue
+		}
+		l.writing, l.open = true, nil
+		l.mu.Unlock()
+		err := l.write(b)
+		l.mu.Lock()
+		l.writing, b.done, b.err = false, true, err
+		l.turn.Broadcast()
+	}
+	result, err := committed{b.seg, b.at}, b.err
+	if b.left--; b.left == 0 && err == nil {
+		b.reset()
+		l.free = append(l.free, b)
+	}
+	return result, err
+}
+
+// write puts b at the end of the log. Only the goroutine that set l.writing calls it, without locks.
+func (l *Log) write(b *batch) error {
+	if l.end+int64(len(b.buf))+8 > l.active.Load().size {
+		if err := l.rotate(int64(len(b.buf)) + 8); err != nil {
+			return l.latch.Fail(fmt.Errorf("wal: begin a new segment: %w", err))
+		}
+	}
+	seg, sequence, synced, seal := l.active.Load(), l.last+1, l.synced.Load(), b.empty()
+	b.finish(seg.salt, sequence, synced)
+	report := Commit{Stores: b.stores, Entries: b.entries, Bytes: len(b.buf)}
+	start := time.Now()
+	l.writeWatch.Start()
+	_, err := seg.file.WriteAt(b.buf, l.end)
+	if err := l.writeWatch.Done(err); err != nil {
+		return err
+	}
+	report.Write = time.Since(start)
+	b.seg, b.at = seg, l.end
+	seg.live.Add(b.entryBytes)
+	l.last, l.end = sequence, l.end+int64(len(b.buf))
+	l.sealed.Store(seal && synced >= l.written.Load())
+	if !seal {
+		l.written.Store(sequence)
+	}
+	if l.opts.Durability == Always || b.sync {
+		if err := l.syncWritten(); err != nil {
+			return err
+		}
+		report.Sync = time.Since(start) - report.Write
+	}
+	l.count(report, seg)
+	return nil
+}
+
+func (l *Log) count(c Commit, seg *segment) {
+	l.commits.Add(1)
+	l.stores.Add(uint64(c.Stores))
+	l.entries.Add(uint64(c.Entries))
+	l.bytes.Add(uint64(c.Bytes))
+	if l.opts.Observe != nil {
+		l.opts.Observe(c)
+	}
+	if l.end > seg.size/2 && l.halfFull.CompareAndSwap(false, true) {
+		l.kickCleaner()
+	}
+}
+
+// syncWritten makes every batch written so far durable, seals aside. That they are is recorded only here, after the
+// disk said so: later batch headers bear witness to it.
+func (l *Log) syncWritten() error {
+	l.syncing.Lock()
+	defer l.syncing.Unlock()
+	// In this order: rotate syncs the old segment, under this lock, before it publishes the new one. So what is
+	// written and not yet synced lies in the segment that is active now.
+	sequence := l.written.Load()
+	if l.synced.Load() >= sequence {
+		return l.latch.Err()
+	}
+	l.syncWatch.Start()
+	if err := l.syncWatch.Done(l.active.Load().file.Sync()); err != nil {
+		return err
+	}
+	l.syncs.Add(1)
+	l.synced.Store(sequence)
+	return nil
+}
+
+// Sync returns when everything stored before it is on the disk.
+func (l *Log) Sync() error {
+	if err := l.unusable(); err != nil {
+		return err
+	}
+	return l.syncWritten()
+}
+
+// seal writes an empty batch whose header says that all before it was synced. Without it, damage to the very last
+// batch would look like a write cut short by a crash. It needs no sync itself: it proves something if it is there.
+func (l *Log) seal() error {
+	b, err := l.join(0)
+	if err == nil {
+		_, err = l.commit(b)
+	}
+	return err
+}

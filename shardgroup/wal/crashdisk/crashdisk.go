@@ -1,0 +1,278 @@
+// Package crashdisk is a file system in memory that forgets what was not synced, for tests and simulations of power
+// cuts, slow disks and failing ones.
+package crashdisk
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"sync"
+
+	"github.com/quorate/quorate/shardgroup/wal/disk"
+)
+
+// sector is what a disk writes as a whole.
+const sector = 512
+
+// Op names an operation for a Hook.
+type Op string
+
+// The operations of disk.FS and disk.File that a Hook sees.
+const (
+	Create  Op = "create"
+	Open    Op = "open"
+	Rename  Op = "rename"
+	Remove  Op = "remove"
+	SyncDir Op = "sync directory"
+	Read    Op = "read"
+	Write   Op = "write"
+	Sync    Op = "sync"
+)
+
+// Disk is one directory. The zero value is empty and has no faults.
+type Disk struct {
+	mu      sync.Mutex
+	hook    func(op Op, name string) error
+	files   map[string]*inode // as the process sees it
+	durable map[string]*inode
+	journal []func(map[string]*inode) // directory changes since the last SyncDir, in order
+}
+
+// inode is a file's contents, whatever its name.
+type inode struct {
+	data    []byte // as the process sees it
+	durable []byte
+	pending []write // since the last Sync, in order
+}
+
+type write struct {
+	at   int64
+	data []byte
+}
+
+// SetHook sets what is called before each operation (nil for nothing). If it returns an error, the operation fails with
+// it; a write that so fails may all the same reach the disk. It may block: that is a slow disk. It must not call back.
+func (d *Disk) SetHook(hook func(op Op, name string) error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.hook = hook
+}
+
+func (d *Disk) before(op Op, name string) error {
+	d.mu.Lock()
+	hook := d.hook
+	d.mu.Unlock()
+	if hook == nil {
+		return nil
+	}
+	return hook(op, name)
+}
+
+// change applies a change of names now, and to the durable names when the directory is synced. d.mu is held.
+func (d *Disk) change(f func(map[string]*inode)) {
+	if d.files == nil {
+		d.files, d.durable = map[string]*inode{}, map[string]*inode{}
+	}
+	f(d.files)
+	d.journal = append(d.journal, f)
+}
+
+// Create implements disk.FS.
+func (d *Disk) Create(name string, size int64) (disk.File, error) {
+	if err := d.before(Create, name); err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n := &inode{data: make([]byte, size)}
+	d.change(func(files map[string]*inode) { files[name] = n })
+	return &file{d, n, name}, nil
+}
+
+// Open implements disk.FS.
+func (d *Disk) Open(name string) (disk.File, error) {
+	if err := d.before(Open, name); err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n := d.files[name]
+	if n == nil {
+		return nil, fmt.Errorf("open %s: %w", name, fs.ErrNotExist)
+	}
+	return &file{d, n, name}, nil
+}
+
+// Rename implements disk.FS.
+func (d *Disk) Rename(from, to string) error {
+	if err := d.before(Rename, from); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n := d.files[from]
+	if n == nil {
+		return fmt.Errorf("rename %s: %w", from, fs.ErrNotExist)
+	}
+	d.change(func(files map[string]*inode) { delete(files, from); files[to] = n })
+	return nil
+}
+
+// Remove implements disk.FS.
+func (d *Disk) Remove(name string) error {
+	if err := d.before(Remove, name); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.files[name] == nil {
+		return fmt.Errorf("remove %s: %w", name, fs.ErrNotExist)
+	}
+	d.change(func(files map[string]*inode) { delete(files, name) })
+	return nil
+}
+
+// List implements disk.FS.
+func (d *Disk) List() ([]string, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Sorted(maps.Keys(d.files)), nil
+}
+
+// SyncDir implements disk.FS.
+func (d *Disk) SyncDir() error {
+	if err := d.before(SyncDir, "."); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, f := range d.journal {
+		f(d.durable)
+	}
+	d.journal = nil
+	return nil
+}
+
+// Crash gives the disk after a power cut: what was synced, the directory changes up to a random one (a journaling file
+// system keeps their order) and a random part of the sectors written since their file's last sync. d stays as it is.
+func (d *Disk) Crash(rng *rand.Rand) *Disk {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	names := maps.Clone(d.durable)
+	for _, f := range d.journal[:rng.IntN(len(d.journal)+1)] {
+		f(names)
+	}
+	survive := []float64{0, 0.5, 0.9, 1}[rng.IntN(4)]
+	after := &Disk{files: map[string]*inode{}, durable: map[string]*inode{}}
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		data := names[name].crash(rng, survive)
+		n := &inode{data: data, durable: slices.Clone(data)}
+		after.files[name], after.durable[name] = n, n
+	}
+	return after
+}
+
+// Kill gives the disk after the process died and the machine did not: everything written is there.
+func (d *Disk) Kill() *Disk {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	after := &Disk{files: map[string]*inode{}, durable: map[string]*inode{}}
+	for name, n := range d.files {
+		after.files[name] = &inode{data: slices.Clone(n.data), durable: slices.Clone(n.durable), pending: slices.Clone(n.pending)}
+	}
+	maps.Copy(after.durable, after.files)
+	return after
+}
+
+func (n *inode) crash(rng *rand.Rand, survive float64) []byte {
+	data := slices.Clone(n.durable)
+	if data == nil && survive > 0 {
+		data = make([]byte, len(n.data)) // the file has its size, if not its bytes
+	}
+	for _, w := range n.pending {
+		for b, at := w.data, w.at; len(b) > 0; {
+			k := min(int64(len(b)), sector-at%sector)
+			if rng.Float64() < survive && at+k <= int64(len(data)) {
+				copy(data[at:], b[:k])
+			}
+			b, at = b[k:], at+k
+		}
+	}
+	return data
+}
+
+// Flip inverts one bit of a file, on the disk and in what is read.
+func (d *Disk) Flip(name string, at int64, bit uint) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n := d.files[name]
+	n.data[at] ^= 1 << bit
+	if at < int64(len(n.durable)) {
+		n.durable[at] ^= 1 << bit
+	}
+}
+
+type file struct {
+	disk *Disk
+	node *inode
+	name string
+}
+
+func (f *file) Size() (int64, error) {
+	f.disk.mu.Lock()
+	defer f.disk.mu.Unlock()
+	return int64(len(f.node.data)), nil
+}
+
+func (f *file) ReadAt(b []byte, at int64) (int, error) {
+	if err := f.disk.before(Read, f.name); err != nil {
+		return 0, err
+	}
+	f.disk.mu.Lock()
+	defer f.disk.mu.Unlock()
+	if at >= int64(len(f.node.data)) {
+		return 0, io.EOF
+	}
+	n := copy(b, f.node.data[at:])
+	if n < len(b) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+func (f *file) WriteAt(b []byte, at int64) (int, error) {
+	err := f.disk.before(Write, f.name)
+	f.disk.mu.Lock()
+	defer f.disk.mu.Unlock()
+	if at+int64(len(b)) > int64(len(f.node.data)) {
+		return 0, fmt.Errorf("write %s: past the end at %d", f.name, at)
+	}
+	f.node.pending = append(f.node.pending, write{at, slices.Clone(b)})
+	if err != nil {
+		return 0, err
+	}
+	return copy(f.node.data[at:], b), nil
+}
+
+func (f *file) Sync() error {
+	if err := f.disk.before(Sync, f.name); err != nil {
+		return err
+	}
+	f.disk.mu.Lock()
+	defer f.disk.mu.Unlock()
+	if f.node.durable == nil {
+		f.node.durable = make([]byte, len(f.node.data))
+	}
+	for _, w := range f.node.pending {
+		copy(f.node.durable[w.at:], w.data)
+	}
+	f.node.pending = nil
+	return nil
+}
+
+func (f *file) Close() error { return nil }
+
+var _ disk.FS = (*Disk)(nil)

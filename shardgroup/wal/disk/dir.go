@@ -1,0 +1,104 @@
+package disk
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// Dir is a directory of the operating system.
+type Dir string
+
+// OpenDir makes the directory if need be.
+func OpenDir(path string) (Dir, error) {
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return "", err
+	}
+	return Dir(path), Dir(filepath.Dir(path)).SyncDir()
+}
+
+// Create implements FS.
+func (d Dir) Create(name string, size int64) (File, error) {
+	f, err := os.OpenFile(d.join(name), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := fill(f, size); err != nil {
+		return nil, errors.Join(fmt.Errorf("allocate %d bytes for %s: %w", size, f.Name(), err), f.Close(), os.Remove(f.Name()))
+	}
+	return file{f}, nil
+}
+
+// fill writes zeros even where allocate worked: an allocated but unwritten extent costs a journal commit with every
+// fdatasync that first writes to it (here 209 instead of 137 µs).
+func fill(f *os.File, size int64) error {
+	if err := allocate(f, size); err != nil {
+		return err
+	}
+	zeros := make([]byte, min(size, 1<<20))
+	for at := int64(0); at < size; at += int64(len(zeros)) {
+		if _, err := f.WriteAt(zeros[:min(size-at, int64(len(zeros)))], at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Open implements FS.
+func (d Dir) Open(name string) (File, error) {
+	f, err := os.OpenFile(d.join(name), os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	return file{f}, nil
+}
+
+// Rename implements FS.
+func (d Dir) Rename(from, to string) error { return os.Rename(d.join(from), d.join(to)) }
+
+// Remove implements FS.
+func (d Dir) Remove(name string) error { return os.Remove(d.join(name)) }
+
+// List implements FS. Subdirectories (lost+found) are not listed.
+func (d Dir) List() ([]string, error) {
+	entries, err := os.ReadDir(string(d))
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		if e.Type().IsRegular() {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil
+}
+
+// SyncDir implements FS.
+func (d Dir) SyncDir() error {
+	f, err := os.Open(string(d))
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+func (d Dir) join(name string) string { return filepath.Join(string(d), name) }
+
+type file struct{ *os.File }
+
+func (f file) Size() (int64, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}
+
+func (f file) Sync() error {
+	if err := datasync(f.File); err != nil {
+		return fmt.Errorf("sync %s: %w", f.Name(), err)
+	}
+	return nil
+}

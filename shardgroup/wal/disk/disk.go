@@ -1,0 +1,28 @@
+// Package disk is what the log asks of a file system, and the real one. Package crashdisk has one that forgets.
+package disk
+
+import "io"
+
+// FS is one flat directory. Names have no slashes.
+type FS interface {
+	// Create makes (or replaces) a file of size zero bytes whose blocks are allocated and written, so that syncing
+	// bytes overwritten later changes no metadata. The zeros are durable after Sync, the name after SyncDir.
+	Create(name string, size int64) (File, error)
+	Open(name string) (File, error)
+	// Rename replaces the file of the new name, if there is one.
+	Rename(from, to string) error
+	Remove(name string) error
+	List() ([]string, error)
+	// SyncDir makes every Create, Rename and Remove before it durable.
+	SyncDir() error
+}
+
+// File has a fixed size. ReadAt and WriteAt may run beside each other and beside Sync.
+type File interface {
+	io.ReaderAt
+	io.WriterAt
+	io.Closer
+	Size() (int64, error)
+	// Sync makes every WriteAt that returned before it durable. After an error nothing is known about them.
+	Sync() error
+}
