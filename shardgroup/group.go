@@ -23,8 +23,8 @@ type Config struct {
 	ID      slot.GroupID
 	Self    string
 	Genesis fsm.Genesis
-	// Consensus carries transport, stores, timing and modes. Group, Self, FSM, OnChange, Logger and Fatal are
-	// filled in by Open.
+	// Consensus carries transport, stores, timing and modes. Group, Self, FSM, Logger and Fatal are filled
+	// in by Open.
 	Consensus consensus.Config
 	Limits    Limits
 	// Clock is the wall clock in Unix milliseconds; time.Now by default. Tests skew it.

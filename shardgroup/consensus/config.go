@@ -79,13 +79,13 @@ type Config struct {
 	// LostTail says that the log may have lost entries that this replica had acknowledged (durability interval, after
 	// a power cut). The transport must have been opened with its votes held; see Replica.VotesHeld.
 	LostTail bool
-	// OnChange is called with each new Leadership, in order, by one goroutine; it must not block for long.
-	OnChange func(Leadership)
 	// Logger gets raft's own messages too, with "group" set; slog.Default() if nil.
 	Logger *slog.Logger
 	// Fatal is called at most once, with what cannot be right any more: a store failed, the log has a hole, a guard
 	// could not restart the replica. It should end the process. Required.
 	Fatal func(error)
+
+	off Off
 }
 
 const (

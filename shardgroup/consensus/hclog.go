@@ -1,9 +1,43 @@
 package consensus
 
 import (
+	"context"
+	"fmt"
+	"io"
 	"log/slog"
 
 	"github.com/hashicorp/go-hclog"
 )
 
-func newLogger(*slog.Logger) hclog.Logger { return hclog.NewNullLogger() }
+// newLogger gives raft an hclog.Logger whose messages end in logger. Raft's informational messages are about every
+// step of an election, so they go one level down.
+func newLogger(logger *slog.Logger) hclog.Logger {
+	l := hclog.NewInterceptLogger(&hclog.LoggerOptions{Name: "raft", Level: hclog.Debug, Output: io.Discard})
+	l.RegisterSink(sink{logger})
+	return l
+}
+
+type sink struct{ to *slog.Logger }
+
+// Accept implements hclog.SinkAdapter.
+func (s sink) Accept(_ string, level hclog.Level, msg string, args ...any) {
+	at := slogLevel(level)
+	if !s.to.Enabled(context.Background(), at) {
+		return
+	}
+	for i, a := range args {
+		if f, ok := a.(hclog.Format); ok && len(f) > 0 {
+			args[i] = fmt.Sprintf(fmt.Sprint(f[0]), f[1:]...)
+		}
+	}
+	s.to.Log(context.Background(), at, "raft: "+msg, args...)
+}
+
+func slogLevel(level hclog.Level) slog.Level {
+	switch level {
+	case hclog.Error, hclog.Warn:
+		return slog.LevelWarn
+	default:
+		return slog.LevelDebug
+	}
+}

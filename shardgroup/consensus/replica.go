@@ -2,20 +2,221 @@ package consensus
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/hashicorp/raft"
 )
 
+// proposeTimeout is how long a proposal waits for raft's main loop, which may be busy with a slow disk.
+const proposeTimeout = time.Second
+
 // Replica is one member of a Raft group. Its methods are safe for concurrent use.
-type Replica struct{}
+type Replica struct {
+	cfg       Config
+	fail      *failStop
+	transport *limited
+	logs      *logStore
+	stable    stableStore
+	snapshots *snapshotStore
+	members   *members
+	fsm       *machine
+	gate      Gate
+	transfers transferWatch
+
+	ctx        context.Context
+	cancel     context.CancelFunc
+	supervisor sync.WaitGroup
+	wg         sync.WaitGroup
+	// current is nil before Open has succeeded, while a guard restarts raft, and after Close.
+	current atomic.Pointer[instance]
+	// starting is held while an instance is made and not yet current.
+	starting sync.Mutex
+	// full carries the wish for a snapshot.
+	full chan struct{}
+
+	mu         sync.Mutex
+	leadership Leadership
+	changed    chan struct{}
+
+	held     atomic.Bool
+	restarts atomic.Uint64
+	taken    atomic.Uint64
+}
+
+// instance is one hashicorp/raft instance of a replica.
+type instance struct {
+	raft *raft.Raft
+	// dead is closed when all goroutines of raft have ended, so that nobody will answer a future any more.
+	dead chan struct{}
+	// ended is closed when shutdown begins, to stop the goroutines that watch the instance.
+	ended   chan struct{}
+	once    sync.Once
+	stopped raft.Future
+	watch   sync.WaitGroup
+	// wish carries to the supervisor why a guard wants another instance.
+	wish chan string
+}
 
 // Open starts a replica: restores the newest snapshot into cfg.FSM, checks that the log continues it, and joins the
 // group. It does not wait for a leader.
-func Open(cfg Config) (*Replica, error) { panic("contract only") }
+func Open(cfg Config) (*Replica, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.check(); err != nil {
+		return nil, fmt.Errorf("open replica of group %d: %w", cfg.Group, err)
+	}
+	r := newReplica(cfg)
+	if err := r.bootstrap(); err != nil {
+		return nil, fmt.Errorf("bootstrap group %d: %w", cfg.Group, err)
+	}
+	if err := r.start(); err != nil {
+		return nil, fmt.Errorf("open replica of group %d: %w", cfg.Group, err)
+	}
+	r.supervisor.Go(r.supervise)
+	r.wg.Go(r.gate.runRounds)
+	r.wg.Go(r.runSnapshots)
+	return r, nil
+}
+
+func newReplica(cfg Config) *Replica {
+	r := &Replica{
+		cfg:     cfg,
+		fail:    &failStop{fatal: cfg.Fatal},
+		members: &members{setVoters: cfg.Transport.SetVoters},
+		full:    make(chan struct{}, 1),
+		changed: make(chan struct{}),
+	}
+	r.ctx, r.cancel = context.WithCancel(context.Background())
+	r.logs = &logStore{LogStore: cfg.Logs, fail: r.fail, members: r.members, grown: r.logGrown}
+	r.stable = stableStore{cfg.Stable, r.fail}
+	r.snapshots = &snapshotStore{SnapshotStore: cfg.Snapshots, fail: r.fail, saved: r.logs.saved}
+	r.fsm = newMachine(cfg.FSM, r.logs, r.snapshotOverConflict)
+	r.transport = newLimited(cfg.Transport, r.fsm, cfg.off)
+	r.gate.init(r)
+	r.held.Store(cfg.LostTail)
+	return r
+}
+
+// bootstrap writes the group's first configuration as entry 1 of term 1 if the replica has no log. Entry 1 is the same
+// on all replicas that bootstrap, so it may be written again after a crash lost it, whatever the term has become.
+func (r *Replica) bootstrap() error {
+	if r.cfg.Bootstrap == nil {
+		return nil
+	}
+	err := raft.BootstrapCluster(r.cfg.raftConfig(), r.logs, r.stable, r.snapshots, r.transport, *r.cfg.Bootstrap)
+	if !errors.Is(err, raft.ErrCantBootstrap) {
+		return err
+	}
+	newest, err := r.snapshots.newest()
+	if err != nil || newest != nil {
+		return err
+	}
+	last, err := r.cfg.Logs.LastIndex()
+	if err != nil || last > 0 {
+		return err
+	}
+	return r.logs.StoreLog(&raft.Log{Index: 1, Term: 1, Type: raft.LogConfiguration, Data: raft.EncodeConfiguration(*r.cfg.Bootstrap)})
+}
+
+// start makes a new instance over the stores and publishes it.
+func (r *Replica) start() error {
+	r.starting.Lock()
+	defer r.starting.Unlock()
+	r.fsm.running.Store(false)
+	newest, err := r.snapshots.newest()
+	if err != nil {
+		return err
+	}
+	if err := r.logs.open(newest); err != nil {
+		return err
+	}
+	inst := &instance{dead: make(chan struct{}), ended: make(chan struct{}), wish: make(chan string, 1)}
+	inst.raft, err = raft.NewRaft(r.cfg.raftConfig(), r.fsm, r.logs, r.stable, r.snapshots, r.transport)
+	if err != nil {
+		return err
+	}
+	r.current.Store(inst)
+	inst.watch.Go(func() { r.watchLeadership(inst) })
+	return nil
+}
+
+// shutdown tells raft to stop, without waiting. A second Shutdown of raft would not wait for anything, so the first
+// one's future is kept.
+func (inst *instance) shutdown() {
+	inst.once.Do(func() {
+		close(inst.ended)
+		inst.stopped = inst.raft.Shutdown()
+	})
+}
+
+// stop ends inst and all that belongs to it.
+func (r *Replica) stop(inst *instance) error {
+	r.current.CompareAndSwap(inst, nil)
+	inst.shutdown()
+	err := inst.stopped.Error()
+	close(inst.dead)
+	inst.watch.Wait()
+	r.resign()
+	return err
+}
+
+// supervise replaces the instance when a guard asks for it.
+func (r *Replica) supervise() {
+	for {
+		inst := r.current.Load()
+		select {
+		case <-r.ctx.Done():
+			return
+		case why := <-inst.wish:
+			r.restarts.Add(1)
+			r.cfg.Logger.Warn("restarting the raft instance", "reason", why)
+			if r.fail.check("stop raft for a restart", r.stop(inst)) != nil {
+				return
+			}
+			if r.fail.check("restart raft", r.start()) != nil {
+				return
+			}
+		}
+	}
+}
+
+func (inst *instance) wishRestart(why string) {
+	select {
+	case inst.wish <- why:
+	default: // one is on its way
+	}
+}
+
+// snapshotOverConflict is guard F6. Raft keeps the conflicting tail and, in memory, its last index and term: the leader's
+// next AppendEntries is refused, the same snapshot is offered again, for ever; and a vote would compare with the wrong
+// last entry. So raft must not handle another message: Shutdown makes its main loop end with the present one. The
+// snapshot is durable by now, and the next start drops the tail.
+func (r *Replica) snapshotOverConflict(meta raft.SnapshotMeta) {
+	r.starting.Lock()
+	inst := r.current.Load()
+	r.starting.Unlock()
+	if inst == nil || r.cfg.off.Conflict {
+		return // without an instance, it is being stopped already
+	}
+	inst.shutdown()
+	inst.wishRestart(fmt.Sprintf("the snapshot installed at entry %d conflicts with the log behind it", meta.Index))
+}
 
 // Close stops the replica and waits for its goroutines. Proposals in flight end with ErrUnknown. It does not hand
 // leadership over (see Transfer) and closes neither the transport nor the stores.
-func (r *Replica) Close() error { panic("contract only") }
+func (r *Replica) Close() error {
+	r.cancel()
+	r.supervisor.Wait()
+	var err error
+	if inst := r.current.Load(); inst != nil {
+		err = r.stop(inst)
+	}
+	r.wg.Wait()
+	return err
+}
 
 // Result is what became of an applied proposal.
 type Result struct {
@@ -27,66 +228,62 @@ type Result struct {
 // Propose appends data to the group's log and returns when this node's state machine has applied it. data belongs to
 // the replica from then on. A nil error: applied. An error for which NotApplied holds: without effect. Any other
 // error is ErrUnknown. It ends by itself: a leader without a quorum steps down within Timing.Lease.
-func (r *Replica) Propose(data []byte) (Result, error) { panic("contract only") }
-
-// Leadership is who leads, as this replica knows.
-type Leadership struct {
-	// Leader is the leading node's ID, "" if none is known.
-	Leader string
-	Term   uint64
-	// Ready says that this replica leads Term and has applied everything that was committed before it.
-	Ready bool
+func (r *Replica) Propose(data []byte) (Result, error) {
+	inst := r.current.Load()
+	if inst == nil {
+		return Result{}, r.away()
+	}
+	fut := inst.raft.Apply(data, proposeTimeout)
+	queued, err := inst.await(fut)
+	r.transfers.note(r, inst, err)
+	if err != nil {
+		return Result{}, r.outcome(queued, err)
+	}
+	return Result{Index: fut.Index(), Response: fut.Response()}, nil
 }
 
-// Leader returns the present leadership.
-func (r *Replica) Leader() Leadership { panic("contract only") }
+// away says why there is no instance: the replica is closed, or a guard is restarting it.
+func (r *Replica) away() error {
+	if r.ctx.Err() != nil {
+		return ErrClosed
+	}
+	return &NotLeaderError{}
+}
 
-// Changed returns a channel that is closed when Leader next changes. Take it, then look at Leader, then wait.
-func (r *Replica) Changed() <-chan struct{} { panic("contract only") }
-
-// Transfer hands leadership to node to, a voter, and returns when another node leads or an error says why not. The lease
-// is dropped first, so until the term ends each read of this leader costs a confirmation.
-func (r *Replica) Transfer(ctx context.Context, to string) error { panic("contract only") }
-
-// Members returns the newest configuration in the log, committed or not, and its index.
-func (r *Replica) Members() (raft.Configuration, uint64) { panic("contract only") }
-
-// AddVoter, AddNonvoter, Demote and Remove change the configuration by one server. prevIndex is the index of the
-// configuration that the change is meant for (from Members); if another has come in between, it fails without effect.
-func (r *Replica) AddVoter(id string, prevIndex uint64) error { panic("contract only") }
-
-// AddNonvoter adds a server that receives the log and does not vote. See AddVoter.
-func (r *Replica) AddNonvoter(id string, prevIndex uint64) error { panic("contract only") }
-
-// Demote makes a voter a non-voter. See AddVoter.
-func (r *Replica) Demote(id string, prevIndex uint64) error { panic("contract only") }
-
-// Remove takes a server out of the group. See AddVoter.
-func (r *Replica) Remove(id string, prevIndex uint64) error { panic("contract only") }
-
-// Snapshot takes a snapshot now and drops the log behind it. Nothing new since the last one is no error.
-func (r *Replica) Snapshot() error { panic("contract only") }
+// outcome says what raft's error means for the proposal. Only four errors promise that it had no effect.
+func (r *Replica) outcome(queued bool, err error) error {
+	switch {
+	case errors.Is(err, raft.ErrNotLeader):
+		return &NotLeaderError{Leader: r.otherLeader()}
+	case errors.Is(err, raft.ErrEnqueueTimeout):
+		return ErrBusy
+	case errors.Is(err, raft.ErrLeadershipTransferInProgress):
+		return ErrTransferring
+	case errors.Is(err, raft.ErrRaftShutdown) && !queued:
+		return r.away()
+	default:
+		return fmt.Errorf("%w (%w)", ErrUnknown, err)
+	}
+}
 
 // Applied is the index of the newest entry that the state machine has applied. Entries that the state machine never
 // sees (raft's no-ops and barriers) do not count.
-func (r *Replica) Applied() uint64 { panic("contract only") }
+func (r *Replica) Applied() uint64 { return r.fsm.applied.Load() }
 
 // WaitApplied returns when Applied is at least index.
-func (r *Replica) WaitApplied(ctx context.Context, index uint64) error { panic("contract only") }
-
-// ReadIndex returns, on the leader, an index such that a state with at least that index applied shows every write
-// that was acknowledged before the call: what a follower must wait for before it answers a linearizable read.
-func (r *Replica) ReadIndex(ctx context.Context) (uint64, error) { panic("contract only") }
+func (r *Replica) WaitApplied(ctx context.Context, index uint64) error {
+	return r.fsm.wait(ctx, index, r.ctx.Done())
+}
 
 // VotesHeld reports whether this replica still keeps out of elections because it was opened with LostTail.
-func (r *Replica) VotesHeld() bool { panic("contract only") }
+func (r *Replica) VotesHeld() bool { return r.held.Load() }
 
 // ReleaseVotes ends that: the caller has made sure that the replica has caught up with a leader on an entry that was
 // proposed after Open, or that so many voters lost their tails that nothing can be caught up with.
-func (r *Replica) ReleaseVotes() { panic("contract only") }
+func (r *Replica) ReleaseVotes() {
+	r.held.Store(false)
+	r.cfg.Transport.ReleaseVotes()
+}
 
 // Gate is the replica's read gate.
-func (r *Replica) Gate() *Gate { panic("contract only") }
-
-// Stats returns the replica's state for people and metrics.
-func (r *Replica) Stats() Stats { panic("contract only") }
+func (r *Replica) Gate() *Gate { return &r.gate }

@@ -1,6 +1,10 @@
 package consensus
 
-import "time"
+import (
+	"time"
+
+	"github.com/hashicorp/raft"
+)
 
 // Stats is a replica's state at one moment.
 type Stats struct {
@@ -33,4 +37,46 @@ type PeerStats struct {
 	Matched uint64
 	// Contact is the time since the newest accepted AppendEntries was sent; -1 if there was none in this term.
 	Contact time.Duration
+}
+
+// Stats returns the replica's state for people and metrics.
+func (r *Replica) Stats() Stats {
+	s := Stats{
+		Leadership:    r.Leader(),
+		State:         "down",
+		Applied:       r.Applied(),
+		LogBytes:      r.logs.size(),
+		VotesHeld:     r.VotesHeld(),
+		Restarts:      r.restarts.Load(),
+		Confirmations: r.gate.rounds.Load(),
+		Snapshots:     r.taken.Load(),
+		Installed:     r.fsm.installed.Load(),
+	}
+	s.SnapshotIndex = r.logs.snapshotIndex()
+	if inst := r.current.Load(); inst != nil {
+		r.instanceStats(inst, &s)
+	}
+	return s
+}
+
+func (r *Replica) instanceStats(inst *instance, s *Stats) {
+	s.Last, s.Committed = inst.raft.LastIndex(), inst.raft.CommitIndex()
+	switch inst.raft.State() {
+	case raft.Leader:
+		s.State = "leader"
+		latest, _ := r.members.latest()
+		s.Peers = r.transport.progress(s.Term, raft.ServerID(r.cfg.Self), latest.Servers)
+		if until, ok := r.cfg.Transport.LeaseUntil(s.Term); ok {
+			s.LeaseLeft = max(0, time.Until(until))
+		}
+		return
+	case raft.Candidate:
+		s.State = "candidate"
+	case raft.Follower:
+		s.State = "follower"
+	}
+	s.LastContact = -1
+	if last := inst.raft.LastContact(); !last.IsZero() {
+		s.LastContact = time.Since(last)
+	}
 }

@@ -1,0 +1,127 @@
+package consensus
+
+import (
+	"context"
+	"time"
+)
+
+// round is one confirmation that all reads share which arrived before it began.
+type round struct {
+	done   chan struct{}
+	ticket Ticket
+	err    error
+}
+
+// Confirm is the slow path: it waits for a round of acknowledgements that begins after the call, shared with all reads
+// that arrive in the meantime. Errors: *NotLeaderError, ErrNotConfirmed, ErrClosed, or ctx's.
+func (g *Gate) Confirm(ctx context.Context) (Ticket, error) {
+	round := g.join()
+	select {
+	case <-round.done:
+		return round.ticket, round.err
+	case <-ctx.Done():
+		return Ticket{}, ctx.Err()
+	case <-g.r.ctx.Done():
+		return Ticket{}, ErrClosed
+	}
+}
+
+// join adds a read to the round that begins next.
+func (g *Gate) join() *round {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.next == nil {
+		g.next = &round{done: make(chan struct{})}
+		select {
+		case g.kick <- struct{}{}:
+		default:
+		}
+	}
+	return g.next
+}
+
+// runRounds runs one round after the other; a read never joins the one under way.
+func (g *Gate) runRounds() {
+	for {
+		select {
+		case <-g.kick:
+		case <-g.r.ctx.Done():
+			return
+		}
+		g.mu.Lock()
+		round := g.next
+		g.next = nil
+		g.mu.Unlock()
+		round.ticket, round.err = g.confirm()
+		close(round.done)
+	}
+}
+
+// confirm makes sure that this replica still leads at a time after the call. VerifyLeader only triggers heartbeats: it
+// would itself be content with answers to messages sent earlier (F3).
+func (g *Gate) confirm() (Ticket, error) {
+	g.rounds.Add(1)
+	began := time.Now()
+	deadline := time.NewTimer(g.r.cfg.Timing.Heartbeat + g.r.cfg.Timing.Election)
+	defer deadline.Stop()
+	again := time.NewTicker(g.r.cfg.Timing.Heartbeat / 10)
+	defer again.Stop()
+	triggered := false
+	for {
+		changed, acks := g.r.Changed(), g.r.cfg.Transport.AckNotify()
+		l := g.r.Leader()
+		if l.Leader != g.r.cfg.Self {
+			return Ticket{}, &NotLeaderError{Leader: l.Leader}
+		}
+		if l.Ready && g.confirmed(l.Term, began) {
+			return Ticket{term: l.Term, confirmed: true}, nil
+		}
+		if !triggered {
+			triggered = g.trigger()
+		}
+		select {
+		case <-changed:
+		case <-acks:
+		case <-again.C:
+			triggered = false
+		case <-deadline.C:
+			return Ticket{}, ErrNotConfirmed
+		case <-g.r.ctx.Done():
+			return Ticket{}, ErrClosed
+		}
+	}
+}
+
+func (g *Gate) confirmed(term uint64, since time.Time) bool {
+	if inst := g.r.current.Load(); g.r.cfg.off.SendTimes && inst != nil {
+		return inst.raft.VerifyLeader().Error() == nil
+	}
+	sent, ok := g.r.cfg.Transport.QuorumSent(term)
+	return ok && !sent.Before(since) && g.leads(term)
+}
+
+func (g *Gate) trigger() bool {
+	if inst := g.r.current.Load(); inst != nil {
+		inst.raft.VerifyLeader()
+	}
+	return true
+}
+
+// ReadIndex returns, on the leader, an index such that a state with at least that index applied shows every write
+// that was acknowledged before the call: what a follower must wait for before it answers a linearizable read.
+func (r *Replica) ReadIndex(ctx context.Context) (uint64, error) {
+	// Acknowledged writes are applied here already, if this replica leads; that is what remains to be shown.
+	index := r.Applied()
+	if ticket, ok := r.gate.Enter(); ok && r.gate.Check(ticket) {
+		return index, nil
+	}
+	ticket, err := r.gate.Confirm(ctx)
+	if err != nil {
+		return 0, err
+	}
+	index = r.Applied()
+	if !r.gate.Check(ticket) {
+		return 0, &NotLeaderError{Leader: r.otherLeader()}
+	}
+	return index, nil
+}

@@ -1,0 +1,126 @@
+package consensus
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+
+	"github.com/hashicorp/raft"
+)
+
+// machine is the caller's state machine as raft sees it: it knows how far it is, and it refuses to go back.
+type machine struct {
+	raft.FSM
+	batching raft.BatchingFSM        // nil if FSM is none
+	configs  raft.ConfigurationStore // nil if FSM is none
+	// conflict is called, on raft's FSM goroutine, when a snapshot was installed over a conflicting tail.
+	conflict func(raft.SnapshotMeta)
+	logs     *logStore
+	// running is false while an instance starts, when restoring an older state is in order.
+	running   atomic.Bool
+	installed atomic.Uint64
+
+	// applied is the newest entry that FSM has applied; only the FSM goroutine writes it.
+	applied atomic.Uint64
+	waiting atomic.Int32
+	mu      sync.Mutex
+	moved   chan struct{} // closed when applied moves and somebody waits
+}
+
+func newMachine(fsm raft.FSM, logs *logStore, conflict func(raft.SnapshotMeta)) *machine {
+	m := &machine{FSM: fsm, logs: logs, conflict: conflict, moved: make(chan struct{})}
+	m.batching, _ = fsm.(raft.BatchingFSM)
+	m.configs, _ = fsm.(raft.ConfigurationStore)
+	return m
+}
+
+// ApplyBatch implements raft.BatchingFSM.
+func (m *machine) ApplyBatch(logs []*raft.Log) []any {
+	out := m.apply(logs)
+	m.advance(logs[len(logs)-1].Index)
+	return out
+}
+
+func (m *machine) apply(logs []*raft.Log) []any {
+	if m.batching != nil && allCommands(logs) {
+		return m.batching.ApplyBatch(logs)
+	}
+	out := make([]any, len(logs))
+	for i, l := range logs {
+		switch {
+		case l.Type == raft.LogCommand:
+			out[i] = m.FSM.Apply(l)
+		case l.Type == raft.LogConfiguration && m.configs != nil:
+			m.configs.StoreConfiguration(l.Index, raft.DecodeConfiguration(l.Data))
+		}
+	}
+	return out
+}
+
+func allCommands(logs []*raft.Log) bool {
+	for _, l := range logs {
+		if l.Type != raft.LogCommand {
+			return false
+		}
+	}
+	return true
+}
+
+// Restore implements raft.FSM.
+func (m *machine) Restore(r io.ReadCloser) error {
+	meta, ok := metaOf(r)
+	if !ok {
+		return fmt.Errorf("restore: raft passed a reader %T that does not lead to a snapshot", r)
+	}
+	running := m.running.Load()
+	if applied := m.applied.Load(); running && meta.Index < applied {
+		return fmt.Errorf("restore: the snapshot ends at %d, but entry %d is applied already; it came late", meta.Index, applied)
+	}
+	if err := m.FSM.Restore(r); err != nil {
+		return fmt.Errorf("restore snapshot at %d: %w", meta.Index, err)
+	}
+	m.advance(meta.Index)
+	if running {
+		m.installed.Add(1)
+		if m.logs.conflicts(meta.Index, meta.Term) {
+			m.conflict(meta)
+		}
+	}
+	return nil
+}
+
+func (m *machine) advance(index uint64) {
+	m.applied.Store(index)
+	if m.waiting.Load() > 0 {
+		m.mu.Lock()
+		close(m.moved)
+		m.moved = make(chan struct{})
+		m.mu.Unlock()
+	}
+}
+
+// wait returns when at least index is applied, ctx ends or stop is closed.
+func (m *machine) wait(ctx context.Context, index uint64, stop <-chan struct{}) error {
+	if m.applied.Load() >= index {
+		return nil
+	}
+	m.waiting.Add(1)
+	defer m.waiting.Add(-1)
+	for {
+		m.mu.Lock()
+		moved := m.moved
+		m.mu.Unlock()
+		if m.applied.Load() >= index {
+			return nil
+		}
+		select {
+		case <-moved:
+		case <-ctx.Done():
+			return fmt.Errorf("wait until entry %d is applied: %w", index, ctx.Err())
+		case <-stop:
+			return ErrClosed
+		}
+	}
+}

@@ -1,0 +1,33 @@
+package consensus
+
+import (
+	"reflect"
+
+	"github.com/hashicorp/raft"
+)
+
+// release makes fut.Error return raft.ErrRaftShutdown once dead is closed, and reports whether the future was queued at
+// all (one that was not already has its answer).
+//
+// hashicorp/raft v1.8.0 leaves futures without an answer that are still in a queue when the instance shuts down: a
+// committed entry on its way to the FSM goroutine, a request in a buffered channel. Whoever waits for one waits for
+// ever. Its futures have an exported field ShutdownCh for just that, but no exported type, so it is set by reflection;
+// TestFuturesEndAtShutdown fails if an upgrade moves it.
+func release(fut raft.Future, dead chan struct{}) bool {
+	v := reflect.ValueOf(fut)
+	if v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct {
+		return false
+	}
+	field := v.Elem().FieldByName("ShutdownCh")
+	if !field.IsValid() || !field.CanSet() {
+		return false
+	}
+	field.Set(reflect.ValueOf(dead))
+	return true
+}
+
+// await waits for fut, but not for longer than inst lives.
+func (inst *instance) await(fut raft.Future) (queued bool, err error) {
+	queued = release(fut, inst.dead)
+	return queued, fut.Error()
+}

@@ -1,0 +1,231 @@
+package consensus
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/hashicorp/raft"
+)
+
+// entryOverhead is what an entry costs beside its data when log bytes are counted.
+const entryOverhead = 64
+
+// logStore is raft's log store with every failure fatal and without holes. It does not pass on IsMonotonic: raft's path
+// for monotonic stores forgets entries behind an installed snapshot that this replica may have acknowledged.
+type logStore struct {
+	raft.LogStore
+	fail    *failStop
+	members *members
+	// grown is called with the bytes appended since the last snapshot.
+	grown func(int64)
+
+	mu sync.Mutex
+	// first and last are the log's bounds, 0 and 0 if it is empty.
+	first, last uint64
+	// snapshot and its term: the newest snapshot's last entry.
+	snapshot, snapshotTerm uint64
+	bytes                  int64
+}
+
+// open reads the stored log's bounds, makes it continue the newest snapshot (nil if there is none), and learns the
+// configurations and the bytes behind it.
+func (s *logStore) open(newest *raft.SnapshotMeta) error {
+	var err error
+	if s.first, err = s.LogStore.FirstIndex(); err != nil {
+		return s.fail.check("read first log index", err)
+	}
+	if s.last, err = s.LogStore.LastIndex(); err != nil {
+		return s.fail.check("read last log index", err)
+	}
+	if newest != nil {
+		s.snapshot, s.snapshotTerm = newest.Index, newest.Term
+	}
+	if err := s.reconcile(); err != nil {
+		return err
+	}
+	return s.scan(newest)
+}
+
+// reconcile makes the stored log continue the newest snapshot. A crash may come between the installation of a
+// snapshot and the removal of what it replaces (Raft, section 7: "discard the entire log").
+func (s *logStore) reconcile() error {
+	switch {
+	case s.last == 0 || s.first == s.snapshot+1:
+		return nil
+	case s.first > s.snapshot+1:
+		return s.fail.check("open", fmt.Errorf("the log begins at entry %d, but the newest snapshot ends at %d: "+
+			"files are missing; remove this replica's folder and let it join again as a new member", s.first, s.snapshot))
+	case s.last < s.snapshot, s.conflicts(s.snapshot, s.snapshotTerm):
+		return s.DeleteRange(s.first, s.last)
+	default:
+		return nil
+	}
+}
+
+func (s *logStore) scan(newest *raft.SnapshotMeta) error {
+	var known []configuration
+	s.bytes = 0
+	for i := max(s.first, 1); i <= s.last; i++ {
+		var e raft.Log
+		if err := s.LogStore.GetLog(i, &e); err != nil {
+			return s.fail.check(fmt.Sprintf("read log entry %d", i), err)
+		}
+		if e.Type == raft.LogConfiguration {
+			known = append(known, configuration{e.Index, raft.DecodeConfiguration(e.Data)})
+		}
+		if i > s.snapshot {
+			s.bytes += int64(len(e.Data)) + entryOverhead
+		}
+	}
+	s.members.reset(known, newest)
+	return nil
+}
+
+func (s *logStore) FirstIndex() (uint64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.first, nil
+}
+
+func (s *logStore) LastIndex() (uint64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.last, nil
+}
+
+// GetLog also answers for the newest snapshot's last entry when the log begins right behind it. A follower in that
+// state whose tail conflicts looks up its leader's PrevLogEntry there; raft v1.8.0 forgets that the snapshot knows its
+// term, refuses, and is sent the same snapshot for ever. Nobody ships the stand-in: to send it, a leader would need
+// the entry before it, or it would be entry 1.
+func (s *logStore) GetLog(index uint64, out *raft.Log) error {
+	err := s.LogStore.GetLog(index, out)
+	if err == nil {
+		return nil
+	}
+	if !errors.Is(err, raft.ErrLogNotFound) {
+		return s.fail.check(fmt.Sprintf("read log entry %d", index), err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if index > 1 && index == s.snapshot && (s.first == 0 || s.first > index) {
+		*out = raft.Log{Index: index, Term: s.snapshotTerm, Type: raft.LogNoop}
+		return nil
+	}
+	return err
+}
+
+func (s *logStore) StoreLog(e *raft.Log) error { return s.StoreLogs([]*raft.Log{e}) }
+
+// StoreLogs implements raft.LogStore. Configurations count from before they are stored.
+func (s *logStore) StoreLogs(entries []*raft.Log) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	from := entries[0].Index
+	if err := s.makeRoom(from); err != nil {
+		return err
+	}
+	var bytes int64
+	for _, e := range entries {
+		bytes += int64(len(e.Data)) + entryOverhead
+		if e.Type == raft.LogConfiguration {
+			s.members.append(e.Index, raft.DecodeConfiguration(e.Data))
+		}
+	}
+	if err := s.LogStore.StoreLogs(entries); err != nil {
+		return s.fail.check(fmt.Sprintf("store log entries from %d", from), err)
+	}
+	s.mu.Lock()
+	if s.first == 0 {
+		s.first = from
+	}
+	s.last = entries[len(entries)-1].Index
+	s.bytes += bytes
+	total := s.bytes
+	s.mu.Unlock()
+	s.grown(total)
+	return nil
+}
+
+// makeRoom lets the log jump ahead to where an installed snapshot ends: everything before is in the snapshot.
+func (s *logStore) makeRoom(from uint64) error {
+	s.mu.Lock()
+	first, last, snapshot := s.first, s.last, s.snapshot
+	s.mu.Unlock()
+	switch {
+	case last == 0 && (from == snapshot+1), from == last+1:
+		return nil
+	case last < snapshot && from == snapshot+1:
+		return s.DeleteRange(first, last)
+	default:
+		return s.fail.check("store log entries", fmt.Errorf(
+			"entry %d does not continue the log, which ends at %d, nor the snapshot, which ends at %d", from, last, snapshot))
+	}
+}
+
+// DeleteRange implements raft.LogStore: a prefix when the log is compacted, a suffix when it conflicts with the leader's.
+func (s *logStore) DeleteRange(from, to uint64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.LogStore.DeleteRange(from, to); err != nil {
+		return s.fail.check(fmt.Sprintf("delete log entries %d to %d", from, to), err)
+	}
+	switch {
+	case from <= s.first && to >= s.last:
+		s.first, s.last, s.bytes = 0, 0, 0
+	case from <= s.first:
+		s.first = to + 1
+	default:
+		s.last = from - 1
+	}
+	if to >= s.last {
+		s.members.truncate(max(from, s.snapshot+1))
+	}
+	return nil
+}
+
+// saved notes a durable snapshot.
+func (s *logStore) saved(meta raft.SnapshotMeta) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if meta.Index >= s.snapshot {
+		s.snapshot, s.snapshotTerm = meta.Index, meta.Term
+		s.members.snapshot(meta.ConfigurationIndex, meta.Configuration)
+	}
+}
+
+// size returns the bytes appended since the last snapshot.
+func (s *logStore) size() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.bytes
+}
+
+// snapshotIndex returns the newest snapshot's last entry, 0 without one.
+func (s *logStore) snapshotIndex() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.snapshot
+}
+
+// shrink takes off what a snapshot has covered.
+func (s *logStore) shrink(covered int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.bytes = max(0, s.bytes-covered)
+}
+
+// conflicts reports whether the log goes on past a snapshot's last entry with entries of another history: then, and only
+// then, everything from there on is known not to be committed.
+func (s *logStore) conflicts(index, term uint64) bool {
+	s.mu.Lock()
+	last := s.last
+	s.mu.Unlock()
+	if last < index {
+		return false
+	}
+	var e raft.Log
+	err := s.LogStore.GetLog(index, &e)
+	return err == nil && e.Term != term
+}

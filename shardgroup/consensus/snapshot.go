@@ -1,0 +1,59 @@
+package consensus
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+// snapshotPause is the least time between two snapshots that the log's size triggers.
+const snapshotPause = time.Second
+
+// Snapshot takes a snapshot now and drops the log behind it. Nothing new since the last one is no error.
+func (r *Replica) Snapshot() error {
+	inst := r.current.Load()
+	if inst == nil {
+		return r.away()
+	}
+	covered := r.logs.size()
+	_, err := inst.await(inst.raft.Snapshot())
+	if err != nil && !errors.Is(err, raft.ErrNothingNewToSnapshot) {
+		return fmt.Errorf("take snapshot of group %d: %w", r.cfg.Group, err)
+	}
+	r.logs.shrink(covered)
+	r.taken.Add(1)
+	return nil
+}
+
+// logGrown wishes for a snapshot when the log has grown by enough.
+func (r *Replica) logGrown(bytes int64) {
+	if bytes < r.cfg.SnapshotBytes {
+		return
+	}
+	select {
+	case r.full <- struct{}{}:
+	default:
+	}
+}
+
+func (r *Replica) runSnapshots() {
+	for {
+		select {
+		case <-r.full:
+		case <-r.ctx.Done():
+			return
+		}
+		if r.logs.size() >= r.cfg.SnapshotBytes {
+			if err := r.Snapshot(); err != nil && r.ctx.Err() == nil {
+				r.cfg.Logger.Warn("snapshot failed; it will be tried again as the log grows", "error", err)
+			}
+		}
+		select {
+		case <-time.After(snapshotPause):
+		case <-r.ctx.Done():
+			return
+		}
+	}
+}

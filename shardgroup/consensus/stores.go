@@ -1,0 +1,147 @@
+package consensus
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+
+	"github.com/hashicorp/raft"
+)
+
+// failStop calls fatal with the first error it is given. A failed fsync cannot be retried (the kernel may have dropped
+// the pages and report success the next time), so after any store error the process must not go on.
+type failStop struct {
+	once  sync.Once
+	fatal func(error)
+}
+
+func (f *failStop) check(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("%s: %w", op, err)
+	f.once.Do(func() { f.fatal(err) })
+	return err
+}
+
+// stableStore is raft's stable store with every failure fatal.
+type stableStore struct {
+	raft.StableStore
+	fail *failStop
+}
+
+// notFound is the text by which raft recognises a missing key; it compares texts.
+const notFound = "not found"
+
+func (s stableStore) Set(key, val []byte) error {
+	return s.fail.check(fmt.Sprintf("write %s", key), s.StableStore.Set(key, val))
+}
+
+func (s stableStore) SetUint64(key []byte, val uint64) error {
+	return s.fail.check(fmt.Sprintf("write %s", key), s.StableStore.SetUint64(key, val))
+}
+
+func (s stableStore) Get(key []byte) ([]byte, error) {
+	val, err := s.StableStore.Get(key)
+	if err != nil && err.Error() != notFound {
+		err = s.fail.check(fmt.Sprintf("read %s", key), err)
+	}
+	return val, err
+}
+
+func (s stableStore) GetUint64(key []byte) (uint64, error) {
+	val, err := s.StableStore.GetUint64(key)
+	if err != nil && err.Error() != notFound {
+		err = s.fail.check(fmt.Sprintf("read %s", key), err)
+	}
+	return val, err
+}
+
+// snapshotStore is raft's snapshot store with every failure fatal. It tells the log and the members what is durable.
+type snapshotStore struct {
+	raft.SnapshotStore
+	fail  *failStop
+	saved func(raft.SnapshotMeta)
+}
+
+func (s *snapshotStore) Create(version raft.SnapshotVersion, index, term uint64, c raft.Configuration, cIndex uint64, t raft.Transport) (raft.SnapshotSink, error) {
+	sink, err := s.SnapshotStore.Create(version, index, term, c, cIndex, t)
+	if err != nil {
+		return nil, s.fail.check(fmt.Sprintf("create snapshot at %d", index), err)
+	}
+	return &snapshotSink{SnapshotSink: sink, store: s,
+		meta: raft.SnapshotMeta{Index: index, Term: term, Configuration: c, ConfigurationIndex: cIndex}}, nil
+}
+
+// List returns the newest snapshot only. Raft falls back to older ones if the newest cannot be restored, but the log
+// that continues an older one is gone.
+func (s *snapshotStore) List() ([]*raft.SnapshotMeta, error) {
+	list, err := s.SnapshotStore.List()
+	if err != nil {
+		return nil, s.fail.check("list snapshots", err)
+	}
+	return list[:min(1, len(list))], nil
+}
+
+// newest returns the newest snapshot's meta data, nil if there is none.
+func (s *snapshotStore) newest() (*raft.SnapshotMeta, error) {
+	list, err := s.List()
+	if err != nil || len(list) == 0 {
+		return nil, err
+	}
+	return list[0], nil
+}
+
+// Open lets the state machine see which snapshot it restores; see metaOf.
+func (s *snapshotStore) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, error) {
+	meta, r, err := s.SnapshotStore.Open(id)
+	if err != nil {
+		return nil, nil, fmt.Errorf("open snapshot %s: %w", id, err)
+	}
+	return meta, &snapshotReader{r, *meta}, nil
+}
+
+type snapshotReader struct {
+	io.ReadCloser
+	meta raft.SnapshotMeta
+}
+
+// metaOf finds the snapshot behind a reader that raft may have wrapped to count bytes.
+func metaOf(r io.ReadCloser) (raft.SnapshotMeta, bool) {
+	for {
+		switch x := r.(type) {
+		case *snapshotReader:
+			return x.meta, true
+		case raft.ReadCloserWrapper:
+			r = x.WrappedReadCloser()
+		default:
+			return raft.SnapshotMeta{}, false
+		}
+	}
+}
+
+type snapshotSink struct {
+	raft.SnapshotSink
+	store     *snapshotStore
+	meta      raft.SnapshotMeta
+	cancelled atomic.Bool
+}
+
+func (s *snapshotSink) Write(p []byte) (int, error) {
+	n, err := s.SnapshotSink.Write(p)
+	return n, s.store.fail.check("write snapshot", err)
+}
+
+func (s *snapshotSink) Cancel() error {
+	s.cancelled.Store(true)
+	return s.SnapshotSink.Cancel()
+}
+
+func (s *snapshotSink) Close() error {
+	if err := s.SnapshotSink.Close(); err != nil || s.cancelled.Load() {
+		return s.store.fail.check("close snapshot", err)
+	}
+	s.store.saved(s.meta)
+	return nil
+}

@@ -1,0 +1,106 @@
+package consensus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+// transferWatch is guard F7. Raft refuses proposals while it hands leadership over, and a hand-over that got stuck
+// refuses them for ever, even in later terms (hashicorp/raft#696).
+type transferWatch struct {
+	mu sync.Mutex
+	// since is when proposals began to be refused without one being accepted in between; zero if they are not.
+	since time.Time
+}
+
+// note looks at a proposal's outcome and has the instance restarted if refusals last for over two election timeouts: a
+// hand-over that works is over after one.
+func (w *transferWatch) note(r *Replica, inst *instance, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !errors.Is(err, raft.ErrLeadershipTransferInProgress) {
+		w.since = time.Time{}
+		return
+	}
+	now := time.Now()
+	if w.since.IsZero() {
+		w.since = now
+		return
+	}
+	if now.Sub(w.since) > 2*r.cfg.Timing.Election && !r.cfg.off.TransferWatch {
+		w.since = time.Time{}
+		inst.wishRestart("a leadership transfer is stuck")
+	}
+}
+
+// Transfer hands leadership to node to, a voter, and returns when another node leads or an error says why not. The lease
+// is dropped first, so until the term ends each read of this leader costs a confirmation.
+func (r *Replica) Transfer(ctx context.Context, to string) error {
+	if err := r.transfer(ctx, to); err != nil {
+		return fmt.Errorf("transfer leadership of group %d to node %s: %w", r.cfg.Group, to, err)
+	}
+	return nil
+}
+
+func (r *Replica) transfer(ctx context.Context, to string) error {
+	before := r.Leader()
+	inst := r.current.Load()
+	if inst == nil {
+		return r.away()
+	}
+	if before.Leader == to {
+		return nil
+	}
+	if before.Leader != r.cfg.Self {
+		return &NotLeaderError{Leader: before.Leader}
+	}
+	if !r.votes(to) {
+		return errors.New("it is no voter of the group")
+	}
+	r.cfg.Transport.Revoke(before.Term)
+	_, err := inst.await(inst.raft.LeadershipTransferToServer(raft.ServerID(to), raft.ServerAddress(to)))
+	switch {
+	case errors.Is(err, raft.ErrNotLeader):
+		return &NotLeaderError{Leader: r.otherLeader()}
+	case errors.Is(err, raft.ErrEnqueueTimeout), errors.Is(err, raft.ErrLeadershipTransferInProgress):
+		return ErrTransferring
+	case err != nil:
+		return err
+	}
+	return r.awaitSuccessor(ctx, before.Term)
+}
+
+func (r *Replica) votes(id string) bool {
+	latest, _ := r.members.latest()
+	for _, s := range latest.Servers {
+		if s.ID == raft.ServerID(id) {
+			return s.Suffrage == raft.Voter
+		}
+	}
+	return false
+}
+
+// awaitSuccessor returns when a term after the given one has a leader.
+func (r *Replica) awaitSuccessor(ctx context.Context, term uint64) error {
+	for {
+		changed, l := r.Changed(), r.Leader()
+		if l.Term > term && l.Leader == r.cfg.Self {
+			return errors.New("it did not take over; this node was elected again")
+		}
+		if l.Term > term && l.Leader != "" {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("no leader after the hand-over: %w", ctx.Err())
+		case <-r.ctx.Done():
+			return ErrClosed
+		}
+	}
+}

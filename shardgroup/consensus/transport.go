@@ -1,0 +1,118 @@
+package consensus
+
+import (
+	"cmp"
+	"io"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+// limited is the transport as raft sees it. It hides Close, so that the transport outlives a raft instance, refuses
+// pipelining (a wedged pipeline stops a follower for ever after a disk stall, hashicorp/raft#612), notes how far each
+// follower is, and keeps followers from getting ahead of the leader's state machine:
+//
+// a follower that applied an entry before its leader did could show it to a linearizable reader, and the leader's own
+// reads, a moment later, would not have it yet. So no AppendEntries carries a commit index above what this node's
+// state machine has applied. Sending a lower commit index is always allowed.
+type limited struct {
+	raft.Transport
+	preVote raft.WithPreVote
+	fsm     *machine
+	off     Off
+
+	mu    sync.Mutex
+	peers map[raft.ServerID]peerState // of term
+	term  uint64
+}
+
+type peerState struct {
+	matched uint64
+	sent    time.Time
+}
+
+func newLimited(t Transport, fsm *machine, off Off) *limited {
+	return &limited{Transport: t, preVote: t, fsm: fsm, off: off, peers: map[raft.ServerID]peerState{}}
+}
+
+// RequestPreVote implements raft.WithPreVote; without it raft silently switches pre-vote off.
+func (l *limited) RequestPreVote(id raft.ServerID, to raft.ServerAddress, req *raft.RequestPreVoteRequest, resp *raft.RequestPreVoteResponse) error {
+	return l.preVote.RequestPreVote(id, to, req, resp)
+}
+
+// SetHeartbeatHandler is what raft calls between restoring the newest snapshot and starting its goroutines.
+func (l *limited) SetHeartbeatHandler(h func(raft.RPC)) {
+	l.fsm.running.Store(true)
+	l.Transport.SetHeartbeatHandler(h)
+}
+
+// AppendEntriesPipeline implements raft.Transport.
+func (l *limited) AppendEntriesPipeline(raft.ServerID, raft.ServerAddress) (raft.AppendPipeline, error) {
+	return nil, raft.ErrPipelineReplicationNotSupported
+}
+
+// AppendEntries implements raft.Transport.
+func (l *limited) AppendEntries(id raft.ServerID, to raft.ServerAddress, req *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
+	if !l.off.CommitLimit {
+		req.LeaderCommitIndex = min(req.LeaderCommitIndex, l.fsm.applied.Load())
+	}
+	sent := time.Now()
+	if err := l.Transport.AppendEntries(id, to, req, resp); err != nil {
+		return err
+	}
+	if resp.Success && resp.Term == req.Term {
+		l.note(id, req.Term, req.PrevLogEntry+uint64(len(req.Entries)), sent)
+	}
+	return nil
+}
+
+// InstallSnapshot implements raft.Transport.
+func (l *limited) InstallSnapshot(id raft.ServerID, to raft.ServerAddress, req *raft.InstallSnapshotRequest, resp *raft.InstallSnapshotResponse, data io.Reader) error {
+	sent := time.Now()
+	if err := l.Transport.InstallSnapshot(id, to, req, resp, data); err != nil {
+		return err
+	}
+	if resp.Success {
+		l.note(id, req.Term, req.LastLogIndex, sent)
+	}
+	return nil
+}
+
+func (l *limited) note(id raft.ServerID, term, matched uint64, sent time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if term < l.term {
+		return
+	}
+	if term > l.term {
+		l.term = term
+		clear(l.peers)
+	}
+	p := l.peers[id]
+	p.matched = max(p.matched, matched)
+	if sent.After(p.sent) {
+		p.sent = sent
+	}
+	l.peers[id] = p
+}
+
+// progress lists the other members of servers as the leader of term knows them.
+func (l *limited) progress(term uint64, self raft.ServerID, servers []raft.Server) []PeerStats {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var out []PeerStats
+	for _, s := range servers {
+		if s.ID == self {
+			continue
+		}
+		stats := PeerStats{ID: string(s.ID), Voter: s.Suffrage == raft.Voter, Contact: -1}
+		if p, ok := l.peers[s.ID]; ok && l.term == term {
+			stats.Matched, stats.Contact = p.matched, time.Since(p.sent)
+		}
+		out = append(out, stats)
+	}
+	slices.SortFunc(out, func(a, b PeerStats) int { return cmp.Compare(a.ID, b.ID) })
+	return out
+}
