@@ -65,7 +65,7 @@ func (t *Table) verify() error {
 }
 
 func (p *page) verify() error {
-	count, live, volatile := 0, slabStart, 0
+	count, live, volatile := 0, 0, 0
 	var blobs []int
 	for i, e := range p.index {
 		if e == 0 {
@@ -104,12 +104,17 @@ func (p *page) verify() error {
 	if len(slices.Compact(blobs)) != inUse {
 		return fmt.Errorf("%d records share %d blobs", len(blobs), inUse)
 	}
-	if count != p.count || live != p.live() || volatile != len(p.due) || p.used > len(p.data) {
-		return fmt.Errorf("counters count %d live %d due %d used %d, want %d %d %d within %d",
-			p.count, p.live(), len(p.due), p.used, count, live, volatile, len(p.data))
+	if count != int(p.count) || live != int(p.live) || volatile != len(p.due) {
+		return fmt.Errorf("counters count %d live %d due %d, want %d %d %d", p.count, p.live, len(p.due), count, live, volatile)
 	}
-	if p.dead > p.used/2+maxInline && p.used > compactFrom {
-		return fmt.Errorf("%d of %d bytes are dead", p.dead, p.used)
+	if lost := p.used - p.live - p.dead - slabStart; lost < 0 || int(lost) > len(p.slabs)*(blobSize+maxInline) {
+		return fmt.Errorf("%d bytes are lost at ends of %d slabs", lost, len(p.slabs))
+	}
+	if int(p.used) > len(p.slabs)*slabSize || p.used > 1<<16*unit || p.live > maxPage+2*maxInline || p.count > maxKeys {
+		return fmt.Errorf("%d bytes used, %d alive, %d keys in %d slabs", p.used, p.live, p.count, len(p.slabs))
+	}
+	if p.dead > max(p.live, compactFrom)+2*maxInline {
+		return fmt.Errorf("%d bytes are dead, %d alive", p.dead, p.live)
 	}
 	return nil
 }

@@ -20,6 +20,11 @@ func fix[Q queue](q Q, i int) {
 		q.swap(i, (i-1)/2)
 		i = (i - 1) / 2
 	}
+	down(q, i)
+}
+
+// down restores the order between element i and those below it.
+func down[Q queue](q Q, i int) {
 	for {
 		least := i
 		for child := 2*i + 1; child <= 2*i+2 && child < q.len(); child++ {
@@ -55,7 +60,7 @@ func sooner(p *page, u uint16, q *page, v uint16) bool {
 // heapify orders due, whatever its order was.
 func (p *page) heapify() {
 	for i := len(p.due)/2 - 1; i >= 0; i-- {
-		fix(pageQueue{p}, i)
+		down(pageQueue{p}, i)
 	}
 }
 

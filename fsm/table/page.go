@@ -7,24 +7,27 @@ import (
 	"github.com/zeebo/xxh3"
 )
 
-// A page holds the records whose hashes begin with the same depth bits: a slab with the records, and an index.
+// A page holds the records whose hashes begin with the same depth bits: slabs with the records, and an index.
+//
+// Slabs are of slabSize, but for the last, which grows up to that. Units count through all slabs.
 //
 // The index is an array of entries (tag<<16 | unit), 0 where empty. The tag is the 16 hash bits that follow the page's
-// prefix; the unit is where in the slab the record is. The home of a tag is tag*homes>>16: it never falls as tags rise. Entries
+// prefix; the unit is where in the slabs the record is. The home of a tag is tag*homes>>16: it never falls as tags rise. Entries
 // are kept in (hash, key) order with no gap between an entry's home and its place (linear probing, ordered; no wrap-around,
 // some places past the last home). So walking the index is walking in hash order, whatever its size is, and growing it
 // needs no record. It is 7/8 full at most.
 type page struct {
 	index []uint32
-	data  []byte // slab: records from unit 1 on, used bytes of them in use, dead of those dead
-	due   []uint16
+	slabs [][]byte
+	due   []uint16 // heap of the units of records with a deadline
 	blobs []blob
 
 	gen       uint64 // Table.gen when it was made: shared if a live View is at least as young
-	used      int
-	dead      int
-	count     int
-	homes     int
+	used      int32  // where the next record goes, in bytes; what is neither live nor dead is lost at ends of slabs
+	live      int32  // bytes of records
+	dead      int32  // bytes of records that were removed or moved
+	count     int32
+	homes     int32
 	freeBlobs uint32 // 1 + number of the first free blob, 0 if none; the list goes on in blob.gen
 	queued    int32  // 1 + place in Table.due, 0 if no record has a deadline; the one field that changes on shared pages, so Views don't look at it
 	depth     uint8
@@ -38,9 +41,12 @@ type blob struct {
 
 const (
 	// maxPage bounds a page's live bytes, and with it how long one write can take: a copy of a page takes about 20 µs, a split
-	// 60 µs. Units of 4 bytes in 16 bits reach twice as far; the rest is headroom. Bigger pages waste less on
-	// the 8 KiB steps of Go's allocator.
+	// 60 µs. Units of 4 bytes in 16 bits reach twice as far, which covers the dead bytes that may be there.
 	maxPage = 128 << 10
+	// slabSize is a size class of Go's allocator: a full slab wastes nothing but the end that is too short for
+	// the next record, an eighth of it at most (maxInline), 0.3 % for records of 96 bytes. One slab per page would waste 6 %.
+	slabSize  = 16 << 10
+	slabUnits = slabSize / unit
 	// maxKeys bounds the linear search for a deadline in page.due.
 	maxKeys = 2048
 	// mergeBelow is the live bytes below which two sibling pages become one; far below maxPage/2, so that a
@@ -50,33 +56,29 @@ const (
 	maxDepth = CursorBits - 16
 	// slabStart skips unit 0, so that no index entry is 0.
 	slabStart = unit
-	// compactFrom is the least slab size that is worth compacting for its dead space.
-	compactFrom = 512
 )
 
-// newPage makes an empty page for count records of size bytes together.
-func newPage(depth uint8, gen uint64, count, size int) *page {
-	p := &page{depth: depth, gen: gen, used: slabStart, data: slab(slabStart + size + headroom(size))}
+// newPage makes an empty page for count records.
+func newPage(depth uint8, gen uint64, count int) *page {
+	p := &page{depth: depth, gen: gen, used: slabStart}
 	p.index, p.homes = newIndex(count)
 	return p
 }
 
-// headroom is the slack given to a slab that grows without dead space: small, since copying bytes is cheap.
-func headroom(size int) int { return max(size/16, 64) }
-
-// slab allocates at least n bytes, all that the allocator gives for n. Go aligns it for the atomic access fields.
+// slab allocates at least n bytes, all that the allocator gives for n but no more than slabSize. Go aligns it for
+// the atomic access fields.
 func slab(n int) []byte {
-	s := slices.Grow([]byte(nil), n)
-	return s[:cap(s)]
+	s := slices.Grow([]byte(nil), min(n, slabSize))
+	return s[:min(cap(s), slabSize)]
 }
 
 // newIndex makes an index for count entries, 3/4 full then.
-func newIndex(count int) (index []uint32, homes int) {
-	homes = count*4/3 + 2
-	pad := 6 + homes/32
-	index = slices.Grow([]uint32(nil), homes+pad)
+func newIndex(count int) (index []uint32, homes int32) {
+	places := count*4/3 + 2
+	pad := 6 + places/32
+	index = slices.Grow([]uint32(nil), places+pad)
 	index = index[:cap(index)]
-	return index, len(index) - pad
+	return index, int32(len(index) - pad)
 }
 
 func tagOf(h uint64, depth uint8) uint32 { return uint32(h << depth >> 48) }
@@ -84,8 +86,6 @@ func tagOf(h uint64, depth uint8) uint32 { return uint32(h << depth >> 48) }
 func unitOf(e uint32) uint16 { return uint16(e) }
 
 func (p *page) home(tag uint32) int { return int(uint64(tag) * uint64(p.homes) >> 16) }
-
-func (p *page) live() int { return p.used - p.dead }
 
 // find returns the place of key in the index, -1 if it isn't there.
 func (p *page) find(tag uint32, key []byte) int {
@@ -151,7 +151,7 @@ func (p *page) remove(i int) {
 // reindex gives the index the size for its entries and one more.
 func (p *page) reindex() {
 	old := p.index
-	p.index, p.homes = newIndex(p.count + 1)
+	p.index, p.homes = newIndex(int(p.count) + 1)
 	last := -1
 	for _, e := range old {
 		if e != 0 {
@@ -170,22 +170,52 @@ func (p *page) place(last int, e uint32) int {
 	return at
 }
 
-// alloc reserves size bytes of the slab, which must be there.
+// extend makes the next alloc of need bytes possible, and others of more bytes together as far as the slab goes.
+func (p *page) extend(need, more int) {
+	last, at := int(p.used)/slabSize, int(p.used)%slabSize
+	if last < len(p.slabs) && at+need <= slabSize {
+		if at+need > len(p.slabs[last]) {
+			grown := slab(at + need + more)
+			copy(grown, p.slabs[last][:at])
+			p.slabs[last] = grown
+		}
+		return
+	}
+	at = slabStart
+	if len(p.slabs) > 0 {
+		at = 0
+	}
+	p.used = int32(len(p.slabs)*slabSize + at)
+	p.slabs = append(p.slabs, slab(at+need+more))
+}
+
+// alloc reserves size bytes, for which extend made room.
 func (p *page) alloc(size int) uint16 {
-	u := p.used / unit
-	p.used += size
-	le.PutUint16(p.data[u*unit+extentAt:], uint16(size/unit))
-	return uint16(u)
+	u := uint16(p.used / unit)
+	p.used += int32(size)
+	p.live += int32(size)
+	p.cell(u).setExtent(size)
+	return u
 }
 
 // retire makes the record at u dead.
 func (p *page) retire(u uint16) {
 	c := p.cell(u)
-	p.dead += c.extent()
+	p.live -= int32(c.extent())
+	p.dead += int32(c.extent())
 	if c.outboard() {
 		p.blobs[c.blob()] = blob{gen: uint64(p.freeBlobs)}
 		p.freeBlobs = uint32(c.blob()) + 1
 	}
+}
+
+// trim gives up what the record at u doesn't need of its extent.
+func (p *page) trim(u uint16, size int) {
+	c := p.cell(u)
+	spare := int32(c.extent() - size)
+	p.live -= spare
+	p.dead += spare
+	c.setExtent(size)
 }
 
 // addBlob stores b and returns its number.
@@ -205,7 +235,10 @@ func (p *page) clone(gen uint64) *page {
 	c := *p
 	c.gen = gen
 	c.index = slices.Clone(p.index)
-	c.data = slices.Clone(p.data)
+	c.slabs = make([][]byte, len(p.slabs))
+	for i := range p.slabs {
+		c.slabs[i] = slices.Clone(p.slabs[i])
+	}
 	c.due = slices.Clone(p.due)
 	c.blobs = slices.Clone(p.blobs)
 	return &c
@@ -213,7 +246,10 @@ func (p *page) clone(gen uint64) *page {
 
 // physical is the memory p holds in bytes, blobs included.
 func (p *page) physical() int64 {
-	n := int64(pageSize) + 4*int64(cap(p.index)) + int64(cap(p.data)) + 2*int64(cap(p.due)) + blobHeader*int64(cap(p.blobs))
+	n := int64(pageSize) + 4*int64(cap(p.index)) + sliceHeader*int64(cap(p.slabs)) + 2*int64(cap(p.due)) + blobHeader*int64(cap(p.blobs))
+	for _, s := range p.slabs {
+		n += int64(cap(s))
+	}
 	for i := range p.blobs {
 		n += int64(cap(p.blobs[i].data))
 	}

@@ -6,7 +6,7 @@ import (
 	"unsafe"
 )
 
-// A record in a page's slab, little-endian, at a multiple of unit:
+// A record in a slab of a page, little-endian, at a multiple of unit:
 //
 //	 0 access   uint32, atomic
 //	 4 version  48 bits
@@ -25,7 +25,7 @@ const (
 	headerSize = 16
 	blobSize   = headerSize + 16
 	longKey    = 255
-	maxInline  = 4096
+	maxInline  = 2048
 
 	versionAt  = 4
 	metaAt     = 10
@@ -60,10 +60,11 @@ func sizeOf(keyLen, valueLen int, volatile bool) (size int, outboard bool) {
 // cell is a record's bytes, from its header to (at least) its end.
 type cell []byte
 
-func (c cell) outboard() bool { return c[metaAt]&blobFlag != 0 }
-func (c cell) volatile() bool { return c[metaAt]&volatileFlag != 0 }
-func (c cell) extent() int    { return int(le.Uint16(c[extentAt:])) * unit }
-func (c cell) blob() int      { return int(le.Uint32(c[restAt:])) }
+func (c cell) outboard() bool  { return c[metaAt]&blobFlag != 0 }
+func (c cell) volatile() bool  { return c[metaAt]&volatileFlag != 0 }
+func (c cell) extent() int     { return int(le.Uint16(c[extentAt:])) * unit }
+func (c cell) setExtent(n int) { le.PutUint16(c[extentAt:], uint16(n/unit)) }
+func (c cell) blob() int       { return int(le.Uint32(c[restAt:])) }
 
 // access is the access field, which readers change while they hold the read lock: atomic operations only.
 func (c cell) access() *uint32 { return (*uint32)(unsafe.Pointer(&c[0])) }
@@ -128,7 +129,7 @@ func (c cell) putKey(key []byte) int {
 }
 
 // cell returns the record at unit u.
-func (p *page) cell(u uint16) cell { return p.data[int(u)*unit:] }
+func (p *page) cell(u uint16) cell { return p.slabs[u/slabUnits][u%slabUnits*unit:] }
 
 func (p *page) key(u uint16) []byte {
 	c := p.cell(u)

@@ -5,21 +5,24 @@ import "github.com/zeebo/xxh3"
 // builder fills a new page with records that come in (hash, key) order.
 type builder struct {
 	*page
-	last int
+	last int // place of the last record
+	left int // bytes that are expected to come
 }
 
 func build(depth uint8, gen uint64, count, size int) builder {
-	return builder{newPage(depth, gen, count, size), -1}
+	return builder{newPage(depth, gen, count), -1, size}
 }
 
 // push copies the record at unit u of src, without its room for growth. A blob goes over by reference: src must be
 // left alone afterwards, unless it is shared and stays as it is.
 func (b *builder) push(tag uint32, src *page, u uint16) {
 	size := src.size(u)
+	b.left -= size
+	b.extend(size, max(b.left, 0))
 	nu := b.alloc(size)
 	c := b.cell(nu)
 	copy(c[:size], src.cell(u)[:size])
-	le.PutUint16(c[extentAt:], uint16(size/unit))
+	c.setExtent(size)
 	if c.outboard() {
 		le.PutUint32(c[restAt:], b.addBlob(src.blobs[c.blob()]))
 	}
@@ -35,25 +38,25 @@ func (b *builder) done() *page {
 	return b.page
 }
 
-// reserve makes the slab take need more bytes.
+// reserve makes the next alloc of need bytes possible. If an eighth of the page is dead it is compacted first, which makes
+// copying a constant cost per byte written.
 func (p *page) reserve(need int) {
-	if p.used+need <= len(p.data) {
+	last, at := int(p.used)/slabSize, int(p.used)%slabSize
+	if last < len(p.slabs) && at+need <= len(p.slabs[last]) {
 		return
 	}
-	if p.dead == 0 {
-		grown := slab(p.used + need + headroom(p.used))
-		copy(grown, p.data[:p.used])
-		p.data = grown
-		return
+	if p.dead > max(p.live/8, compactFrom) {
+		p.compact(need)
 	}
-	p.compact(need)
+	p.extend(need, min(max(int(p.used)/16, 64), slabSize/16))
 }
 
-// compact rewrites p without dead space, with room for need more bytes. An eighth on top makes the copying a constant cost
-// per byte written. O(maxPage).
+// compactFrom is how many dead bytes are worth compacting a page for.
+const compactFrom = 256
+
+// compact rewrites p without dead space, with room for need more bytes. O(maxPage).
 func (p *page) compact(need int) {
-	size := p.live() + need
-	b := build(p.depth, p.gen, p.count, size+size/8)
+	b := build(p.depth, p.gen, int(p.count), int(p.live)+need)
 	for _, e := range p.index {
 		if e != 0 {
 			b.push(e>>16, p, unitOf(e))
@@ -66,7 +69,7 @@ func (p *page) compact(need int) {
 
 // tidy compacts what is more dead than alive and shrinks an index that is less than a quarter full.
 func (p *page) tidy() {
-	if p.dead > p.used/2 && p.used > compactFrom {
+	if p.dead > max(p.live, compactFrom) {
 		p.compact(0)
 	} else if p.count < p.homes/4 && p.homes > 32 {
 		p.reindex()
@@ -111,17 +114,17 @@ func (t *Table) split(p *page, h uint64) *page {
 
 // merge joins p, the page of h, with its sibling as long as both are small.
 func (t *Table) merge(p *page, h uint64) {
-	for p.depth > 0 && p.live() < mergeBelow {
+	for p.depth > 0 && p.live < mergeBelow {
 		bit := uint64(1) << (64 - p.depth)
 		q := t.pageOf(h ^ bit)
-		if q.depth != p.depth || p.live()+q.live() > mergeBelow || p.count+q.count > maxKeys/2 {
+		if q.depth != p.depth || p.live+q.live > mergeBelow || p.count+q.count > maxKeys/2 {
 			return
 		}
 		low, high := p, q
 		if h&bit != 0 {
 			low, high = q, p
 		}
-		b := build(p.depth-1, t.gen, p.count+q.count, p.live()+q.live())
+		b := build(p.depth-1, t.gen, int(p.count+q.count), int(p.live+q.live))
 		for i, half := range []*page{low, high} {
 			for _, e := range half.index {
 				if e != 0 {

@@ -58,6 +58,8 @@ const (
 	tableSize  = unsafe.Sizeof(Table{})
 	pageSize   = unsafe.Sizeof(page{})
 	blobHeader = int64(unsafe.Sizeof(blob{}))
+	// sliceHeader is what a []byte costs where it is kept.
+	sliceHeader = int64(unsafe.Sizeof([]byte(nil)))
 )
 
 // New makes an empty table. Tables of all replicas of a group use the same seed, so that Scan cursors survive a

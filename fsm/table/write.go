@@ -108,11 +108,10 @@ func (t *Table) insert(h uint64, r *Record) (delta int64) {
 func (t *Table) room(h uint64, size int) *page {
 	p := t.pageOf(h)
 	if p == nil {
-		p = newPage(0, t.gen, 1, size)
+		p = newPage(0, t.gen, 1)
 		t.setDir([]*page{p}, 0)
-		return p
 	}
-	for p = t.own(p, h); p.live()+size > maxPage || p.count >= maxKeys; {
+	for p = t.own(p, h); int(p.live)+size > maxPage || p.count >= maxKeys; {
 		p = t.split(p, h)
 	}
 	p.reserve(size)
@@ -141,9 +140,8 @@ func (t *Table) overwrite(p *page, u uint16, r *Record) bool {
 	if was != r.Deadline {
 		t.dueChanged(p, u, was != 0)
 	}
-	if spare := c.extent() - size; spare > size {
-		le.PutUint16(c[extentAt:], uint16(size/unit))
-		p.dead += spare
+	if c.extent() > 2*size {
+		p.trim(u, size)
 		p.tidy()
 	}
 	return true
