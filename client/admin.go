@@ -155,3 +155,24 @@ func (a *Admin) Digests(ctx context.Context, group slot.GroupID) ([]Digest, erro
 	var d []Digest
 	return d, a.call(ctx, &d, "DIGEST", strconv.FormatUint(uint64(group), 10))
 }
+
+// SameDigests returns an error that names the first replica that did not answer or that differs from another one of its
+// group at the same index.
+func SameDigests(all []Digest) error {
+	type at struct {
+		group slot.GroupID
+		index uint64
+	}
+	first := map[at]Digest{}
+	for _, d := range all {
+		if d.Error != "" {
+			return fmt.Errorf("group %d, node %s: %s", d.Group, d.Node, d.Error)
+		}
+		key := at{d.Group, d.Index}
+		if other, seen := first[key]; seen && other.Sum != d.Sum {
+			return fmt.Errorf("group %d at index %d: node %s has digest %s, node %s has %s: replicas differ", d.Group, d.Index, other.Node, other.Sum, d.Node, d.Sum)
+		}
+		first[key] = d
+	}
+	return nil
+}
