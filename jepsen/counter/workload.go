@@ -15,8 +15,9 @@ import (
 type Options struct {
 	// Seeds are client addresses of the cluster.
 	Seeds []string
-	// Keys is the number of counters; key i is "counter:<i>", spread over the slots.
-	Keys int
+	// Keys is the number of counters; key i is "<prefix>:<i>", spread over the slots. They must not exist yet.
+	Keys   int
+	Prefix string
 	// Writers and Readers are connections; every key belongs to one writer.
 	Writers, Readers int
 	// Timeout bounds one command; the outcome of a command that times out is unknown.
@@ -51,7 +52,7 @@ type Workload struct {
 func Start(ctx context.Context, o Options) *Workload {
 	w := &Workload{opts: o, longest: map[string]time.Duration{}}
 	for i := range o.Keys {
-		c := &Counter{Key: "counter:" + strconv.Itoa(i)}
+		c := &Counter{Key: o.Prefix + ":" + strconv.Itoa(i)}
 		c.lastAck.Store(time.Now().UnixNano())
 		w.counters = append(w.counters, c)
 	}

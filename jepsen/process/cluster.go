@@ -92,6 +92,17 @@ func (c *Cluster) Pids() (out []int) {
 	return out
 }
 
+// Network is what the nodes are connected by, nil on loopback.
+func (c *Cluster) Network() *Network { return c.opts.Net }
+
+// Close kills every process and removes the network.
+func (c *Cluster) Close() {
+	c.Kill()
+	if c.opts.Net != nil {
+		c.opts.Net.Close()
+	}
+}
+
 // Kill ends every process with SIGKILL and waits for it.
 func (c *Cluster) Kill() {
 	for _, n := range c.nodes {

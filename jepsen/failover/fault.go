@@ -1,0 +1,79 @@
+package failover
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/quorate/quorate/client"
+	"github.com/quorate/quorate/jepsen/process"
+)
+
+// Fault is one way to hurt a cluster. Inject hurts victim (or all), Heal makes it whole again.
+type Fault struct {
+	Name string
+	// Victim picks the node to hurt, given the leader of the probe key; nil is that leader.
+	Victim func(ctx context.Context, c *process.Cluster, leader *process.Node) (*process.Node, error)
+	Inject func(c *process.Cluster, victim *process.Node) error
+	Heal   func(c *process.Cluster, victim *process.Node) error
+	// Network faults need the cluster to run in network namespaces.
+	Network bool
+}
+
+// Faults are all of them, in the order in which they are run.
+func Faults() []Fault {
+	return []Fault{
+		{Name: "kill -9 of a leader", Inject: kill, Heal: restart},
+		{Name: "kill -9 of placement's leader", Victim: placementLeader, Inject: kill, Heal: restart},
+		{Name: "SIGSTOP of a leader", Inject: pause, Heal: resume},
+		{Name: "SIGTERM of a leader", Inject: terminate, Heal: restart},
+		{Name: "leader cut off", Inject: cut, Heal: plug, Network: true},
+		{Name: "kill -9 of all nodes", Inject: killAll, Heal: nothing},
+	}
+}
+
+func kill(_ *process.Cluster, n *process.Node) error    { n.Kill(); return nil }
+func restart(_ *process.Cluster, n *process.Node) error { return n.Start() }
+func pause(_ *process.Cluster, n *process.Node) error   { n.Pause(); return nil }
+func resume(_ *process.Cluster, n *process.Node) error  { n.Resume(); return nil }
+func nothing(*process.Cluster, *process.Node) error     { return nil }
+
+func terminate(_ *process.Cluster, n *process.Node) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	return n.Terminate(ctx)
+}
+
+func cut(c *process.Cluster, n *process.Node) error  { return c.Network().Cut(n.Index()) }
+func plug(c *process.Cluster, n *process.Node) error { return c.Network().Heal(n.Index()) }
+
+// killAll ends every process and starts them again at once, as a power switch does, but for the page cache, which stays.
+func killAll(c *process.Cluster, _ *process.Node) error {
+	c.Kill()
+	var errs []error
+	for _, n := range c.Nodes() {
+		errs = append(errs, n.Start())
+	}
+	return errors.Join(errs...)
+}
+
+func placementLeader(ctx context.Context, c *process.Cluster, _ *process.Node) (*process.Node, error) {
+	a, err := client.NewAdmin(ctx, c.Addrs(), client.Options{})
+	if err != nil {
+		return nil, err
+	}
+	defer a.Close()
+	s, err := a.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range s.Nodes {
+		for _, p := range c.Nodes() {
+			if n.ID == s.Placement.Leader && n.Client == p.Addr() {
+				return p, nil
+			}
+		}
+	}
+	return nil, fmt.Errorf("placement's leader %q is no node of the cluster", s.Placement.Leader)
+}

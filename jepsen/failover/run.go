@@ -1,0 +1,224 @@
+package failover
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/quorate/quorate/client"
+	"github.com/quorate/quorate/jepsen/counter"
+	"github.com/quorate/quorate/jepsen/process"
+)
+
+// Options describe a run.
+type Options struct {
+	// Binary is the quorate executable; Dir takes data folders and logs.
+	Binary, Dir string
+	// Port is the first client port on loopback.
+	Port int
+	// Faults to run; all of Faults() if nil. Network faults are left out unless Network is set.
+	Faults []Fault
+	// Network runs every node in a namespace of its own (root and iproute2 needed).
+	Network bool
+	// Flags go to every server.
+	Flags []string
+	// Before and After are how long the workload runs before the fault and after the first sign of life.
+	Before, After time.Duration
+	// Report is told what happens, one line at a time.
+	Report func(format string, args ...any)
+}
+
+// Row is what one fault did.
+type Row struct {
+	Fault string `json:"fault"`
+	// Recovery is the time from the fault to the next acknowledgement of a write to the victim's keys that was sent after the
+	// fault, through a plain client that follows MOVED.
+	Recovery time.Duration `json:"recovery_ns"`
+	// GoRedis is the longest time without a success of go-redis with default settings; its failed commands are GoRedisErrors.
+	GoRedis       time.Duration `json:"go_redis_ns"`
+	GoRedisErrors int           `json:"go_redis_errors"`
+	Acked         int64         `json:"acked"`
+	Unknown       int64         `json:"unknown"`
+	Refused       int64         `json:"refused"`
+	Reads         int64         `json:"reads"`
+	// Violations are lost writes, double writes, stale reads and replicas that differ. There must be none.
+	Violations []string `json:"violations"`
+}
+
+const (
+	keys    = 50
+	writers = 8
+	readers = 4
+	// patience bounds every wait for the cluster to be whole.
+	patience = 60 * time.Second
+	// recoveryBound ends a measurement of a cluster that does not come back.
+	recoveryBound = 30 * time.Second
+)
+
+// Run starts a cluster of three processes, hurts it and returns a row per fault. An error means that the measurement itself
+// failed; violations are in the rows.
+func Run(ctx context.Context, o Options) ([]Row, error) {
+	if o.Report == nil {
+		o.Report = func(string, ...any) {}
+	}
+	c, err := start(o)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	if err := await(ctx, c); err != nil {
+		return nil, err
+	}
+	faults := o.Faults
+	if faults == nil {
+		faults = Faults()
+	}
+	var rows []Row
+	for i, f := range faults {
+		if f.Network && !o.Network {
+			continue
+		}
+		row, err := one(ctx, c, o, f, "f"+strconv.Itoa(i))
+		if err != nil {
+			return rows, fmt.Errorf("%s: %w", f.Name, err)
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+func start(o Options) (*process.Cluster, error) {
+	po := process.Options{Binary: o.Binary, Dir: o.Dir, Nodes: 3, Port: o.Port, Flags: o.Flags}
+	if o.Network {
+		net, err := process.NewNetwork("qf"+strconv.Itoa(os.Getpid()%10000), "10.97.1", 3)
+		if err != nil {
+			return nil, err
+		}
+		po.Net = net
+		// The bridge is private to this machine, but it is not loopback.
+		po.Flags = append(po.Flags, "--insecure-peers", "--protected-mode=false")
+	}
+	return process.Start(po)
+}
+
+func await(ctx context.Context, c *process.Cluster) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return c.WaitReady(ctx)
+}
+
+// one runs the workload, injects f, and measures until the cluster is whole again.
+func one(ctx context.Context, c *process.Cluster, o Options, f Fault, prefix string) (Row, error) {
+	row := Row{Fault: f.Name}
+	run, cancel := context.WithCancel(ctx)
+	defer cancel()
+	w := counter.Start(run, counter.Options{
+		Seeds: c.Addrs(), Keys: keys, Prefix: prefix, Writers: writers, Readers: readers, Timeout: 3 * time.Second,
+	})
+	leader, err := c.LeaderOf(ctx, prefix+":0")
+	if err != nil {
+		return row, err
+	}
+	p := startProbe(run, c.Addrs(), "{"+prefix+":0}probe")
+	defer p.stop()
+	victim := leader
+	if f.Victim != nil {
+		if victim, err = f.Victim(ctx, c, leader); err != nil {
+			return row, err
+		}
+	}
+	wait(ctx, o.Before)
+	held, err := keysOf(ctx, c, w.Keys(), victim)
+	if err != nil {
+		return row, err
+	}
+	o.Report("%s (%s)", f.Name, victim.Addr())
+	if row.Recovery, err = hurt(ctx, c, f, victim, w, held); err != nil {
+		return row, err
+	}
+	injected := time.Now().Add(-row.Recovery)
+	wait(ctx, o.After)
+	row.GoRedis, row.GoRedisErrors = p.longestGap(injected, time.Now())
+	if err := f.Heal(c, victim); err != nil {
+		return row, err
+	}
+	if err := await(ctx, c); err != nil {
+		return row, err
+	}
+	wait(ctx, o.Before)
+	cancel()
+	w.Wait()
+	if row.Violations, err = w.Check(ctx); err != nil {
+		return row, err
+	}
+	row.Acked, row.Unknown, row.Refused, row.Reads = w.Acked.Load(), w.Unknown.Load(), w.Refused.Load(), w.Reads.Load()
+	if err := sameDigests(ctx, c); err != nil {
+		row.Violations = append(row.Violations, err.Error())
+	}
+	return row, nil
+}
+
+// hurt injects the fault and returns the time until one of the victim's keys can be written again.
+func hurt(ctx context.Context, c *process.Cluster, f Fault, victim *process.Node, w *counter.Workload, held map[string]bool) (time.Duration, error) {
+	at := time.Now()
+	if err := f.Inject(c, victim); err != nil {
+		return 0, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, recoveryBound)
+	defer cancel()
+	return w.NextAck(ctx, at, held)
+}
+
+// keysOf are those keys that victim leads; all of them if it leads none.
+func keysOf(ctx context.Context, c *process.Cluster, keys []string, victim *process.Node) (map[string]bool, error) {
+	cl := client.NewCluster(c.Addrs(), client.Options{})
+	defer cl.Close()
+	if err := cl.Refresh(ctx); err != nil {
+		return nil, err
+	}
+	all, held := map[string]bool{}, map[string]bool{}
+	for _, k := range keys {
+		all[k] = true
+		if cl.Owner(k) == victim.Addr() {
+			held[k] = true
+		}
+	}
+	if len(held) == 0 {
+		return all, nil
+	}
+	return held, nil
+}
+
+// sameDigests compares the replicas of every group at one index each, once all have answered.
+func sameDigests(ctx context.Context, c *process.Cluster) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	a, err := client.NewAdmin(ctx, c.Addrs(), client.Options{Timeout: patience})
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	s, err := a.Status(ctx)
+	if err != nil {
+		return err
+	}
+	for _, g := range s.Groups {
+		d, err := a.Digests(ctx, g.ID)
+		if err != nil {
+			return fmt.Errorf("digests of group %d: %w", g.ID, err)
+		}
+		if err := client.SameDigests(d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func wait(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
