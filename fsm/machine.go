@@ -1,8 +1,10 @@
 package fsm
 
 import (
-	"io"
+	"sync"
+	"sync/atomic"
 
+	"github.com/quorate/quorate/fsm/command"
 	"github.com/quorate/quorate/fsm/entry"
 	"github.com/quorate/quorate/fsm/reply"
 	"github.com/quorate/quorate/fsm/slot"
@@ -29,36 +31,108 @@ const (
 )
 
 // Machine is the state of one replica.
-type Machine struct{}
+type Machine struct {
+	// current is replaced as a whole by Restore, so that a reader sees either the old state or the new.
+	current atomic.Pointer[state]
+	// own is the applying goroutine's call, readers the pool of everybody else's.
+	own      call
+	readers  sync.Pool
+	observer Observer
+	evictor  evictor
+	expired  atomic.Uint64
+	evicted  atomic.Uint64
+}
 
 // New builds a group's first state.
-func New(g Genesis) *Machine { panic("contract only") }
+func New(g Genesis) *Machine {
+	m := &Machine{}
+	m.current.Store(newState(g))
+	m.own.rng = rng(g.HashSeed)
+	var born atomic.Uint64
+	m.readers.New = func() any { return &call{rng: rng(g.HashSeed + born.Add(1))} }
+	return m
+}
 
-// Begin starts an entry: the clock becomes max(own, now) and a bounded number of due keys is removed in
-// (deadline, key) order. Begin, Do, End, Snapshot and Restore are for the applying goroutine alone.
-func (m *Machine) Begin(index uint64, now int64) {}
+// Begin starts an entry: the clock becomes max(own, now) and at most MaxExpiredPerEntry due keys are removed in
+// (deadline, slot, key) order. Begin, Do, End, Snapshot and Restore are for the applying goroutine alone.
+func (m *Machine) Begin(index uint64, now int64) {
+	st := m.current.Load()
+	st.index = index
+	st.now.Store(max(st.now.Load(), now))
+	m.removeDue(st)
+}
 
 // Do executes one op at its place in the entry that Begin started, read or write, and writes its reply.
-func (m *Machine) Do(op *entry.Op, w *reply.Writer) Verdict { return Done }
+//
+// A command that Redis flags denyoom is answered -OOM if Memory is over the limit before it is executed, as in Redis:
+// the evictions that the leader has put ahead of it in the entry count, its own growth does not. So memory passes
+// the limit by at most one operation, and by nothing if the leader asked Victims for the room that the batch needs.
+func (m *Machine) Do(op *entry.Op, w *reply.Writer) Verdict {
+	st := m.current.Load()
+	c := &m.own
+	c.m, c.st, c.w, c.now = m, st, w, st.now.Load()
+	var v Verdict
+	if op.Cmd == command.Exec {
+		v = c.transaction(op.Tx)
+	} else {
+		v = c.single(op)
+	}
+	c.shrink()
+	return v
+}
 
 // End completes the entry.
-func (m *Machine) End() {}
+func (m *Machine) End() { m.current.Load().publishDue() }
 
 // Read executes a read-only op on the present state, from any goroutine. wall is the caller's clock, Unix ms.
-func (m *Machine) Read(op *entry.Op, wall int64, w *reply.Writer) Verdict { return Done }
+// A transaction of reads is one too: it sees one moment of its slot.
+func (m *Machine) Read(op *entry.Op, wall int64, w *reply.Writer) Verdict {
+	c := m.readers.Get().(*call)
+	st := m.current.Load()
+	c.m, c.st, c.w, c.wall, c.early = m, st, w, wall, false
+	start := len(w.Buf)
+	var v Verdict
+	if op.Cmd == command.Exec {
+		v = c.transaction(op.Tx)
+	} else {
+		v = c.single(op)
+	}
+	if v == Done && c.early {
+		w.Buf = w.Buf[:start]
+		v = NeedAdvance
+	}
+	c.shrink()
+	c.release()
+	m.readers.Put(c)
+	return v
+}
 
-// Snapshot marks the present state in O(1). The snapshot may be written while later entries are applied.
-func (m *Machine) Snapshot() *Snapshot { return nil }
+// Now is the machine's clock, Unix ms. Any goroutine may ask.
+func (m *Machine) Now() int64 { return m.current.Load().now.Load() }
 
-// Restore replaces the whole state (clock, versions, slot states included) by a snapshot's. It builds aside and
-// swaps; on an error the old state stays. The stream's version and checksums are verified before the swap.
-func (m *Machine) Restore(r io.Reader) error { return nil }
+// NextDue is the earliest deadline of a key that is still held, as of the last entry; ok is false if there is none.
+// The leader logs an advance once its clock has passed it. Any goroutine may ask.
+func (m *Machine) NextDue() (deadline int64, ok bool) {
+	at := m.current.Load().nextDue.Load()
+	return at, at != never
+}
 
-// Snapshot is a state at one log index, readable while the machine goes on.
-type Snapshot struct{}
+// Stats are a machine's figures. Expired and Evicted count since the machine was made on this node.
+type Stats struct {
+	Keys, Volatile   int64
+	Memory           int64
+	Expired, Evicted uint64
+}
 
-// WriteTo streams the snapshot, slot by slot.
-func (s *Snapshot) WriteTo(w io.Writer) (int64, error) { return 0, nil }
+// Stats reads the figures. Any goroutine may ask. Keys that have expired and are not removed yet count.
+func (m *Machine) Stats() Stats {
+	st := m.current.Load()
+	return Stats{
+		Keys: st.keys.Load(), Volatile: st.volatile.Load(), Memory: st.bytes.Load(),
+		Expired: m.expired.Load(), Evicted: m.evicted.Load(),
+	}
+}
 
-// Release lets the machine write in place again. It must be called exactly once.
-func (s *Snapshot) Release() {}
+// Memory is the logical size of all keys in bytes, which is what the limit is compared with: for every key its own bytes,
+// its value's and a fixed overhead, so that replicas agree. Any goroutine may ask.
+func (m *Machine) Memory() int64 { return m.current.Load().bytes.Load() }

@@ -1,0 +1,141 @@
+package fsm
+
+import (
+	"github.com/quorate/quorate/fsm/entry"
+	"github.com/quorate/quorate/fsm/reply"
+	"github.com/quorate/quorate/fsm/table"
+)
+
+// maxScratch bounds the scratch buffer that a call keeps between operations.
+const maxScratch = 64 << 10
+
+// call is one operation being executed: what it may see, and the primitives that commands are made of. The machine
+// has one for the applying goroutine and a pool for readers, so that executing an operation allocates nothing.
+type call struct {
+	m    *Machine
+	st   *state
+	s    *shard
+	op   *operation
+	args [][]byte
+	w    *reply.Writer
+	// now is the machine's clock. wall is a reader's clock, 0 in the log: there only the machine's counts.
+	now, wall int64
+	// early is set when a reader met a key that is past its deadline by wall but not by now.
+	early   bool
+	scratch []byte
+	rng     rng
+	// tx is the transaction being executed.
+	tx *entry.Tx
+}
+
+func (c *call) name() string { return c.op.spec.Name }
+
+// lookup finds a key that has not expired by the machine's clock, without touching it.
+func (c *call) lookup(key []byte) (table.Record, bool) {
+	r, ok := c.s.keys.Get(key)
+	if !ok || r.Deadline == 0 {
+		return r, ok
+	}
+	if r.Deadline <= c.now {
+		return table.Record{}, false
+	}
+	c.early = c.early || r.Deadline <= c.wall
+	return r, true
+}
+
+// find is lookup as a use of the key.
+func (c *call) find(key []byte) (table.Record, bool) {
+	r, ok := c.lookup(key)
+	if !ok {
+		return r, false
+	}
+	// Most touches change nothing, as the clock is coarse: the second search for the key is rare.
+	if word := c.touched(r.Access); word != r.Access {
+		c.s.keys.Touch(key, word)
+	}
+	return r, true
+}
+
+func (c *call) exists(key []byte) bool {
+	_, ok := c.find(key)
+	return ok
+}
+
+// clock is the time for access statistics: the later of the two clocks.
+func (c *call) clock() int64 { return max(c.now, c.wall) }
+
+func (c *call) touched(word uint32) uint32 {
+	if c.st.limits().Policy.frequency() {
+		return lfuTouched(word, c.clock(), &c.rng)
+	}
+	return idleWord(c.clock())
+}
+
+// accessOfNew is the access word of a key that is written whole. Under LFU a key that is overwritten keeps its count.
+func (c *call) accessOfNew(key []byte) uint32 {
+	if !c.st.limits().Policy.frequency() {
+		return idleWord(c.clock())
+	}
+	if word, ok := c.s.keys.AccessOf(key); ok {
+		return lfuTouched(word, c.clock(), &c.rng)
+	}
+	return lfuWord(lfuInit, c.clock())
+}
+
+// put stores a string. deadline 0 means none; one that has passed is the caller's mistake.
+func (c *call) put(key, val []byte, deadline int64) {
+	c.putRecord(table.Record{Key: key, Value: val, Kind: uint8(kindString), Deadline: deadline})
+}
+
+// putRecord stores key, value, kind and deadline of r under a new version.
+func (c *call) putRecord(r table.Record) {
+	r.Access = c.accessOfNew(r.Key)
+	r.Version = c.written(r.Key)
+	c.st.addBytes(c.s.keys.Put(r))
+}
+
+// resize changes the length of an existing, visible key's value and returns it for writing.
+func (c *call) resize(key []byte, size int) []byte {
+	val, delta, ok := c.s.keys.Resize(key, size, c.written(key))
+	if !ok {
+		panic("fsm: resize of a key that was found and is gone")
+	}
+	c.st.addBytes(delta)
+	return val
+}
+
+// setDeadline changes an existing, visible key's deadline.
+func (c *call) setDeadline(key []byte, deadline int64) {
+	delta, ok := c.s.keys.SetDeadline(key, deadline, c.written(key))
+	if !ok {
+		panic("fsm: new deadline for a key that was found and is gone")
+	}
+	c.st.addBytes(delta)
+}
+
+// remove deletes a visible key. An expired one is left to Begin: to the client it is gone already.
+func (c *call) remove(key []byte) bool {
+	if _, ok := c.lookup(key); !ok {
+		return false
+	}
+	c.st.beforeWrite(c.s)
+	c.st.addBytes(c.s.keys.Delete(key))
+	c.m.changed(key)
+	return true
+}
+
+// written prepares the slot for a change of key and returns the version that the change gets. Every change gets its
+// own, so that two changes in one entry differ for WATCH and for evictions.
+func (c *call) written(key []byte) uint64 {
+	c.st.beforeWrite(c.s)
+	c.m.changed(key)
+	c.st.version++
+	return c.st.version
+}
+
+// shrink drops a scratch buffer that one large value has grown.
+func (c *call) shrink() {
+	if cap(c.scratch) > maxScratch {
+		c.scratch = nil
+	}
+}

@@ -1,0 +1,213 @@
+package fsm
+
+import (
+	"bufio"
+	"encoding/binary"
+	"io"
+	"slices"
+	"sync"
+
+	"github.com/quorate/quorate/fsm/slot"
+	"github.com/quorate/quorate/fsm/table"
+)
+
+// formatVersion is the version of the snapshot format. A reader refuses any other.
+const formatVersion = 1
+
+// Snapshot is a state at one log index, readable while the machine goes on.
+type Snapshot struct {
+	st     *state
+	header header
+	// slots are those that the machine held. views[i] is what slot i held: nil until it is first written after the
+	// snapshot or read by it, whichever is earlier. views and taken are guarded by the slot's lock.
+	slots []*shard
+	views [slot.Count]*table.View
+	taken [slot.Count]bool
+	used  bool
+}
+
+// header is what a snapshot holds beside the slots.
+type header struct {
+	group   slot.GroupID
+	seed    uint64
+	index   uint64
+	now     int64
+	version uint64
+	limit   Limit
+}
+
+// liveSnapshots is the set of snapshots that are not released.
+type liveSnapshots struct {
+	mu  sync.Mutex
+	all []*Snapshot
+}
+
+func (l *liveSnapshots) add(s *Snapshot) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all = append(slices.Clone(l.all), s)
+}
+
+func (l *liveSnapshots) remove(s *Snapshot) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all = slices.DeleteFunc(slices.Clone(l.all), func(x *Snapshot) bool { return x == s })
+}
+
+// list returns a slice that never changes.
+func (l *liveSnapshots) list() []*Snapshot {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.all
+}
+
+// Snapshot marks the present state in O(1). The snapshot may be written while later entries are applied.
+func (m *Machine) Snapshot() *Snapshot {
+	st := m.current.Load()
+	st.epoch++
+	s := &Snapshot{st: st, header: st.header()}
+	st.live.add(s)
+	return s
+}
+
+func (st *state) header() header {
+	return header{
+		group: st.group, seed: st.seed, index: st.index, now: st.now.Load(), version: st.version, limit: *st.limits(),
+	}
+}
+
+// beforeWrite lets every live snapshot keep what a slot holds now. The slot's write lock is held.
+func (st *state) beforeWrite(s *shard) {
+	if s.epoch == st.epoch {
+		return
+	}
+	s.epoch = st.epoch
+	for _, snap := range st.live.list() {
+		snap.keep(s)
+	}
+}
+
+// keep marks a slot's table unless the snapshot has it. The slot's write lock is held.
+func (s *Snapshot) keep(sh *shard) {
+	if !s.taken[sh.slot] {
+		s.taken[sh.slot] = true
+		s.views[sh.slot] = sh.keys.Mark()
+	}
+}
+
+// each visits what the slots held, in order of slot. Each view is released after its visit, so that the machine goes back
+// to writing in place slot by slot; therefore it runs once.
+func (s *Snapshot) each(visit func(sh *shard, v *table.View)) {
+	if s.used {
+		panic("fsm: a snapshot is read once")
+	}
+	s.used = true
+	for _, sh := range s.st.slots {
+		if sh == nil {
+			continue
+		}
+		if v := s.view(sh); v != nil {
+			visit(sh, v)
+			v.Release()
+		}
+	}
+}
+
+// view takes over the view of a slot.
+func (s *Snapshot) view(sh *shard) *table.View {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	s.keep(sh)
+	v := s.views[sh.slot]
+	s.views[sh.slot] = nil
+	return v
+}
+
+// Release lets the machine write in place again. It must be called exactly once, and not while the snapshot is read.
+func (s *Snapshot) Release() {
+	s.st.live.remove(s)
+	for _, sh := range s.st.slots {
+		if sh == nil {
+			continue
+		}
+		sh.mu.Lock()
+		s.taken[sh.slot] = true
+		if v := s.views[sh.slot]; v != nil {
+			s.views[sh.slot] = nil
+			v.Release()
+		}
+		sh.mu.Unlock()
+	}
+}
+
+// WriteTo streams the snapshot, slot by slot. It may be called once; so may Digest, and only one of them.
+func (s *Snapshot) WriteTo(w io.Writer) (int64, error) {
+	out := bufio.NewWriterSize(w, maxFrameBody)
+	frames := &frameWriter{w: out}
+	data := &dataWriter{frames: frames}
+	sum := newDigester(s.header)
+	frames.frame(kindHeader, s.header.encode())
+	s.each(func(sh *shard, v *table.View) {
+		if frames.err != nil {
+			return
+		}
+		digest := v.Digest()
+		sum.slot(sh, digest)
+		frames.frame(kindSlot, slotFrame(sh, v.Len()))
+		for r := range v.All() {
+			writeRecord(data, r)
+			if frames.err != nil {
+				return
+			}
+		}
+		data.flush()
+		frames.frame(kindSlotEnd, digest[:])
+	})
+	total := sum.total()
+	frames.frame(kindTrailer, total[:])
+	if frames.err == nil {
+		frames.err = out.Flush()
+	}
+	return frames.written, frames.err
+}
+
+func (h header) encode() []byte {
+	b := []byte(snapshotMagic)
+	b = append(b, formatVersion)
+	return h.append(b)
+}
+
+// append writes the fields in a fixed form, for the snapshot and for the digest.
+func (h header) append(b []byte) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(h.group))
+	b = binary.LittleEndian.AppendUint64(b, h.seed)
+	b = binary.LittleEndian.AppendUint64(b, h.index)
+	b = binary.LittleEndian.AppendUint64(b, uint64(h.now))
+	b = binary.LittleEndian.AppendUint64(b, h.version)
+	b = binary.LittleEndian.AppendUint64(b, uint64(h.limit.MaxMemory))
+	b = append(b, byte(h.limit.Policy), byte(h.limit.Samples))
+	return b
+}
+
+func slotFrame(sh *shard, keys int) []byte {
+	b := binary.LittleEndian.AppendUint16(nil, sh.slot)
+	b = append(b, byte(sh.own))
+	return binary.LittleEndian.AppendUint64(b, uint64(keys))
+}
+
+// recordHead is the fixed part of a record: kind, version, deadline, access, length of key, length of value.
+const recordHead = 1 + 8 + 8 + 4 + 4 + 4
+
+func writeRecord(w *dataWriter, r table.Record) {
+	var head [recordHead]byte
+	head[0] = r.Kind
+	binary.LittleEndian.PutUint64(head[1:], r.Version)
+	binary.LittleEndian.PutUint64(head[9:], uint64(r.Deadline))
+	binary.LittleEndian.PutUint32(head[17:], r.Access)
+	binary.LittleEndian.PutUint32(head[21:], uint32(len(r.Key)))
+	binary.LittleEndian.PutUint32(head[25:], uint32(len(r.Value)))
+	// The error sticks in the frame writer.
+	_, _ = w.Write(head[:])
+	_, _ = w.Write(r.Key)
+	_, _ = w.Write(r.Value)
+}

@@ -1,0 +1,138 @@
+package fsm
+
+import (
+	"math"
+	"sync"
+	"sync/atomic"
+
+	"github.com/quorate/quorate/fsm/slot"
+	"github.com/quorate/quorate/fsm/table"
+)
+
+// never is the deadline of a slot in which nothing expires.
+const never = math.MaxInt64
+
+// ownership is what a group may do with a slot. The values are in snapshots; moves will add theirs.
+type ownership uint8
+
+const (
+	// notOwned slots hold no keys here; other groups serve them.
+	notOwned ownership = iota
+	// owned slots are served.
+	owned
+)
+
+// state is everything that Restore replaces.
+//
+// The applying goroutine alone writes it. Fields that are not atomic are its own; what readers see of a slot is behind
+// the slot's lock.
+type state struct {
+	group slot.GroupID
+	seed  uint64
+	index uint64
+	// version is that of the last change of a key, and grows by one with each.
+	version uint64
+	// slots holds nil for slots that are not owned.
+	slots [slot.Count]*shard
+
+	// now is the machine's clock, Unix ms. Invariant: it never falls.
+	now      atomic.Int64
+	limit    atomic.Pointer[Limit]
+	bytes    atomic.Int64
+	keys     atomic.Int64
+	volatile atomic.Int64
+	// nextDue is due's first deadline, published at the end of an entry.
+	nextDue atomic.Int64
+	due     dueHeap
+
+	// epoch counts snapshots; live are those not released.
+	epoch uint64
+	live  liveSnapshots
+}
+
+// shard is one slot's keys. mu is held for reading by readers, and for writing by the applying goroutine and by
+// whoever marks the table for a snapshot.
+type shard struct {
+	mu   sync.RWMutex
+	keys *table.Table
+	slot uint16
+	own  ownership
+	// epoch is the state's at the last write: a lower one says that live snapshots may not have marked the table yet.
+	epoch uint64
+	// What the state's totals and heap know of the table, see settle. Sampling reads size and expiring without the lock.
+	size, expiring atomic.Int64
+	deadline       int64
+	heapAt         int
+}
+
+func newState(g Genesis) *state {
+	st := &state{group: g.Group, seed: g.HashSeed}
+	st.limit.Store(&Limit{Policy: NoEviction, Samples: DefaultSamples})
+	st.nextDue.Store(never)
+	for _, r := range g.Slots {
+		for n := int(r.First); n <= int(r.Last); n++ {
+			st.addSlot(uint16(n), owned)
+		}
+	}
+	return st
+}
+
+func (st *state) addSlot(n uint16, own ownership) *shard {
+	s := &shard{slot: n, own: own, keys: table.New(st.seed), deadline: never, heapAt: notInHeap}
+	st.slots[n] = s
+	return s
+}
+
+// serving returns the shard of a slot that the group serves, nil for another.
+func (st *state) serving(n uint16) *shard {
+	if s := st.slots[n]; s != nil && s.own == owned {
+		return s
+	}
+	return nil
+}
+
+func (st *state) limits() *Limit { return st.limit.Load() }
+
+func (st *state) addBytes(delta int64) { st.bytes.Add(delta) }
+
+// over reports whether memory is over the limit.
+func (st *state) over() bool {
+	limit := st.limits().MaxMemory
+	return limit > 0 && st.bytes.Load() > limit
+}
+
+// settle brings the totals and the heap up to what was done to a slot. Its write lock is held.
+func (st *state) settle(s *shard) {
+	before := s.size.Load()
+	if n := int64(s.keys.Len()); n != before {
+		st.keys.Add(n - before)
+		s.size.Store(n)
+	}
+	before = s.expiring.Load()
+	n := int64(s.keys.Volatile())
+	if n == 0 && before == 0 {
+		return
+	}
+	if n != before {
+		st.volatile.Add(n - before)
+		s.expiring.Store(n)
+	}
+	deadline := int64(never)
+	if r, ok := s.keys.NextDue(); ok {
+		deadline = r.Deadline
+	}
+	if deadline != s.deadline {
+		s.deadline = deadline
+		st.due.fix(s)
+	}
+}
+
+func (st *state) publishDue() {
+	at := int64(never)
+	if len(st.due) > 0 {
+		at = st.due[0].deadline
+	}
+	if at != st.nextDue.Load() {
+		st.nextDue.Store(at)
+	}
+}

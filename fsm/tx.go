@@ -1,0 +1,122 @@
+package fsm
+
+import (
+	"github.com/quorate/quorate/fsm/command"
+	"github.com/quorate/quorate/fsm/entry"
+	"github.com/quorate/quorate/fsm/reply"
+	"github.com/quorate/quorate/fsm/slot"
+)
+
+// transaction executes a MULTI…EXEC as one step: its slot's lock is held from the comparison of the watched versions to
+// the last reply, so a reader sees all of it or nothing.
+func (c *call) transaction(tx *entry.Tx) Verdict {
+	plan := c.planTransaction(tx)
+	c.s, c.args, c.tx = nil, nil, tx
+	switch {
+	case plan.misfit != "":
+		c.w.Error("EXECABORT Transaction discarded because of: " + plan.misfit)
+		return Done
+	case !plan.keyed:
+		c.w.Array(0)
+		return Done
+	}
+	if c.s = c.st.serving(plan.slot); c.s == nil {
+		return NotOwned
+	}
+	if plan.denyOOM && c.applying() && c.st.over() {
+		c.w.Error("EXECABORT Transaction discarded because of: " + reply.OutOfMemory)
+		return Done
+	}
+	c.onSlot(plan.write, (*call).runTransaction)
+	return Done
+}
+
+// txPlan is what the commands of a transaction have in common.
+type txPlan struct {
+	slot                  uint16
+	keyed, write, denyOOM bool
+	// misfit is why the transaction cannot be one step of one slot.
+	misfit string
+}
+
+// planTransaction looks at every command and watched key. All must be in one slot; the front end sees to that, and a
+// mistake there must not put a key where nobody looks for it.
+func (c *call) planTransaction(tx *entry.Tx) (p txPlan) {
+	for _, w := range tx.Watches {
+		p.add(slot.Of(w.Key))
+	}
+	for i := range tx.Ops {
+		o := operationOf(tx.Ops[i].Cmd)
+		if o.write {
+			c.mustBeApplying(o.spec.Name)
+		}
+		p.write, p.denyOOM = p.write || o.write, p.denyOOM || o.denyOOM
+		switch n, routing := command.SlotOf(o.spec, tx.Ops[i].Args); routing {
+		case command.OneSlot:
+			p.add(n)
+		case command.CrossSlot:
+			p.misfit = reply.CrossSlot
+		case command.NoKeys:
+			p.misfit = "ERR '" + o.spec.Name + "' is about the whole node, not about keys of one slot"
+		}
+	}
+	return p
+}
+
+func (p *txPlan) add(n uint16) {
+	if p.keyed && n != p.slot {
+		p.misfit = reply.CrossSlot
+	}
+	p.slot, p.keyed = n, true
+}
+
+func (c *call) runTransaction() {
+	tx := c.tx
+	for _, w := range tx.Watches {
+		if c.versionOf(w.Key) != w.Version {
+			c.w.NullArray()
+			return
+		}
+	}
+	c.w.Array(len(tx.Ops))
+	for i := range tx.Ops {
+		c.op, c.args = operationOf(tx.Ops[i].Cmd), tx.Ops[i].Args
+		if !c.op.spec.ArityOK(len(c.args)) {
+			c.w.WrongArity(c.op.spec.Name)
+			continue
+		}
+		c.op.run(c)
+	}
+}
+
+// versionOf is a key's WATCH token: 0 if there is no such key, and an expired one counts as none.
+func (c *call) versionOf(key []byte) uint64 {
+	if r, ok := c.lookup(key); ok {
+		return r.Version
+	}
+	return 0
+}
+
+// cmdWatch answers the watch token of each key, for the front end: clients see only +OK.
+func cmdWatch(c *call) {
+	c.w.Array(len(c.args))
+	for _, key := range c.args {
+		c.w.Int(int64(c.versionOf(key)))
+	}
+}
+
+// WatchVersion is the token that WATCH remembers of a key for entry.Watch. Any goroutine may ask.
+func (m *Machine) WatchVersion(key []byte, wall int64) (uint64, Verdict) {
+	c := call{m: m, st: m.current.Load(), wall: wall}
+	if c.s = c.st.serving(slot.Of(key)); c.s == nil {
+		return 0, NotOwned
+	}
+	c.s.mu.RLock()
+	defer c.s.mu.RUnlock()
+	c.now = c.st.now.Load()
+	version := c.versionOf(key)
+	if c.early {
+		return 0, NeedAdvance
+	}
+	return version, Done
+}
