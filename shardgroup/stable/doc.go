@@ -1,14 +1,14 @@
-// Package stable keeps what is tiny and sacred: each group's term and vote (in one record) and the node's identity.
+// Package stable keeps what is tiny and sacred: each group's term and vote (in one record) and the node's identity, in
+// one bbolt file per node, through hashicorp/raft-boltdb/v2. Every write is synced; one that fails or hangs is fatal.
 //
 //	lock, err := stable.LockDir(dir)             // one process per data folder
-//	s, err := stable.Open(path, fatal)           // one bbolt file per node
-//	func (s *Store) ForGroup(id slot.GroupID) raft.StableStore
-//	func (s *Store) RemoveGroup(id slot.GroupID) // keeps the vote: see there
-//	func (s *Store) NodeID() string              // 40 hex digits, made at the first Open
-//	func (s *Store) ClusterID() string           // "" until SetClusterID
-//	func (s *Store) SetClusterID(id string) error
-//	func (s *Store) BeginRun(lossy bool) error   // lossy: this run's log is not synced before it acknowledges
-//	func (s *Store) LostTailPossible() bool      // an earlier lossy run ended in a power cut: catch up before voting
-//	func (s *Store) TailRecovered() error        // caught up
-//	func (s *Store) Close() error                // marks a clean end
+//	s, err := stable.Open(path, fatal)
+//	s.NodeID()                                   // 40 hex digits, drawn when the file was made
+//	s.BeginRun(durability == wal.Interval)
+//	if s.LostTailPossible() { … }                // catch up before voting, then s.TailRecovered()
+//	raft.NewRaft(…, s.ForGroup(id), …)
+//	s.Close()                                    // after the log's Close: marks a clean end
+//
+// What is not detected: a file that was replaced by an older copy of itself. Who restores one, restores a node that
+// forgot votes; let a restored node join under a new identity.
 package stable

@@ -1,0 +1,207 @@
+package stable
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/raft"
+	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
+	"go.etcd.io/bbolt"
+
+	"github.com/quorate/quorate/fsm/slot"
+	"github.com/quorate/quorate/shardgroup/wal/failstop"
+)
+
+// Store is a node's stable store: one bbolt file. Every write is synced before it returns; one that fails is fatal.
+// Its methods may be called by any goroutine.
+type Store struct {
+	path  string
+	bolt  *raftboltdb.BoltStore
+	latch *failstop.Latch
+
+	writing sync.Mutex // bbolt has one writer at a time anyway
+	watch   *failstop.Watch
+
+	mu      sync.Mutex
+	groups  map[slot.GroupID]*group
+	node    string
+	cluster string
+	run     run
+	running bool
+	bootID  func() (string, error)
+}
+
+const (
+	keyNode    = "node"
+	keyCluster = "cluster"
+
+	openTimeout  = time.Second // bbolt locks its file; LockDir has told a second process so before
+	stallTimeout = 10 * time.Second
+)
+
+// Open opens the file at path, or makes it, with a new node identity. fatal is called at most once, with the first
+// write that failed or took over 10 s, or record that does not read back; it should end the process.
+func Open(path string, fatal func(error)) (*Store, error) {
+	s := &Store{path: path, latch: failstop.NewLatch(fatal), groups: map[slot.GroupID]*group{}, bootID: kernelBootID}
+	s.watch = s.latch.Watch("stable: write to "+path, stallTimeout)
+	if err := s.open(); err != nil {
+		return nil, fmt.Errorf("stable: open %s: %w", path, err)
+	}
+	return s, nil
+}
+
+func (s *Store) open() error {
+	if err := create(s.path); err != nil {
+		return err
+	}
+	bolt, err := openBolt(s.path)
+	if err != nil {
+		return err
+	}
+	s.bolt = bolt
+	if err := s.loadNode(); err != nil {
+		return errors.Join(err, bolt.Close())
+	}
+	return nil
+}
+
+func openBolt(path string) (*raftboltdb.BoltStore, error) {
+	return raftboltdb.New(raftboltdb.Options{Path: path, BoltOptions: &bbolt.Options{Timeout: openTimeout}})
+}
+
+// create makes the file, whole, unless it exists. bbolt's first initialisation is several writes to the file in place:
+// a crash in the middle leaves one that never opens again (raft-wal, alice/README.md). So it happens under another
+// name, and the node's identity is in it before it gets its own.
+func create(path string) error {
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	temp := path + ".new"
+	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	bolt, err := openBolt(temp)
+	if err != nil {
+		return err
+	}
+	err = bolt.Set([]byte(keyNode), []byte(newNodeID()))
+	if err := errors.Join(err, bolt.Sync(), bolt.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(temp, path); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+func syncDir(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// newNodeID draws 40 lower-case hex digits, Redis Cluster's form of a node's name.
+func newNodeID() string {
+	var b [20]byte
+	_, _ = rand.Read(b[:]) // never fails: crypto/rand ends the process instead
+	return hex.EncodeToString(b[:])
+}
+
+func validNodeID(id string) bool {
+	b, err := hex.DecodeString(id)
+	return err == nil && len(b) == 20 && hex.EncodeToString(b) == id
+}
+
+func (s *Store) loadNode() error {
+	node, err := s.get([]byte(keyNode))
+	if err != nil {
+		return err
+	}
+	if !validNodeID(string(node)) {
+		return fmt.Errorf("node identity %q: want 40 hex digits: is this another program's file, or damaged?", node)
+	}
+	cluster, err := s.get([]byte(keyCluster))
+	if err != nil {
+		return err
+	}
+	s.node, s.cluster = string(node), string(cluster)
+	return s.loadRun()
+}
+
+// NodeID is this node's identity for life, 40 lower-case hex digits, whatever its addresses.
+func (s *Store) NodeID() string { return s.node }
+
+// ClusterID is the cluster that the node belongs to, "" before SetClusterID.
+func (s *Store) ClusterID() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.cluster
+}
+
+// SetClusterID ties the node to a cluster, once and for all.
+func (s *Store) SetClusterID(id string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case id == "":
+		return errors.New("stable: empty cluster id")
+	case s.cluster == id:
+		return nil
+	case s.cluster != "":
+		return fmt.Errorf("stable: this node belongs to cluster %s, not %s: to join another, start it with an empty data folder", s.cluster, id)
+	}
+	if err := s.set([]byte(keyCluster), []byte(id)); err != nil {
+		return err
+	}
+	s.cluster = id
+	return nil
+}
+
+// ForGroup is the group's raft.StableStore, the same one each time until RemoveGroup. It knows raft's three keys only.
+func (s *Store) ForGroup(id slot.GroupID) raft.StableStore {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g := s.groups[id]
+	if g == nil {
+		g = &group{store: s, key: groupKey(id)}
+		s.groups[id] = g
+	}
+	return g
+}
+
+// RemoveGroup lets go of the group's store, after its replica was removed from this node. The record itself, some 60
+// bytes, stays for ever: the node keeps its identity, so if the group comes back while the term lasts in which it voted,
+// it must not vote in that term again. (raft.HasExistingState stays true therefore; a replica that comes back joins its
+// group and never bootstraps it.)
+func (s *Store) RemoveGroup(id slot.GroupID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.groups, id)
+}
+
+func (s *Store) get(key []byte) ([]byte, error) {
+	v, err := s.bolt.Get(key)
+	if errors.Is(err, raftboltdb.ErrKeyNotFound) {
+		return nil, nil
+	}
+	return v, err
+}
+
+func (s *Store) set(key, v []byte) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if err := s.latch.Err(); err != nil {
+		return err
+	}
+	s.watch.Start()
+	return s.watch.Done(s.bolt.Set(key, v))
+}

@@ -1,0 +1,334 @@
+package stable
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/raft"
+	"go.uber.org/goleak"
+	"pgregory.net/rapid"
+
+	"github.com/quorate/quorate/fsm/slot"
+)
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv("STABLE_TEST_HOLD_LOCK"); dir != "" {
+		holdLock(dir)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// openAt opens the store; a failure that the test does not expect fails it.
+func openAt(t *testing.T, path string) *Store {
+	t.Helper()
+	s, err := Open(path, func(err error) { t.Errorf("fatal: %v", err) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func must(t interface {
+	Helper()
+	Fatal(...any)
+}, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestIdentityIsDrawnOnceAndKept(t *testing.T) {
+	dir := t.TempDir()
+	a, b := openAt(t, filepath.Join(dir, "a")), openAt(t, filepath.Join(dir, "b"))
+	if a.NodeID() == b.NodeID() || !validNodeID(a.NodeID()) || !validNodeID(b.NodeID()) {
+		t.Fatalf("identities %q and %q: want two different ones of 40 hex digits", a.NodeID(), b.NodeID())
+	}
+	must(t, a.Close())
+	if again := openAt(t, filepath.Join(dir, "a")); again.NodeID() != a.NodeID() {
+		t.Errorf("identity %s after restart, was %s", again.NodeID(), a.NodeID())
+	}
+}
+
+func TestNodeJoinsOneClusterForLife(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "stable")
+	s := openAt(t, path)
+	if s.ClusterID() != "" {
+		t.Fatalf("cluster %q before it joined one", s.ClusterID())
+	}
+	must(t, s.SetClusterID("c1"))
+	must(t, s.SetClusterID("c1"))
+	must(t, s.Close())
+	s = openAt(t, path)
+	if s.ClusterID() != "c1" {
+		t.Errorf("cluster %q after restart, want c1", s.ClusterID())
+	}
+	if err := s.SetClusterID("c2"); err == nil || !strings.Contains(err.Error(), "belongs to cluster c1, not c2") {
+		t.Errorf("joining a second cluster: %v", err)
+	}
+	if err := s.SetClusterID(""); err == nil {
+		t.Error("an empty cluster id was taken")
+	}
+}
+
+// TestInterruptedFirstOpen: a crash during bbolt's first initialisation leaves rubbish under the temporary name.
+func TestInterruptedFirstOpen(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "stable")
+	must(t, os.WriteFile(path+".new", []byte("half a bbolt file"), 0o600))
+	s := openAt(t, path)
+	if !validNodeID(s.NodeID()) {
+		t.Errorf("identity %q", s.NodeID())
+	}
+	if _, err := os.Stat(path + ".new"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("temporary file: %v, want it gone", err)
+	}
+}
+
+func TestForeignFileIsRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "stable")
+	bolt, err := openBolt(path)
+	must(t, err)
+	must(t, bolt.Close())
+	if _, err := Open(path, func(error) {}); err == nil || !strings.Contains(err.Error(), "node identity") {
+		t.Errorf("a bolt file without identity: %v", err)
+	}
+}
+
+// TestGroupsAgainstModel drives several groups' stores as raft does, with restarts at any time, against plain variables.
+func TestGroupsAgainstModel(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		dir, err := os.MkdirTemp(t.TempDir(), "")
+		must(rt, err)
+		path := filepath.Join(dir, "stable")
+		open := func() *Store {
+			s, err := Open(path, func(err error) { rt.Fatalf("fatal: %v", err) })
+			must(rt, err)
+			return s
+		}
+		s := open()
+		defer func() { s.Close() }()
+		model := map[slot.GroupID]ballot{}
+		id := rapid.Custom(func(t *rapid.T) slot.GroupID { return slot.GroupID(rapid.IntRange(0, 3).Draw(t, "group")) })
+		number := rapid.Uint64Range(1, 9)
+		rt.Repeat(map[string]func(*rapid.T){
+			"term": func(rt *rapid.T) {
+				g, term := id.Draw(rt, "group"), number.Draw(rt, "term")
+				must(rt, s.ForGroup(g).SetUint64([]byte(keyTerm), term))
+				b := model[g]
+				b.term = term
+				model[g] = b
+			},
+			"vote": func(rt *rapid.T) {
+				g, term, cand := id.Draw(rt, "group"), number.Draw(rt, "term"), rapid.SliceOfN(rapid.Byte(), 1, 40).Draw(rt, "candidate")
+				must(rt, s.ForGroup(g).SetUint64([]byte(keyVoteTerm), term))
+				must(rt, s.ForGroup(g).Set([]byte(keyCandidate), cand))
+				b := model[g]
+				b.voteTerm, b.candidate = term, cand
+				model[g] = b
+			},
+			"half a vote": func(rt *rapid.T) {
+				must(rt, s.ForGroup(id.Draw(rt, "group")).SetUint64([]byte(keyVoteTerm), number.Draw(rt, "term")))
+			},
+			"restart": func(rt *rapid.T) { must(rt, s.Close()); s = open() },
+			"remove":  func(rt *rapid.T) { s.RemoveGroup(id.Draw(rt, "group")) },
+			"": func(rt *rapid.T) {
+				for g := range slot.GroupID(4) {
+					if got := read(rt, s.ForGroup(g)); got.term != model[g].term || got.voteTerm != model[g].voteTerm ||
+						string(got.candidate) != string(model[g].candidate) {
+						rt.Fatalf("group %d: %+v, want %+v", g, got, model[g])
+					}
+				}
+			},
+		})
+	})
+}
+
+func read(t *rapid.T, s raft.StableStore) (b ballot) {
+	var errs [3]error
+	b.term, errs[0] = s.GetUint64([]byte(keyTerm))
+	b.voteTerm, errs[1] = s.GetUint64([]byte(keyVoteTerm))
+	b.candidate, errs[2] = s.Get([]byte(keyCandidate))
+	must(t, errors.Join(errs[:]...))
+	return b
+}
+
+func TestUnknownKeysAndOrders(t *testing.T) {
+	g := openAt(t, filepath.Join(t.TempDir(), "stable")).ForGroup(1)
+	_, getErr := g.Get([]byte(keyTerm))
+	_, getUintErr := g.GetUint64([]byte("Other"))
+	for what, err := range map[string]error{
+		"get of a number":           getErr,
+		"number that is not raft's": getUintErr,
+		"set":                       g.Set([]byte("Other"), []byte("x")),
+		"set of a number":           g.SetUint64([]byte("Other"), 1),
+		"candidate without a term":  g.Set([]byte(keyCandidate), []byte("x")),
+	} {
+		if err == nil {
+			t.Errorf("%s: no error", what)
+		}
+	}
+}
+
+// TestDamagedBallotIsFatal flips each bit of a stored record in turn.
+func TestDamagedBallotIsFatal(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "stable")
+	whole := ballot{term: 8, voteTerm: 7, candidate: []byte("somebody")}.encode()
+	if _, err := decodeBallot(whole); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 8 * len(whole) {
+		bad := append([]byte(nil), whole...)
+		bad[i/8] ^= 1 << (i % 8)
+		if b, err := decodeBallot(bad); err == nil {
+			t.Fatalf("bit %d flipped reads as %+v", i, b)
+		}
+	}
+	fatal := 0
+	s, err := Open(path, func(error) { fatal++ })
+	must(t, err)
+	defer s.Close()
+	must(t, s.set(groupKey(1), whole[:len(whole)-1]))
+	for range 2 {
+		if _, err := s.ForGroup(1).GetUint64([]byte(keyTerm)); err == nil {
+			t.Error("a damaged record was read")
+		}
+	}
+	if fatal != 1 {
+		t.Errorf("fatal called %d times, want once", fatal)
+	}
+}
+
+func FuzzDecodeBallot(f *testing.F) {
+	f.Add(ballot{term: 8, voteTerm: 7, candidate: []byte("somebody")}.encode())
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, v []byte) {
+		b, err := decodeBallot(v)
+		if err == nil && string(b.encode()) != string(v) {
+			t.Errorf("%x decodes to %+v, which encodes to %x", v, b, b.encode())
+		}
+	})
+}
+
+// TestFailedWriteIsFatalOnce: after it, nothing is read or written any more.
+func TestFailedWriteIsFatalOnce(t *testing.T) {
+	var fatal []error
+	s, err := Open(filepath.Join(t.TempDir(), "stable"), func(err error) { fatal = append(fatal, err) })
+	must(t, err)
+	must(t, s.ForGroup(1).SetUint64([]byte(keyTerm), 1))
+	must(t, s.bolt.Close()) // every write fails from here on
+	for range 2 {
+		if err := s.ForGroup(1).SetUint64([]byte(keyTerm), 2); err == nil {
+			t.Error("a write to a closed file succeeded")
+		}
+	}
+	if _, err := s.ForGroup(1).GetUint64([]byte(keyTerm)); err == nil {
+		t.Error("a read after a failed write succeeded")
+	}
+	if err := s.SetClusterID("c"); err == nil || s.ClusterID() != "" {
+		t.Errorf("cluster %q after a failed write, error %v", s.ClusterID(), err)
+	}
+	if len(fatal) != 1 {
+		t.Errorf("fatal calls %v, want one", fatal)
+	}
+}
+
+func TestRuns(t *testing.T) {
+	const lossy, synced = true, false
+	type life struct {
+		boot    string
+		lossy   bool
+		crash   bool // ends without Close
+		recover bool // TailRecovered is called
+		suspect bool // want
+	}
+	for name, lives := range map[string][]life{
+		"a first run has lost nothing":              {{boot: "1", lossy: lossy}},
+		"a clean end loses nothing":                 {{boot: "1", lossy: lossy}, {boot: "2", lossy: lossy}},
+		"a killed process loses nothing":            {{boot: "1", lossy: lossy, crash: true}, {boot: "1", lossy: lossy}},
+		"a power cut of a synced run loses nothing": {{boot: "1", lossy: synced, crash: true}, {boot: "2", lossy: lossy}},
+		"a power cut of a lossy run may lose":       {{boot: "1", lossy: lossy, crash: true}, {boot: "2", lossy: synced, suspect: true}},
+		"suspicion outlives crashes and clean ends": {{boot: "1", lossy: lossy, crash: true}, {boot: "2", lossy: lossy, crash: true, suspect: true}, {boot: "2", lossy: lossy, suspect: true}, {boot: "2", suspect: true}},
+		"catching up ends it":                       {{boot: "1", lossy: lossy, crash: true}, {boot: "2", lossy: lossy, recover: true, crash: true, suspect: true}, {boot: "2", lossy: lossy}},
+		"without a boot id any crash counts":        {{boot: "", lossy: lossy, crash: true}, {boot: "", lossy: lossy, suspect: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "stable")
+			for i, life := range lives {
+				s := openAt(t, path)
+				s.bootID = func() (string, error) {
+					if life.boot == "" {
+						return "", fs.ErrNotExist
+					}
+					return life.boot, nil
+				}
+				must(t, s.BeginRun(life.lossy))
+				if got := s.LostTailPossible(); got != life.suspect {
+					t.Errorf("life %d: lost tail possible: %v, want %v", i+1, got, life.suspect)
+				}
+				if life.recover {
+					must(t, s.TailRecovered())
+				}
+				if life.crash {
+					must(t, s.bolt.Close())
+					s.running = false // so that the deferred Close writes no clean end
+				} else {
+					must(t, s.Close())
+				}
+			}
+		})
+	}
+}
+
+func TestBeginRunOnce(t *testing.T) {
+	s := openAt(t, filepath.Join(t.TempDir(), "stable"))
+	must(t, s.BeginRun(true))
+	if s.run.Boot == "" {
+		t.Error("no boot id of this kernel")
+	}
+	if err := s.BeginRun(true); err == nil {
+		t.Error("a second BeginRun was taken")
+	}
+}
+
+// TestLockNamesTheOwner runs this test binary as the other process.
+func TestLockNamesTheOwner(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	other := exec.Command(os.Args[0])
+	other.Env = append(os.Environ(), "STABLE_TEST_HOLD_LOCK="+dir)
+	in, err := other.StdinPipe()
+	must(t, err)
+	out, err := other.StdoutPipe()
+	must(t, err)
+	must(t, other.Start())
+	if n, err := out.Read(make([]byte, 1)); n != 1 {
+		t.Fatalf("the other process has not locked: %v", err)
+	}
+	want := "in use by process " + strconv.Itoa(other.Process.Pid)
+	if _, err := LockDir(dir); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("lock of a locked folder: %v, want it to say %q", err, want)
+	}
+	must(t, in.Close())
+	must(t, other.Wait())
+	l, err := LockDir(dir)
+	must(t, err)
+	must(t, l.Unlock())
+}
+
+// holdLock is the other process: it locks, says so, and ends with its input.
+func holdLock(dir string) {
+	l, err := LockDir(dir)
+	if err != nil {
+		os.Exit(1)
+	}
+	os.Stdout.Write([]byte("+"))
+	os.Stdin.Read(make([]byte, 1))
+	l.Unlock()
+	os.Exit(0)
+}
