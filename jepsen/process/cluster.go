@@ -40,6 +40,9 @@ type Cluster struct {
 
 // Start starts all nodes at once and returns without waiting until they serve.
 func Start(o Options) (*Cluster, error) {
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return nil, err
+	}
 	c := &Cluster{opts: o}
 	for i := range o.Nodes {
 		n := &Node{index: i, host: "127.0.0.1", port: o.Port + i, binary: o.Binary, dir: o.Dir}
