@@ -24,13 +24,13 @@ var serverSpecs = []Spec{
 				Name: "command|getkeys", ID: CommandGetkeys, Arity: -4, Flags: Loading | Stale, Home: Conn, ACL: CatConnection,
 				Group: "server", Since: "2.8.13", Complexity: "O(N) where N is the number of arguments to the command",
 				Summary: "Returns the keys in a full command.",
-				Syntax:  "command [arg ...]",
+				Syntax:  "command [arg [arg ...]]",
 			},
 			{
 				Name: "command|getkeysandflags", ID: CommandGetkeysandflags, Arity: -4, Flags: Loading | Stale, Home: Conn, ACL: CatConnection,
 				Group: "server", Since: "7.0.0", Complexity: "O(N) where N is the number of arguments to the command",
 				Summary: "Returns the keys in a full command and how they are used.",
-				Syntax:  "command [arg ...]",
+				Syntax:  "command [arg [arg ...]]",
 			},
 			{
 				Name: "command|help", ID: CommandHelp, Arity: 2, Flags: Loading | Stale, Home: Conn, ACL: CatConnection,
@@ -116,7 +116,7 @@ var serverSpecs = []Spec{
 		Name: "debug", ID: Debug, Arity: -2, Flags: Admin | NoScript | Loading | Stale, Home: Conn,
 		Group: "server", Since: "1.0.0", Complexity: "Depends on subcommand", Syscmd: true,
 		Summary: "Debugging aids for tests.",
-		Syntax:  "subcommand [arg ...]",
+		Syntax:  "subcommand [arg [arg ...]]",
 	},
 	{
 		Name: "shutdown", ID: Shutdown, Arity: -1, Flags: Admin | NoScript | Loading | Stale | NoMulti | AllowBusy, Home: Conn,
@@ -190,6 +190,6 @@ var serverSpecs = []Spec{
 		Tips:  []string{"request_policy:special"},
 		Group: "cluster", Since: "0.1.0", Complexity: "Depends on the verb",
 		Summary: "Administration of the cluster: QUORATE verb, answered in JSON.",
-		Syntax:  "verb [argument ...]",
+		Syntax:  "verb [argument [argument ...]]",
 	},
 }

@@ -114,7 +114,7 @@ var stringSpecs = []Spec{
 		Keys:  firstKey(KeyRW | KeyAccess | KeyUpdate),
 		Group: "string", Since: "2.6.0", Complexity: "O(1)",
 		Summary: "Adds a floating point number to the numeric value of a key.",
-		Syntax:  "key increment",
+		Syntax:  "key amount",
 	},
 	{
 		Name: "append", ID: Append, Arity: 3, Flags: Write | DenyOOM | Fast, ACL: CatString,
