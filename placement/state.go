@@ -66,7 +66,7 @@ func (s State) clone() State {
 
 // check holds every invariant of a state, and of the step from prev to it.
 func (s State) check(prev State) error {
-	if s.Map == nil {
+	if s.Epoch() == 0 {
 		return errors.New("the cluster is not initialised")
 	}
 	err := errors.Join(s.Map.Validate(), s.checkGenesis(), s.checkWanted())

@@ -42,10 +42,10 @@ func NewProposal(cluster string, proposer topology.NodeID, nodes []topology.Node
 	if p.Settings == (topology.Settings{}) {
 		p.Settings = topology.DefaultSettings()
 	}
-	voters := or(shape.Voters, 3)
-	if voters != 1 && voters != 3 && voters != 5 {
-		return nil, fmt.Errorf("bootstrap: %d placement voters: want 1, 3 or 5", voters)
+	if err := shape.Check(); err != nil {
+		return nil, err
 	}
+	voters := or(shape.Voters, 3)
 	for voters > len(nodes) {
 		voters -= 2
 	}
@@ -54,6 +54,19 @@ func NewProposal(cluster string, proposer topology.NodeID, nodes []topology.Node
 		p.Nodes[i].Voter = i < voters
 	}
 	return p, p.Check()
+}
+
+// Check tells whether a cluster may be founded in shape s.
+func (s Shape) Check() error {
+	switch {
+	case s.Groups < 0 || s.Groups > topology.MaxGroups:
+		return fmt.Errorf("bootstrap: %d groups: want 1 to %d, or 0 for as many as there are nodes", s.Groups, topology.MaxGroups)
+	case s.Replicas < 0 || s.Replicas > topology.MaxMembers:
+		return fmt.Errorf("bootstrap: %d replicas: want 1 to %d, or 0 for 3", s.Replicas, topology.MaxMembers)
+	case !slices.Contains([]int{0, 1, 3, 5}, s.Voters):
+		return fmt.Errorf("bootstrap: %d placement voters: want 1, 3 or 5, or 0 for 3", s.Voters)
+	}
+	return s.Settings.Check()
 }
 
 func or(n, fallback int) int {
