@@ -2,63 +2,192 @@ package peer
 
 import (
 	"context"
-	"errors"
-	"io"
+	"fmt"
+	"net"
+	"sync"
+	"time"
 
-	"github.com/quorate/quorate/fsm/slot"
 	"github.com/quorate/quorate/placement/topology"
 )
 
 // Node is this process on the peer network: its listener, its connections and its address book.
 type Node struct {
-	o Options
+	o        Options
+	listener net.Listener
+	started  time.Time
+	stats    counters
+	book     book
+
+	// calls and streams are fixed once serving is set.
+	calls   [256]Handler
+	streams [256]StreamHandler
+
+	// ctx ends with Close; running are all goroutines and calls that Close waits for.
+	ctx     context.Context
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+
+	mu      sync.Mutex
+	serving bool
+	closed  bool
+	cluster string
+	links   map[topology.NodeID]*link
+	open    map[net.Conn]struct{}
 }
 
-var errSoon = errors.New("peer: under construction")
+// Listen binds addr (host:port; port 0 takes a free one). Connections are accepted once Serve is called; calls may be
+// made at once.
+func Listen(addr string, o Options) (*Node, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	l := o.Listener
+	if l == nil {
+		if l, err = net.Listen("tcp", addr); err != nil {
+			return nil, fmt.Errorf("peer: %w", err)
+		}
+	}
+	if o.Advertise == "" {
+		o.Advertise = specific(l.Addr())
+	}
+	n := &Node{
+		o: o, listener: l, started: time.Now(), cluster: o.Cluster,
+		book:  book{entries: map[topology.NodeID]*entry{}},
+		links: map[topology.NodeID]*link{}, open: map[net.Conn]struct{}{},
+	}
+	n.ctx, n.cancel = context.WithCancel(context.Background())
+	return n, nil
+}
 
-// Listen binds addr (host:port; port 0 takes a free one). Connections are accepted once Serve is called.
-func Listen(addr string, o Options) (*Node, error) { return nil, errSoon }
+// specific returns an address that others can dial, "" for one like 0.0.0.0.
+func specific(a net.Addr) string {
+	if tcp, ok := a.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		return ""
+	}
+	return a.String()
+}
 
 // Handle registers the handler of a kind of call. It panics after Serve and for a kind that has a handler.
-func (n *Node) Handle(kind Kind, h Handler) {}
+func (n *Node) Handle(kind Kind, h Handler) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.serving || n.calls[kind] != nil {
+		panic(fmt.Sprintf("peer: Handle(%d) after Serve or for the second time", kind))
+	}
+	n.calls[kind] = h
+}
 
 // HandleStream registers the handler of a kind of stream, like Handle.
-func (n *Node) HandleStream(kind Kind, h StreamHandler) {}
+func (n *Node) HandleStream(kind Kind, h StreamHandler) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.serving || n.streams[kind] != nil {
+		panic(fmt.Sprintf("peer: HandleStream(%d) after Serve or for the second time", kind))
+	}
+	n.streams[kind] = h
+}
 
 // Serve starts to accept connections and returns. The handlers are fixed from here on.
-func (n *Node) Serve() {}
+func (n *Node) Serve() {
+	n.mu.Lock()
+	n.serving = true
+	n.mu.Unlock()
+	if n.enter() {
+		go n.accept()
+	}
+}
 
 // Self returns this node's ID.
 func (n *Node) Self() topology.NodeID { return n.o.Self }
 
-// Addr returns the host:port that other nodes are told.
+// Addr returns the host:port that other nodes are told; "" if the listener is on all addresses and Options.Advertise
+// is not set.
 func (n *Node) Addr() string { return n.o.Advertise }
 
-// SetCluster sets the cluster's ID once the node belongs to one.
-func (n *Node) SetCluster(id string) {}
+// ListenAddr returns the address that the listener is bound to.
+func (n *Node) ListenAddr() net.Addr { return n.listener.Addr() }
 
-// SetAddr enters a node's address as the map knows it.
-func (n *Node) SetAddr(id topology.NodeID, addr string) {}
+// Cluster returns the cluster's ID, "" if the node belongs to none yet.
+func (n *Node) Cluster() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.cluster
+}
+
+// SetCluster sets the cluster's ID once the node belongs to one. Connections that exist stay.
+func (n *Node) SetCluster(id string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.cluster = id
+}
+
+// SetAddr enters a node's address as the map knows it. A connection that works is kept; the next one uses it.
+func (n *Node) SetAddr(id topology.NodeID, addr string) {
+	if n.book.set(id, addr, false) {
+		n.link(id).wake()
+	}
+}
 
 // AddrOf returns the address at which a node was last reached, or else the one it was last said to have.
-func (n *Node) AddrOf(id topology.NodeID) (string, bool) { return "", false }
-
-// Call asks node to and waits for its answer. The error wraps ErrNotSent if the handler certainly did not run,
-// ErrNoAnswer if that is unknown, and is a *RemoteError if it ran and failed. payload may be reused after the return.
-func (n *Node) Call(ctx context.Context, to topology.NodeID, kind Kind, group slot.GroupID, payload []byte) ([]byte, error) {
-	return nil, errSoon
+func (n *Node) AddrOf(id topology.NodeID) (string, bool) {
+	addr := n.book.addr(id, 0)
+	return addr, addr != ""
 }
 
-// CallAddr asks whoever answers at addr and says who that was. It is for joining, when only an address is known.
-func (n *Node) CallAddr(ctx context.Context, addr string, kind Kind, group slot.GroupID, payload []byte) (topology.NodeID, []byte, error) {
-	return "", nil, errSoon
+// Connected says whether there is a connection to the node, made by this one.
+func (n *Node) Connected(id topology.NodeID) bool {
+	l := n.link(id)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.conn != nil
 }
 
-// Stream sends exactly size bytes of body over a connection of its own and returns the handler's answer.
-// The network's back-pressure holds body back. Without a deadline in ctx it fails when nothing moves for CallTimeout.
-func (n *Node) Stream(ctx context.Context, to topology.NodeID, kind Kind, group slot.GroupID, header []byte, size int64, body io.Reader) ([]byte, error) {
-	return nil, errSoon
+// Close stops accepting, drops every connection and waits until all handlers and calls have returned.
+func (n *Node) Close() error {
+	n.mu.Lock()
+	n.closed = true
+	n.mu.Unlock()
+	n.cancel()
+	err := n.listener.Close()
+	n.mu.Lock()
+	for c := range n.open {
+		c.Close()
+	}
+	n.mu.Unlock()
+	n.running.Wait()
+	return err
 }
 
-// Close stops accepting, drops every connection and waits until all handlers have returned.
-func (n *Node) Close() error { return nil }
+// enter counts a goroutine or a call that Close has to wait for; false after Close.
+func (n *Node) enter() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed {
+		return false
+	}
+	n.running.Add(1)
+	return true
+}
+
+// track notes an open connection, so that Close can close it; false (and the connection is closed) after Close.
+func (n *Node) track(c net.Conn) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed {
+		c.Close()
+		return false
+	}
+	n.open[c] = struct{}{}
+	return true
+}
+
+func (n *Node) drop(c net.Conn) {
+	c.Close()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.open, c)
+}
+
+// sinceStart is the monotonic time in nanoseconds.
+func (n *Node) sinceStart() int64 { return int64(time.Since(n.started)) }

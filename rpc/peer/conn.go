@@ -1,0 +1,180 @@
+package peer
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/quorate/quorate/placement/topology"
+)
+
+const (
+	// readBuffer holds many small frames per read call.
+	readBuffer = 64 << 10
+	// keepBuffer is the largest write buffer that is kept for reuse.
+	keepBuffer = 1 << 20
+	// writeTimeout is for how long the other side may take nothing before the connection is given up.
+	writeTimeout = 5 * time.Second
+	// silence is for how long a connection may bring nothing while a call runs into its deadline before it is given
+	// up: after a partition, a new connection works at once, but TCP may wait a minute to send again on an old one.
+	silence = 500 * time.Millisecond
+)
+
+var errQueueFull = errors.New("the connection's queue is full")
+
+// conn is an established connection. Calls go one way on it, from the side that dialled.
+type conn struct {
+	n    *Node
+	raw  net.Conn
+	peer topology.NodeID
+	r    *bufio.Reader
+
+	// Frames are appended to pending; whoever finds writing false writes them out, and hands over to the writer
+	// goroutine if more has come meanwhile. So a lone call costs no goroutine switch and many share a system call.
+	wmu     sync.Mutex
+	pending []byte
+	spare   []byte
+	writing bool
+	werr    error
+	wake    chan struct{}
+
+	// calls are those of this node that wait for a reply. nil once the connection is lost.
+	cmu    sync.Mutex
+	calls  map[uint64]chan<- frame
+	nextID uint64
+	// heard is when the last frame came, in nanoseconds since the node's start.
+	heard atomic.Int64
+
+	// lost is closed when the connection is; why says why.
+	lost chan struct{}
+	once sync.Once
+	why  error
+}
+
+func (n *Node) newConn(raw net.Conn, peer topology.NodeID) *conn {
+	return &conn{
+		n: n, raw: raw, peer: peer, r: bufio.NewReaderSize(raw, readBuffer),
+		wake: make(chan struct{}, 1), calls: map[uint64]chan<- frame{}, lost: make(chan struct{}),
+	}
+}
+
+// send queues a frame and makes sure that it is written.
+func (c *conn) send(f *frame) error {
+	c.wmu.Lock()
+	switch {
+	case c.werr != nil:
+		defer c.wmu.Unlock()
+		return c.werr
+	case len(c.pending) > 0 && len(c.pending)+len(f.payload) > c.n.o.MaxFrame:
+		defer c.wmu.Unlock()
+		return errQueueFull
+	}
+	c.pending = appendFrame(c.pending, f)
+	if c.writing {
+		c.wmu.Unlock()
+		return nil
+	}
+	c.writing = true
+	c.wmu.Unlock()
+	if c.flush() {
+		c.wake <- struct{}{}
+	}
+	return nil
+}
+
+// flush writes out what is pending and says whether there is more, in which case the duty to write stays taken.
+func (c *conn) flush() (more bool) {
+	c.wmu.Lock()
+	buf := c.pending
+	c.pending, c.spare = c.spare[:0], nil
+	c.wmu.Unlock()
+
+	c.raw.SetWriteDeadline(time.Now().Add(writeTimeout))
+	_, err := c.raw.Write(buf)
+	c.n.stats.flushes.Add(1)
+	c.n.stats.bytesOut.Add(uint64(len(buf)))
+	if err != nil {
+		c.fail(fmt.Errorf("write: %w", err))
+	}
+
+	c.wmu.Lock()
+	defer c.wmu.Unlock()
+	if cap(buf) <= keepBuffer {
+		c.spare = buf
+	}
+	if err != nil || c.werr != nil || len(c.pending) == 0 {
+		c.writing = false
+		return false
+	}
+	return true
+}
+
+// runWriter takes over when a writer finds that more has come.
+func (c *conn) runWriter() {
+	for {
+		select {
+		case <-c.wake:
+			for c.flush() {
+			}
+		case <-c.lost:
+			return
+		}
+	}
+}
+
+// fail gives the connection up; only the first reason counts.
+func (c *conn) fail(why error) {
+	c.once.Do(func() {
+		if c.n.ctx.Err() != nil {
+			why = ErrClosed
+		}
+		c.why = why
+		c.raw.Close()
+		c.wmu.Lock()
+		c.werr = why
+		c.wmu.Unlock()
+		close(c.lost)
+	})
+}
+
+// runReplies reads the replies to this node's calls until the connection is lost.
+func (c *conn) runReplies() {
+	var f frame
+	for {
+		if err := readFrame(c.r, c.n.o.MaxFrame, &f); err != nil {
+			c.fail(fmt.Errorf("read: %w", err))
+			return
+		}
+		c.heard.Store(c.n.sinceStart())
+		c.n.stats.bytesIn.Add(uint64(len(f.payload) + overhead + 4))
+		c.cmu.Lock()
+		reply := c.calls[f.id]
+		delete(c.calls, f.id)
+		c.cmu.Unlock()
+		if reply != nil { // nil: the caller has gone
+			reply <- f
+		}
+	}
+}
+
+// begin registers a call; reply must have room for one frame.
+func (c *conn) begin(reply chan<- frame) uint64 {
+	c.cmu.Lock()
+	defer c.cmu.Unlock()
+	c.nextID++
+	c.calls[c.nextID] = reply
+	return c.nextID
+}
+
+// end forgets a call. False: its reply has been or is being delivered.
+func (c *conn) end(id uint64) bool {
+	c.cmu.Lock()
+	defer c.cmu.Unlock()
+	_, waiting := c.calls[id]
+	delete(c.calls, id)
+	return waiting
+}

@@ -1,0 +1,146 @@
+package peer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/quorate/quorate/placement/topology"
+)
+
+// Back-off between attempts to connect: doubling, each time between half and all of it.
+const (
+	firstBackoff = 20 * time.Millisecond
+	lastBackoff  = time.Second
+)
+
+// link is this node's way to another: a connection, made when a call needs it.
+type link struct {
+	n  *Node
+	id topology.NodeID
+
+	mu   sync.Mutex
+	conn *conn
+	// attempt is the one in progress, nil if there is none.
+	attempt *attempt
+	// failures in a row; the next attempt waits until notBefore.
+	failures  int
+	notBefore time.Time
+	// news is closed when the address book has something new.
+	news chan struct{}
+}
+
+// attempt is one try to connect, which all calls that arrive meanwhile share.
+type attempt struct {
+	done chan struct{}
+	conn *conn
+	err  error
+}
+
+func (n *Node) link(id topology.NodeID) *link {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	l := n.links[id]
+	if l == nil {
+		l = &link{n: n, id: id, news: make(chan struct{})}
+		n.links[id] = l
+	}
+	return l
+}
+
+// connection returns the established connection or the outcome of the attempt in progress. A call during the back-off
+// waits for the next attempt: that is at most a second, and a vote that failed at once would be lost for its term.
+func (l *link) connection(ctx context.Context) (*conn, error) {
+	l.mu.Lock()
+	if c := l.conn; c != nil {
+		l.mu.Unlock()
+		return c, nil
+	}
+	a := l.attempt
+	if a == nil {
+		if !l.n.enter() {
+			l.mu.Unlock()
+			return nil, ErrClosed
+		}
+		a = &attempt{done: make(chan struct{})}
+		l.attempt = a
+		go l.run(a, l.notBefore, l.failures, l.news)
+	}
+	l.mu.Unlock()
+	select {
+	case <-a.done:
+		return a.conn, a.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("no connection in time: %w", ctx.Err())
+	}
+}
+
+// run makes one attempt.
+func (l *link) run(a *attempt, notBefore time.Time, failures int, news <-chan struct{}) {
+	defer l.n.running.Done()
+	select {
+	case <-time.After(time.Until(notBefore)):
+	case <-news:
+		failures = 0
+	case <-l.n.ctx.Done():
+	}
+	a.conn, a.err = l.n.dialNode(l.id, failures)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.attempt = nil
+	if a.err != nil {
+		if l.failures == 0 {
+			l.n.o.Logger.Warn("peer: cannot connect", "node", l.id, "err", a.err)
+		}
+		l.failures++
+		backoff := min(lastBackoff, firstBackoff<<min(l.failures, 10))
+		l.notBefore = time.Now().Add(backoff/2 + rand.N(backoff/2))
+	} else {
+		l.adopt(a.conn)
+	}
+	close(a.done)
+}
+
+// adopt makes c the link's connection until it is lost. The caller holds l.mu.
+func (l *link) adopt(c *conn) {
+	l.conn, l.failures, l.notBefore = c, 0, time.Time{}
+	if !l.n.enter() {
+		c.fail(ErrClosed)
+		l.conn = nil
+		return
+	}
+	go func() {
+		defer l.n.running.Done()
+		l.watch(c)
+	}()
+}
+
+// watch runs an adopted connection until it is lost.
+func (l *link) watch(c *conn) {
+	var wg sync.WaitGroup
+	wg.Go(c.runWriter)
+	wg.Go(c.runReplies)
+	<-c.lost
+	l.mu.Lock()
+	if l.conn == c {
+		l.conn = nil
+	}
+	l.mu.Unlock()
+	wg.Wait()
+	l.n.drop(c.raw)
+	if !errors.Is(c.why, ErrClosed) {
+		l.n.o.Logger.Info("peer: connection lost", "node", c.peer, "err", c.why)
+	}
+}
+
+// wake lets a link that is backing off try at once: the book has a new address.
+func (l *link) wake() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.failures, l.notBefore = 0, time.Time{}
+	close(l.news)
+	l.news = make(chan struct{})
+}

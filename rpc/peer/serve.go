@@ -1,0 +1,142 @@
+package peer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// maxGreeting bounds the connections that have not proved anything yet.
+	maxGreeting = 128
+	// maxPayloads bounds the bytes of requests that one peer may have running here.
+	maxPayloads = 256 << 20
+)
+
+// accept runs until the listener is closed.
+func (n *Node) accept() {
+	defer n.running.Done()
+	greeting := make(chan struct{}, maxGreeting)
+	for {
+		raw, err := n.listener.Accept()
+		if err != nil {
+			if n.ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
+				return
+			}
+			// Out of file descriptors, most likely: others may close some.
+			n.o.Logger.Error("peer: cannot accept", "err", err)
+			select {
+			case <-time.After(100 * time.Millisecond):
+			case <-n.ctx.Done():
+			}
+			continue
+		}
+		select {
+		case greeting <- struct{}{}:
+		default:
+			n.stats.refused.Add(1)
+			raw.Close()
+			continue
+		}
+		if !n.track(raw) || !n.enter() {
+			n.drop(raw)
+			continue
+		}
+		go func() {
+			defer n.running.Done()
+			defer n.drop(raw)
+			n.serve(raw, func() { <-greeting })
+		}()
+	}
+}
+
+// serve runs one accepted connection.
+func (n *Node) serve(raw net.Conn, greeted func()) {
+	raw.SetDeadline(time.Now().Add(handshakeTimeout))
+	who, err := n.welcome(raw)
+	greeted()
+	if err != nil {
+		if !errors.Is(err, io.EOF) { // a port scanner, or a health check
+			n.stats.refused.Add(1)
+			n.o.Logger.Warn("peer: connection refused", "from", raw.RemoteAddr(), "err", err)
+		}
+		return
+	}
+	raw.SetDeadline(time.Time{})
+	n.stats.accepted.Add(1)
+	n.learn(who)
+	c := n.newConn(raw, who.id)
+	if who.mode == modeStream {
+		n.serveStream(c)
+		return
+	}
+	var wg sync.WaitGroup
+	wg.Go(c.runWriter)
+	ctx, cancel := context.WithCancel(n.ctx)
+	c.fail(c.runRequests(ctx, &wg))
+	cancel()
+	wg.Wait()
+}
+
+// runRequests starts a goroutine per request, so that a group whose disk is slow delays no other group.
+func (c *conn) runRequests(ctx context.Context, wg *sync.WaitGroup) error {
+	var count, bytes atomic.Int64
+	for {
+		f := new(frame)
+		if err := readFrame(c.r, c.n.o.MaxFrame, f); err != nil {
+			return fmt.Errorf("read: %w", err)
+		}
+		if f.op != opRequest {
+			return fmt.Errorf("operation %d is not a request", f.op)
+		}
+		c.n.stats.bytesIn.Add(uint64(len(f.payload) + overhead + 4))
+		size := int64(len(f.payload))
+		if count.Load() >= int64(c.n.o.MaxInFlight) || bytes.Load() > maxPayloads {
+			c.n.stats.overloads.Add(1)
+			c.reply(f, opRefused, []byte("too many requests are running here for this peer"))
+			continue
+		}
+		h := c.n.calls[f.kind]
+		if h == nil {
+			c.reply(f, opRefused, fmt.Appendf(nil, "there is no handler for kind %d here", f.kind))
+			continue
+		}
+		count.Add(1)
+		bytes.Add(size)
+		wg.Go(func() {
+			c.handle(ctx, h, f)
+			bytes.Add(-size)
+			count.Add(-1)
+		})
+	}
+}
+
+// handle runs one request and sends its reply. A reply that cannot be sent is dropped: the caller's deadline tells it.
+func (c *conn) handle(ctx context.Context, h Handler, f *frame) {
+	timeout := f.timeout
+	if timeout == 0 {
+		timeout = c.n.o.CallTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	reply, err := h(ctx, c.peer, f.group, f.payload)
+	cancel()
+	switch {
+	case err != nil:
+		c.reply(f, opError, []byte(err.Error()))
+	case len(reply) > c.n.o.MaxFrame:
+		c.reply(f, opError, fmt.Appendf(nil, "the reply of %d bytes is over the limit of %d", len(reply), c.n.o.MaxFrame))
+	default:
+		c.reply(f, opReply, reply)
+	}
+}
+
+func (c *conn) reply(f *frame, op byte, payload []byte) {
+	if err := c.send(&frame{op: op, kind: f.kind, group: f.group, id: f.id, payload: payload}); errors.Is(err, errQueueFull) {
+		c.n.stats.overloads.Add(1)
+	}
+}
