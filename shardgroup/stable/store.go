@@ -5,17 +5,14 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/hashicorp/raft"
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
-	"go.etcd.io/bbolt"
 
 	"github.com/quorate/quorate/fsm/slot"
+	"github.com/quorate/quorate/shardgroup/wal/boltfile"
 	"github.com/quorate/quorate/shardgroup/wal/failstop"
 )
 
@@ -42,7 +39,6 @@ const (
 	keyNode    = "node"
 	keyCluster = "cluster"
 
-	openTimeout  = time.Second // bbolt locks its file; LockDir has told a second process so before
 	stallTimeout = 10 * time.Second
 )
 
@@ -58,10 +54,9 @@ func Open(path string, fatal func(error)) (*Store, error) {
 }
 
 func (s *Store) open() error {
-	if err := create(s.path); err != nil {
-		return err
-	}
-	bolt, err := openBolt(s.path)
+	bolt, err := boltfile.Open(s.path, func(b *raftboltdb.BoltStore) error {
+		return b.Set([]byte(keyNode), []byte(newNodeID()))
+	})
 	if err != nil {
 		return err
 	}
@@ -70,43 +65,6 @@ func (s *Store) open() error {
 		return errors.Join(err, bolt.Close())
 	}
 	return nil
-}
-
-func openBolt(path string) (*raftboltdb.BoltStore, error) {
-	return raftboltdb.New(raftboltdb.Options{Path: path, BoltOptions: &bbolt.Options{Timeout: openTimeout}})
-}
-
-// create makes the file, whole, unless it exists. bbolt's first initialisation is several writes to the file in place:
-// a crash in the middle leaves one that never opens again (raft-wal, alice/README.md). So it happens under another
-// name, and the node's identity is in it before it gets its own.
-func create(path string) error {
-	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	temp := path + ".new"
-	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	bolt, err := openBolt(temp)
-	if err != nil {
-		return err
-	}
-	err = bolt.Set([]byte(keyNode), []byte(newNodeID()))
-	if err := errors.Join(err, bolt.Sync(), bolt.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(temp, path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-func syncDir(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // newNodeID draws 40 lower-case hex digits, Redis Cluster's form of a node's name.

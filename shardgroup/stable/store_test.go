@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/quorate/quorate/fsm/slot"
+	"github.com/quorate/quorate/shardgroup/wal/boltfile"
 )
 
 func TestMain(m *testing.M) {
@@ -78,22 +79,9 @@ func TestNodeJoinsOneClusterForLife(t *testing.T) {
 	}
 }
 
-// TestInterruptedFirstOpen: a crash during bbolt's first initialisation leaves rubbish under the temporary name.
-func TestInterruptedFirstOpen(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "stable")
-	must(t, os.WriteFile(path+".new", []byte("half a bbolt file"), 0o600))
-	s := openAt(t, path)
-	if !validNodeID(s.NodeID()) {
-		t.Errorf("identity %q", s.NodeID())
-	}
-	if _, err := os.Stat(path + ".new"); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("temporary file: %v, want it gone", err)
-	}
-}
-
 func TestForeignFileIsRefused(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "stable")
-	bolt, err := openBolt(path)
+	bolt, err := boltfile.Open(path, nil)
 	must(t, err)
 	must(t, bolt.Close())
 	if _, err := Open(path, func(error) {}); err == nil || !strings.Contains(err.Error(), "node identity") {
