@@ -21,7 +21,6 @@ const (
 	NoAuth
 	NoAsyncLoading
 	NoMulti
-	MovableKeys
 	AllowBusy
 
 	// Idempotent marks a write whose repetition leaves the same state and reply class (SET, DEL; not INCR).
@@ -30,7 +29,7 @@ const (
 
 var flagNames = []string{
 	"write", "readonly", "denyoom", "admin", "pubsub", "noscript", "blocking", "loading", "stale",
-	"skip_slowlog", "fast", "no_auth", "no_async_loading", "no_multi", "movablekeys", "allow_busy",
+	"skip_slowlog", "fast", "no_auth", "no_async_loading", "no_multi", "allow_busy",
 }
 
 // Category is a set of ACL categories.

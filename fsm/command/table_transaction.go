@@ -37,7 +37,7 @@ var transactionSpecs = []Spec{
 		Syntax:  "numreplicas timeout",
 	},
 	{
-		Name: "waitaof", ID: Waitaof, Arity: 4, Flags: NoScript | Blocking, Home: Conn, ACL: CatConnection,
+		Name: "waitaof", ID: Waitaof, Arity: 4, Flags: Blocking, Home: Conn, ACL: CatConnection,
 		Tips:  []string{"request_policy:all_shards", "response_policy:agg_min"},
 		Group: "generic", Since: "7.2.0", Complexity: "O(1)",
 		Summary: "Returns how many members hold the connection's writes durably.",
