@@ -228,6 +228,14 @@ func drawKey(t *rapid.T) string {
 	return fmt.Sprintf("k%d", n)
 }
 
+// drawOld draws a key that is there, nine times out of ten.
+func drawOld(t *rapid.T, m *model) string {
+	if len(m.keys) == 0 || rapid.IntRange(0, 9).Draw(t, "new") == 0 {
+		return drawKey(t)
+	}
+	return rapid.SampledFrom(slices.Sorted(maps.Keys(m.keys))).Draw(t, "old key")
+}
+
 func drawRecord(t *rapid.T, m *model) Record {
 	return Record{
 		Key:      []byte(drawKey(t)),
@@ -265,7 +273,7 @@ func TestAgainstMap(t *testing.T) {
 				}
 			},
 			"copy": func(t *rapid.T) {
-				r, ok := m.t.Get([]byte(drawKey(t)))
+				r, ok := m.t.Get([]byte(drawOld(t, m)))
 				if ok {
 					s := storedOf(r)
 					r.Key = []byte(drawKey(t))
@@ -275,11 +283,20 @@ func TestAgainstMap(t *testing.T) {
 					})
 				}
 			},
-			"delete":       func(t *rapid.T) { m.delete(t, drawKey(t)) },
-			"set deadline": func(t *rapid.T) { m.setDeadline(t, drawKey(t), drawDeadline(t)) },
-			"resize":       func(t *rapid.T) { m.resize(t, drawKey(t), drawSize(t), rapid.Byte().Draw(t, "fill")) },
+			"delete":       func(t *rapid.T) { m.delete(t, drawOld(t, m)) },
+			"set deadline": func(t *rapid.T) { m.setDeadline(t, drawOld(t, m), drawDeadline(t)) },
+			"resize":       func(t *rapid.T) { m.resize(t, drawOld(t, m), drawSize(t), rapid.Byte().Draw(t, "fill")) },
+			"append": func(t *rapid.T) {
+				key := drawOld(t, m)
+				m.resize(t, key, len(m.keys[key].value)+rapid.IntRange(0, 50).Draw(t, "bytes"), 'a')
+			},
+			"overwrite": func(t *rapid.T) {
+				r := drawRecord(t, m)
+				r.Key = []byte(drawOld(t, m))
+				m.put(t, r)
+			},
 			"touch": func(t *rapid.T) {
-				key, access := drawKey(t), rapid.Uint32().Draw(t, "access")
+				key, access := drawOld(t, m), rapid.Uint32().Draw(t, "access")
 				m.t.Touch([]byte(key), access)
 				s, had := m.keys[key]
 				if had {

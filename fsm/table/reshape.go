@@ -67,12 +67,10 @@ func (p *page) compact(need int) {
 	*p = *q
 }
 
-// tidy compacts what is more dead than alive and shrinks an index that is less than a quarter full.
+// tidy compacts a page that is more dead than alive; that is also when its index shrinks.
 func (p *page) tidy() {
 	if p.dead > max(p.live, compactFrom) {
 		p.compact(0)
-	} else if p.count < p.homes/4 && p.homes > 32 {
-		p.reindex()
 	}
 }
 

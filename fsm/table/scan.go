@@ -84,8 +84,8 @@ func (t *Table) Sample(rnd uint64, n int, fn func(Record)) {
 	}
 }
 
-// draw picks a random record of a table that is not empty. Places of the index are tried until one is taken: an index
-// is at least a quarter full, unless it is tiny.
+// draw picks a random record of a table that is not empty. Places of the index are tried until one is taken: most are, and
+// after deletions, at least as many as half of the page's bytes are alive for.
 func (t *Table) draw(rnd *uint64) Record {
 	for {
 		p := t.pageOf(random(rnd))

@@ -1,0 +1,149 @@
+package table
+
+import (
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// TestMarkCopiesOnePage: a write after a Mark copies the page it is on and no other, the next one nothing.
+func TestMarkCopiesOnePage(t *testing.T) {
+	tab := New(1)
+	numbered(tab, 0, 20_000, 64)
+	view := tab.Mark()
+	before := tab.dir
+	overwrite := func(i int) { tab.Put(Record{Key: numberedKey(i), Value: make([]byte, 64), Version: 9}) }
+	overwrite(7)
+	fresh := 0
+	for i, p := range tab.dir {
+		if before[i] != p && p.gen == tab.gen {
+			fresh++
+		}
+	}
+	if most := 1 << (tab.depth - tab.pageOf(tab.hash(numberedKey(7))).depth); fresh == 0 || fresh > most {
+		t.Errorf("%d places of the directory are new, want 1 to %d", fresh, most)
+	}
+	if n := testing.AllocsPerRun(10, func() { tab.Put(Record{Key: numberedKey6, Value: view2value}) }); n != 0 {
+		t.Errorf("the second overwrite allocates %.0f times", n)
+	}
+	view.Release()
+	owned := tab.pageOf(tab.hash(numberedKey(8)))
+	overwrite(8)
+	if tab.pageOf(tab.hash(numberedKey(8))) != owned {
+		t.Error("a page is copied although the View was released")
+	}
+}
+
+var view2value = make([]byte, 64)
+
+func TestReleaseTwicePanics(t *testing.T) {
+	view := New(1).Mark()
+	view.Release()
+	defer func() {
+		if recover() == nil {
+			t.Error("no panic")
+		}
+	}()
+	view.Release()
+}
+
+// TestReleaseInAnyOrder: pages stay shared as long as any View that holds them is live.
+func TestReleaseInAnyOrder(t *testing.T) {
+	tab := New(1)
+	numbered(tab, 0, 100, 10)
+	old := tab.Mark()
+	want := old.Digest()
+	tab.Mark().Release()
+	tab.Put(Record{Key: numberedKey(1), Value: []byte("changed")})
+	young := tab.Mark()
+	wantYoung := young.Digest()
+	tab.Delete(numberedKey(2))
+	if old.Digest() != want || young.Digest() != wantYoung || want == wantYoung {
+		t.Error("a view changed")
+	}
+	old.Release()
+	tab.Delete(numberedKey(3))
+	if young.Digest() != wantYoung {
+		t.Error("the younger view changed when the older was released")
+	}
+	young.Release()
+	tab.Delete(numberedKey(4))
+	if tab.newest != nil {
+		t.Error("the table still knows a released view")
+	}
+}
+
+// TestConcurrently runs readers, touchers and persisters against a writer, under the documented locks; for -race.
+func TestConcurrently(t *testing.T) {
+	const keys = 3000
+	tab := New(1)
+	numbered(tab, 0, keys, 64)
+	var lock sync.RWMutex
+	var stop atomic.Bool
+	var wg sync.WaitGroup
+	for reader := range 2 {
+		wg.Go(func() {
+			rnd := rand.New(rand.NewPCG(uint64(reader), 1))
+			for !stop.Load() {
+				lock.RLock()
+				key := numberedKey(rnd.IntN(keys))
+				if r, ok := tab.Get(key); ok && (string(r.Key) != string(key) || len(r.Value) > 0 && r.Value[0] != r.Value[len(r.Value)-1]) {
+					t.Errorf("Get(%q) is torn", key)
+				}
+				tab.Touch(key, rnd.Uint32())
+				tab.AccessOf(key)
+				tab.Sample(rnd.Uint64(), 3, func(Record) {})
+				tab.Scan(rnd.Uint64(), 3, func(Record) {})
+				tab.NextDue()
+				lock.RUnlock()
+			}
+		})
+	}
+	for range 2 {
+		wg.Go(func() {
+			for !stop.Load() {
+				lock.Lock()
+				view, want := tab.Mark(), tab.Digest()
+				lock.Unlock()
+				if view.Digest() != want {
+					t.Error("a view differs from the table at its mark")
+				}
+				view.Release()
+			}
+		})
+	}
+	rnd := rand.New(rand.NewPCG(9, 1))
+	for i := range 5_000 {
+		lock.Lock()
+		writeSomething(tab, rnd, numberedKey(rnd.IntN(keys)), uint64(i))
+		lock.Unlock()
+	}
+	stop.Store(true)
+	wg.Wait()
+	if err := tab.verify(); err != nil {
+		t.Error(err)
+	}
+}
+
+// writeSomething leaves values whose first and last bytes are equal.
+func writeSomething(tab *Table, rnd *rand.Rand, key []byte, version uint64) {
+	switch rnd.IntN(5) {
+	case 0:
+		tab.Delete(key)
+	case 1:
+		tab.SetDeadline(key, rnd.Int64N(3), version)
+	case 2:
+		if value, _, ok := tab.Resize(key, rnd.IntN(3000), version); ok {
+			for i := range value {
+				value[i] = byte(version)
+			}
+		}
+	default:
+		value := make([]byte, rnd.IntN(200))
+		for i := range value {
+			value[i] = byte(version)
+		}
+		tab.Put(Record{Key: key, Value: value, Version: version, Deadline: rnd.Int64N(2)})
+	}
+}
