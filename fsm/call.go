@@ -65,7 +65,7 @@ func (c *call) exists(key []byte) bool {
 func (c *call) clock() int64 { return max(c.now, c.wall) }
 
 func (c *call) touched(word uint32) uint32 {
-	if c.st.limits().Policy.frequency() {
+	if frequency(c.st.limits().Policy) {
 		return lfuTouched(word, c.clock(), &c.rng)
 	}
 	return idleWord(c.clock())
@@ -73,7 +73,7 @@ func (c *call) touched(word uint32) uint32 {
 
 // accessOfNew is the access word of a key that is written whole. Under LFU a key that is overwritten keeps its count.
 func (c *call) accessOfNew(key []byte) uint32 {
-	if !c.st.limits().Policy.frequency() {
+	if !frequency(c.st.limits().Policy) {
 		return idleWord(c.clock())
 	}
 	if word, ok := c.s.keys.AccessOf(key); ok {

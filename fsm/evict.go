@@ -1,14 +1,13 @@
 package fsm
 
 import (
-	"encoding/binary"
+	"fmt"
 	"math"
 	"slices"
 	"sync"
 
 	"github.com/quorate/quorate/fsm/command"
 	"github.com/quorate/quorate/fsm/entry"
-	"github.com/quorate/quorate/fsm/reply"
 	"github.com/quorate/quorate/fsm/slot"
 	"github.com/quorate/quorate/fsm/table"
 )
@@ -19,13 +18,13 @@ type evictor struct {
 	mu   sync.Mutex
 	pool evictionPool
 	// of is the policy that the pool was filled for.
-	of Policy
-	// shards and upTo are the slots that hold candidates and the running sum of their candidates, as of version.
-	// They are renewed rarely: a key's chance to be sampled is then a little wrong, and nothing else.
-	shards  []*shard
-	upTo    []int64
-	state   *state
-	version int64
+	of entry.Policy
+	// shards and upTo are the slots of state that hold candidates and the running sum of their candidates, as they were
+	// age calls ago. They are renewed rarely: a key's chance to be sampled is then a little wrong, and nothing else.
+	shards []*shard
+	upTo   []int64
+	state  *state
+	age    int
 }
 
 const (
@@ -43,14 +42,14 @@ const (
 // yet may be chosen again, which does no harm; a caller with such ops in flight lowers incoming by what they free.
 func (m *Machine) Victims(incoming int64, max int, now int64, seed uint64) (op entry.Op, freed int64, ok bool) {
 	st := m.current.Load()
-	limit := st.limits()
-	need := st.bytes.Load() + incoming - limit.MaxMemory
-	if limit.MaxMemory == 0 || limit.Policy == NoEviction || need <= 0 {
+	limits := st.limits()
+	need := st.bytes.Load() + incoming - int64(min(limits.MaxMemory, math.MaxInt64))
+	if limits.MaxMemory == 0 || limits.Policy == entry.NoEviction || need <= 0 {
 		return op, 0, false
 	}
 	m.evictor.mu.Lock()
 	defer m.evictor.mu.Unlock()
-	h := hunt{evictor: &m.evictor, limit: *limit, now: now, rng: rng(seed), chosen: map[string]struct{}{}}
+	h := hunt{evictor: &m.evictor, limits: *limits, now: now, rng: rng(seed), chosen: map[string]struct{}{}}
 	h.prepare(st)
 	for misses := 0; h.freed < need && len(h.chosen) < max && misses < fruitless; {
 		if h.one() {
@@ -59,27 +58,27 @@ func (m *Machine) Victims(incoming int64, max int, now int64, seed uint64) (op e
 			misses++
 		}
 	}
-	return entry.Op{Cmd: command.Evict, Args: h.args}, h.freed, len(h.args) > 0
+	return entry.Evict(h.victims), h.freed, len(h.victims) > 0
 }
 
 // hunt is one call of Victims.
 type hunt struct {
 	*evictor
-	limit  Limit
-	now    int64
-	rng    rng
-	chosen map[string]struct{}
-	args   [][]byte
-	freed  int64
+	limits  entry.Limits
+	now     int64
+	rng     rng
+	chosen  map[string]struct{}
+	victims []entry.Victim
+	freed   int64
 }
 
 // prepare counts the slots' weights if they are old, and drops the pool if it was filled by another policy's scores.
 func (h *hunt) prepare(st *state) {
-	if h.state == st && h.of == h.limit.Policy && h.version < weightsAge {
-		h.version++
+	if h.state == st && h.of == h.limits.Policy && h.age < weightsAge {
+		h.age++
 		return
 	}
-	h.state, h.of, h.version = st, h.limit.Policy, 0
+	h.state, h.of, h.age = st, h.limits.Policy, 0
 	h.pool.clear()
 	h.shards, h.upTo = h.shards[:0], h.upTo[:0]
 	total := int64(0)
@@ -88,7 +87,7 @@ func (h *hunt) prepare(st *state) {
 			continue
 		}
 		n := s.size.Load()
-		if h.limit.Policy.volatile() {
+		if onlyVolatile(h.limits.Policy) {
 			n = s.expiring.Load()
 		}
 		if n > 0 {
@@ -103,7 +102,7 @@ func (h *hunt) one() bool {
 	s := h.randomShard()
 	if s == nil {
 		// What the weights know is gone: count again at the next call.
-		h.version = weightsAge
+		h.age = weightsAge
 		return false
 	}
 	h.sample(s)
@@ -127,13 +126,13 @@ func (h *hunt) randomShard() *shard {
 // sample offers a few keys of a slot to the pool.
 func (h *hunt) sample(s *shard) {
 	offer := func(r table.Record) { h.pool.offer(h.score(r), s.slot, r.Key) }
-	n := h.limit.Samples
-	if h.limit.Policy == AllKeysRandom || h.limit.Policy == VolatileRandom {
+	n := int(h.limits.Samples)
+	if h.limits.Policy == entry.AllKeysRandom || h.limits.Policy == entry.VolatileRandom {
 		n = 1
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if h.limit.Policy.volatile() {
+	if onlyVolatile(h.limits.Policy) {
 		s.keys.SampleVolatile(h.rng.next(), n, offer)
 	} else {
 		s.keys.Sample(h.rng.next(), n, offer)
@@ -142,12 +141,12 @@ func (h *hunt) sample(s *shard) {
 
 // score says how good a victim a key is.
 func (h *hunt) score(r table.Record) uint64 {
-	switch h.limit.Policy {
-	case AllKeysLRU, VolatileLRU:
+	switch h.limits.Policy {
+	case entry.AllKeysLRU, entry.VolatileLRU:
 		return uint64(idleMillis(r.Access, h.now))
-	case AllKeysLFU, VolatileLFU:
+	case entry.AllKeysLFU, entry.VolatileLFU:
 		return uint64(lfuMax - lfuCount(r.Access, h.now))
-	case VolatileTTL:
+	case entry.VolatileTTL:
 		return uint64(math.MaxInt64 - r.Deadline)
 	default:
 		return 0
@@ -163,30 +162,26 @@ func (h *hunt) choose(c candidate) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	r, ok := s.keys.Get(c.key)
-	if !ok || h.limit.Policy.volatile() && r.Deadline == 0 {
+	if !ok || onlyVolatile(h.limits.Policy) && r.Deadline == 0 {
 		return false
 	}
 	key := append([]byte(nil), c.key...)
 	h.chosen[string(key)] = struct{}{}
-	h.args = append(h.args, key, binary.LittleEndian.AppendUint64(nil, r.Version))
+	h.victims = append(h.victims, entry.Victim{Key: key, Version: r.Version})
 	h.freed += sizeOf(r)
 	return true
 }
 
-// cmdEvict removes keys whose version is unchanged. Arguments are pairs: key, version (8 bytes, little endian). It is
-// answered with the number of keys removed.
+// cmdEvict executes entry.Evict: it removes victims whose version is unchanged and answers how many.
 func cmdEvict(c *call) {
-	if len(c.args)%2 != 0 {
-		c.w.Error("ERR evict: a key without a version")
+	victims, err := entry.Victims(nil, &entry.Op{Cmd: command.Evict, Args: c.args})
+	if err != nil {
+		c.w.Error(fmt.Sprintf("ERR %v", err))
 		return
 	}
 	n := int64(0)
-	for i := 0; i < len(c.args); i += 2 {
-		if len(c.args[i+1]) != 8 {
-			c.w.Error(reply.NotInteger)
-			return
-		}
-		if c.evict(c.args[i], binary.LittleEndian.Uint64(c.args[i+1])) {
+	for _, v := range victims {
+		if c.evict(v.Key, v.Version) {
 			n++
 		}
 	}

@@ -40,7 +40,7 @@ func cmdObjectRefcount(c *call) {
 
 func cmdObjectFreq(c *call) {
 	c.inspect(func(r table.Record) {
-		if !c.st.limits().Policy.frequency() {
+		if !frequency(c.st.limits().Policy) {
 			c.w.Error("ERR An LFU maxmemory policy is not selected, access frequency not tracked. " + policySwitch)
 			return
 		}
@@ -50,7 +50,7 @@ func cmdObjectFreq(c *call) {
 
 func cmdObjectIdletime(c *call) {
 	c.inspect(func(r table.Record) {
-		if c.st.limits().Policy.frequency() {
+		if frequency(c.st.limits().Policy) {
 			c.w.Error("ERR An LFU maxmemory policy is selected, idle time not tracked. " + policySwitch)
 			return
 		}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 
+	"github.com/quorate/quorate/fsm/entry"
 	"github.com/quorate/quorate/fsm/slot"
 	"github.com/quorate/quorate/fsm/table"
 )
@@ -90,9 +91,13 @@ func readHeader(frames *frameReader) (h header, err error) {
 		index:   binary.LittleEndian.Uint64(b[12:]),
 		now:     int64(binary.LittleEndian.Uint64(b[20:])),
 		version: binary.LittleEndian.Uint64(b[28:]),
-		limit:   Limit{MaxMemory: int64(binary.LittleEndian.Uint64(b[36:])), Policy: Policy(b[44]), Samples: int(b[45])},
+		limit: entry.Limits{
+			MaxMemory: binary.LittleEndian.Uint64(b[36:]), Policy: entry.Policy(b[44]), Samples: binary.LittleEndian.Uint32(b[45:]),
+		},
 	}
-	if err := h.limit.validate(); err != nil {
+	// The op that sets limits is the one place that knows which are valid.
+	set := entry.Limit(h.limit)
+	if _, err := entry.LimitsOf(&set); err != nil {
 		return h, frames.damaged("%w", err)
 	}
 	if h.version > table.MaxVersion {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/quorate/quorate/fsm/entry"
 	"github.com/quorate/quorate/fsm/slot"
 	"github.com/quorate/quorate/fsm/table"
 )
@@ -33,7 +34,7 @@ type header struct {
 	index   uint64
 	now     int64
 	version uint64
-	limit   Limit
+	limit   entry.Limits
 }
 
 // liveSnapshots is the set of snapshots that are not released.
@@ -184,9 +185,9 @@ func (h header) append(b []byte) []byte {
 	b = binary.LittleEndian.AppendUint64(b, h.index)
 	b = binary.LittleEndian.AppendUint64(b, uint64(h.now))
 	b = binary.LittleEndian.AppendUint64(b, h.version)
-	b = binary.LittleEndian.AppendUint64(b, uint64(h.limit.MaxMemory))
-	b = append(b, byte(h.limit.Policy), byte(h.limit.Samples))
-	return b
+	b = binary.LittleEndian.AppendUint64(b, h.limit.MaxMemory)
+	b = append(b, byte(h.limit.Policy))
+	return binary.LittleEndian.AppendUint32(b, h.limit.Samples)
 }
 
 func slotFrame(sh *shard, keys int) []byte {

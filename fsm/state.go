@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/quorate/quorate/fsm/entry"
 	"github.com/quorate/quorate/fsm/slot"
 	"github.com/quorate/quorate/fsm/table"
 )
@@ -37,7 +38,7 @@ type state struct {
 
 	// now is the machine's clock, Unix ms. Invariant: it never falls.
 	now      atomic.Int64
-	limit    atomic.Pointer[Limit]
+	limit    atomic.Pointer[entry.Limits]
 	bytes    atomic.Int64
 	keys     atomic.Int64
 	volatile atomic.Int64
@@ -67,7 +68,7 @@ type shard struct {
 
 func newState(g Genesis) *state {
 	st := &state{group: g.Group, seed: g.HashSeed}
-	st.limit.Store(&Limit{Policy: NoEviction, Samples: DefaultSamples})
+	st.limit.Store(&entry.Limits{Policy: entry.NoEviction, Samples: DefaultSamples})
 	st.nextDue.Store(never)
 	for _, r := range g.Slots {
 		for n := int(r.First); n <= int(r.Last); n++ {
@@ -91,14 +92,14 @@ func (st *state) serving(n uint16) *shard {
 	return nil
 }
 
-func (st *state) limits() *Limit { return st.limit.Load() }
+func (st *state) limits() *entry.Limits { return st.limit.Load() }
 
 func (st *state) addBytes(delta int64) { st.bytes.Add(delta) }
 
 // over reports whether memory is over the limit.
 func (st *state) over() bool {
 	limit := st.limits().MaxMemory
-	return limit > 0 && st.bytes.Load() > limit
+	return limit > 0 && uint64(st.bytes.Load()) > limit
 }
 
 // settle brings the totals and the heap up to what was done to a slot. Its write lock is held.
