@@ -19,6 +19,8 @@ type Record struct {
 // Hello is what a node tells about itself to whoever asks.
 type Hello struct {
 	Node topology.Node `json:"node"`
+	// Expect is the node's --bootstrap-expect; 0 takes no part in founding unless it is asked to.
+	Expect int `json:"expect,omitempty"`
 	Record
 }
 
@@ -168,7 +170,8 @@ func hasAccepted(p *Proposal, id topology.NodeID, heard []Hello) bool {
 	})
 }
 
-// propose makes a proposal if exactly the expected nodes are known, all are free, and self has the lowest id.
+// propose makes a proposal if exactly the expected nodes are known, all are free, and self has the lowest id. Nodes that
+// expect nothing join later.
 func propose(self topology.Node, expect int, heard []Hello) Action {
 	if expect == 0 {
 		return Action{Verb: Wait, Why: "this node waits for a cluster behind --join, or for 'quorate cluster init'"}
@@ -177,6 +180,12 @@ func propose(self topology.Node, expect int, heard []Hello) Action {
 	for _, h := range heard {
 		if h.Accepted != nil {
 			return Action{Verb: Wait, Why: fmt.Sprintf("node %s takes part in founding cluster %s without this node, which will join it afterwards", h.Node.ID, h.Accepted.Cluster)}
+		}
+		if h.Expect == 0 {
+			continue
+		}
+		if h.Expect != expect {
+			return Action{Verb: Halt, Why: fmt.Sprintf("--bootstrap-expect is %d here and %d on node %s (%s): make them the same", expect, h.Expect, h.Node.ID, h.Node.Peer)}
 		}
 		nodes = append(nodes, h.Node)
 	}

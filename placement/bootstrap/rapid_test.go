@@ -19,7 +19,7 @@ func TestFoundedClustersAreDisjoint(t *testing.T) {
 		for i := range nodes {
 			w.add(fmt.Sprintf("n%d", i), fmt.Sprintf("%x", i+1), rapid.IntRange(0, 4).Draw(t, "expect"))
 		}
-		run(t, w)
+		run(t, w, "init")
 		checkFounded(t, w)
 	})
 }
@@ -51,12 +51,32 @@ func TestExpectedNodesEndInOneCluster(t *testing.T) {
 	})
 }
 
-// run plays random greetings, steps and crashes.
-func run(t *rapid.T, w *world) {
+// initAny tells a free host to found a cluster with some others, whatever those are bound to.
+func initAny(t *rapid.T, w *world, h *host) {
+	if h.disk.Accepted != nil || h.disk.Cluster != "" {
+		return
+	}
+	nodes := []topology.Node{h.self}
+	for _, o := range w.sorted() {
+		if o != h && rapid.Bool().Draw(t, "named") {
+			nodes = append(nodes, o.self)
+		}
+	}
+	w.made++
+	p, err := NewProposal(fmt.Sprintf("%040x", 0xc0+w.made), h.self.ID, nodes, Shape{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.disk.Accepted = p
+}
+
+// run plays random greetings, steps, crashes, and whatever more is given.
+func run(t *rapid.T, w *world, more ...string) {
+	events := append([]string{"greet", "greet", "greet", "step", "step", "restart"}, more...)
 	hosts := w.sorted()
 	pick := func(label string) *host { return rapid.SampledFrom(hosts).Draw(t, label) }
 	for range rapid.IntRange(0, 60).Draw(t, "events") {
-		switch rapid.SampledFrom([]string{"greet", "greet", "step", "restart"}).Draw(t, "event") {
+		switch rapid.SampledFrom(events).Draw(t, "event") {
 		case "greet":
 			if a, b := pick("a"), pick("b"); a != b {
 				w.greet(a, b)
@@ -68,6 +88,8 @@ func run(t *rapid.T, w *world) {
 				t.Fatal(err)
 			}
 			checkSticky(t, before, h.disk)
+		case "init":
+			initAny(t, w, pick("who"))
 		case "restart":
 			pick("who").forget()
 		}

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/quorate/quorate/placement/topology"
 )
 
 var rewrite = flag.Bool("rewrite", false, "rewrite testdata with what the code does now; commit only what you understand")
@@ -15,6 +17,7 @@ var rewrite = flag.Bool("rewrite", false, "rewrite testdata with what the code d
 // indented lines below are what must come out:
 //
 //	node NAME DIGIT EXPECT   a host with empty disk and that digit as id
+//	init A B…                A was told to found a cluster with B…
 //	greet A B                two hosts greet each other
 //	step A…                  each decides and executes it
 //	look A…                  each decides, and crashes before it writes anything
@@ -65,6 +68,8 @@ func (w *world) command(t *testing.T, words []string) (out []string) {
 	switch verb, args := words[0], words[1:]; verb {
 	case "node":
 		w.add(args[0], args[1], int(args[2][0]-'0'))
+	case "init":
+		w.initBy(t, args)
 	case "greet":
 		w.greet(w.host(t, args[0]), w.host(t, args[1]))
 	case "step":
@@ -98,6 +103,19 @@ func (w *world) command(t *testing.T, words []string) (out []string) {
 		t.Fatalf("unknown command %q", verb)
 	}
 	return out
+}
+
+func (w *world) initBy(t *testing.T, names []string) {
+	var nodes []topology.Node
+	for _, name := range names {
+		nodes = append(nodes, w.host(t, name).self)
+	}
+	w.made++
+	p, err := NewProposal(fmt.Sprintf("%040x", 0xc0+w.made), nodes[0].ID, nodes, Shape{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.host(t, names[0]).disk.Accepted = p
 }
 
 func (w *world) host(t *testing.T, name string) *host {

@@ -35,7 +35,7 @@ func (w *world) add(name, digit string, expect int) *host {
 	return h
 }
 
-func (h *host) hello() Hello { return Hello{Node: h.self, Record: h.disk} }
+func (h *host) hello() Hello { return Hello{Node: h.self, Expect: h.expect, Record: h.disk} }
 
 func (h *host) forget() { clear(h.heard) }
 

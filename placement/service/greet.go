@@ -79,7 +79,7 @@ func (e *ears) lately(d time.Duration) []bootstrap.Hello {
 
 // greeting is what this node says of itself.
 func (s *Service) greeting() greeting {
-	g := greeting{Hello: bootstrap.Hello{Node: s.c.Self, Record: s.recorded()}}
+	g := greeting{Hello: bootstrap.Hello{Node: s.c.Self, Expect: s.c.Expect, Record: s.recorded()}}
 	for _, h := range s.ears.lately(s.c.Timing.fresh()) {
 		g.Known = append(g.Known, h.Node.Peer)
 	}
