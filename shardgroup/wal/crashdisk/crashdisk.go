@@ -3,6 +3,7 @@
 package crashdisk
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -36,6 +37,10 @@ const (
 type Disk struct {
 	mu      sync.Mutex
 	hook    func(op Op, name string) error
+	changes int
+	limited bool // left counts
+	left    int
+	dead    bool
 	files   map[string]*inode // as the process sees it
 	durable map[string]*inode
 	journal []func(map[string]*inode) // directory changes since the last SyncDir, in order
@@ -61,14 +66,54 @@ func (d *Disk) SetHook(hook func(op Op, name string) error) {
 	d.hook = hook
 }
 
+// PowerCut is what every operation fails with after CutPower's last one.
+var PowerCut = errors.New("the power is gone")
+
+// errLast fails the operation during which the power goes.
+var errLast = fmt.Errorf("during this: %w", PowerCut)
+
+// CutPower lets n more operations that change something through and fails those after. A write as the next one may
+// still reach the disk in part. What the disk holds then, Crash tells.
+func (d *Disk) CutPower(n int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.limited, d.left = true, n
+}
+
+// Changes counts the operations so far that change something.
+func (d *Disk) Changes() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.changes
+}
+
 func (d *Disk) before(op Op, name string) error {
 	d.mu.Lock()
-	hook := d.hook
+	hook, err := d.hook, d.spend(op)
 	d.mu.Unlock()
-	if hook == nil {
-		return nil
+	if err != nil || hook == nil {
+		return err
 	}
 	return hook(op, name)
+}
+
+// spend takes one operation off what CutPower allows.
+func (d *Disk) spend(op Op) error {
+	if d.dead {
+		return PowerCut
+	}
+	if op == Read || op == Open {
+		return nil
+	}
+	d.changes++
+	if !d.limited {
+		return nil
+	}
+	if d.left--; d.left >= 0 {
+		return nil
+	}
+	d.dead = true
+	return errLast
 }
 
 // change applies a change of names now, and to the durable names when the directory is synced. d.mu is held.
@@ -250,7 +295,9 @@ func (f *file) WriteAt(b []byte, at int64) (int, error) {
 	if at+int64(len(b)) > int64(len(f.node.data)) {
 		return 0, fmt.Errorf("write %s: past the end at %d", f.name, at)
 	}
-	f.node.pending = append(f.node.pending, write{at, slices.Clone(b)})
+	if err == nil || !errors.Is(err, PowerCut) || err == errLast {
+		f.node.pending = append(f.node.pending, write{at, slices.Clone(b)})
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -258,11 +305,15 @@ func (f *file) WriteAt(b []byte, at int64) (int, error) {
 }
 
 func (f *file) Sync() error {
-	if err := f.disk.before(Sync, f.name); err != nil {
-		return err
-	}
+	err := f.disk.before(Sync, f.name)
 	f.disk.mu.Lock()
 	defer f.disk.mu.Unlock()
+	if err != nil {
+		if !errors.Is(err, PowerCut) {
+			f.node.pending = nil // as Linux does: the pages count as clean from here on, whatever the disk has
+		}
+		return err
+	}
 	if f.node.durable == nil {
 		f.node.durable = make([]byte, len(f.node.data))
 	}

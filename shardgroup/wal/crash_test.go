@@ -1,0 +1,163 @@
+package wal
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/quorate/quorate/fsm/slot"
+	"github.com/quorate/quorate/shardgroup/wal/crashdisk"
+)
+
+// state is what all groups hold, by what was stored. States share entries and slices; none is changed once it is made.
+type state map[slot.GroupID][]*raft.Log
+
+// story drives a log with random changes and keeps account of the states that a crash may leave.
+type story struct {
+	rng  *rand.Rand
+	log  *Log
+	now  state   // after every change that was acknowledged
+	may  []state // what a power cut may leave: what is durable for sure, and each state after it
+	term uint64
+}
+
+func (s *story) change(id slot.GroupID, then []*raft.Log, durable bool, do func() error) error {
+	next := maps.Clone(s.now)
+	next[id] = then
+	s.may = append(s.may, next)
+	if err := do(); err != nil {
+		return err
+	}
+	s.now = next
+	if durable || s.log.opts.Durability == Always {
+		s.may = []state{next}
+	}
+	return nil
+}
+
+// step makes one change that raft could make. Group 4 hardly ever moves: it holds old segments back.
+func (s *story) step() error {
+	id := slot.GroupID(s.rng.IntN(4))
+	if s.rng.IntN(40) == 0 {
+		id = 4
+	}
+	g, held := s.log.Group(id), s.now[id]
+	s.term++
+	switch n := s.rng.IntN(20); {
+	case n < 2 && len(held) > 0: // a conflict
+		cut := s.rng.IntN(len(held))
+		return s.change(id, held[:cut:cut], true, func() error { return g.DeleteRange(held[cut].Index, held[len(held)-1].Index) })
+	case n < 7 && len(held) > 3: // a compaction
+		cut := len(held) - s.rng.IntN(3) - 1
+		return s.change(id, held[cut:], false, func() error { return g.DeleteRange(held[0].Index, held[cut-1].Index) })
+	case n == 7 && id != 4:
+		return s.change(id, nil, true, func() error { return s.log.RemoveGroup(id) })
+	case n == 8 && s.log.opts.Durability == Interval:
+		if err := s.log.Sync(); err != nil {
+			return err
+		}
+		s.may = []state{s.now}
+		return nil
+	default:
+		return s.store(g, id, held)
+	}
+}
+
+// store appends; now and then behind a gap, as after an installed snapshot.
+func (s *story) store(g *GroupLog, id slot.GroupID, held []*raft.Log) error {
+	next := uint64(1 + s.rng.IntN(5))
+	if len(held) > 0 {
+		next = held[len(held)-1].Index + 1
+	}
+	if s.rng.IntN(15) == 0 {
+		next, held = next+1+uint64(s.rng.IntN(50)), nil
+	}
+	more := entries(next, 1+s.rng.IntN(4), s.term, s.rng.IntN(6000))
+	return s.change(id, append(slices.Clip(held), more...), false, func() error { return g.StoreLogs(more) })
+}
+
+// check finds which of the states the reopened log holds.
+func (s *story) check(l *Log, may []state) error {
+	var errs []error
+	for _, want := range slices.Backward(may) {
+		err := error(nil)
+		for id := range slot.GroupID(5) {
+			err = errors.Join(err, holds(l, id, want[id]))
+		}
+		if err == nil {
+			s.now, s.may = want, []state{want}
+			return nil
+		}
+		errs = append(errs, err)
+	}
+	return fmt.Errorf("the log holds none of the %d states that it may:\n%w", len(may), errors.Join(errs...))
+}
+
+// lives runs several lives of a log, each ended by a power cut after some number of operations or by a kill.
+func lives(t *testing.T, seed uint64, d Durability, cut func(life int) int) {
+	t.Helper()
+	s := &story{rng: rand.New(rand.NewPCG(seed, uint64(d))), now: state{}, may: []state{{}}}
+	disk := new(crashdisk.Disk)
+	for life := range 4 {
+		disk.CutPower(cut(life))
+		known := false // which of the states the life began with
+		l, err := Open("", Options{FS: disk, Durability: d, SegmentBytes: minSegmentBytes, TailBytes: 20 << 10, SyncEvery: time.Hour, Fatal: func(error) {}})
+		if err == nil {
+			s.log = l
+			err = s.check(l, s.may) // the power may go while it reads: the log cleans up meanwhile
+			known = err == nil
+			for n := 0; n < 150 && err == nil; n++ {
+				err = s.step()
+			}
+			l.Close()
+		}
+		if err != nil && !errors.Is(err, crashdisk.PowerCut) {
+			t.Fatalf("seed %d life %d: %v", seed, life, err)
+		}
+		if s.rng.IntN(3) == 0 {
+			disk = disk.Kill()
+			if known {
+				s.killed(err)
+			}
+		} else {
+			disk = disk.Crash(s.rng)
+		}
+	}
+}
+
+// killed narrows down what the process' end may leave, if the kernel lives: all that was acknowledged, even in Interval.
+func (s *story) killed(err error) {
+	if err == nil {
+		s.may = []state{s.now}
+	} else if n := len(s.may); n > 1 {
+		s.may = s.may[n-2:] // the change under way, or not
+	}
+}
+
+// TestPowerCutAtEveryOperation ends the first life after each number of writes, syncs and renames, also within Open.
+func TestPowerCutAtEveryOperation(t *testing.T) {
+	for _, d := range []Durability{Always, Interval} {
+		t.Run(d.String(), func(t *testing.T) {
+			for n := range 250 {
+				lives(t, 1, d, func(int) int { return n })
+			}
+		})
+	}
+}
+
+func TestPowerCutsAtRandom(t *testing.T) {
+	for _, d := range []Durability{Always, Interval} {
+		t.Run(d.String(), func(t *testing.T) {
+			for seed := range uint64(300) {
+				rng := rand.New(rand.NewPCG(seed, 77))
+				lives(t, seed, d, func(int) int { return rng.IntN(600) })
+			}
+		})
+	}
+}

@@ -1,0 +1,63 @@
+package disk
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+)
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestDir(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a", "b")
+	d, err := OpenDir(path)
+	must(t, err)
+	must(t, os.Mkdir(filepath.Join(path, "lost+found"), 0o700))
+	must(t, os.WriteFile(filepath.Join(path, "old"), []byte("rubbish"), 0o600))
+	const size = 1<<20 + 4096
+	f, err := d.Create("old", size)
+	must(t, err)
+	if n, err := f.Size(); n != size || err != nil {
+		t.Errorf("size %d, %v, want %d", n, err, size)
+	}
+	_, err = f.WriteAt([]byte("end"), size-3)
+	must(t, err)
+	must(t, f.Sync())
+	must(t, f.Close())
+	must(t, d.Rename("old", "new"))
+	must(t, d.SyncDir())
+	f, err = d.Open("new")
+	must(t, err)
+	b := make([]byte, size)
+	_, err = f.ReadAt(b, 0)
+	must(t, err)
+	if want := append(make([]byte, size-3), "end"...); !bytes.Equal(b, want) {
+		t.Error("contents differ from what was written over zeros")
+	}
+	must(t, f.Close())
+	if names, err := d.List(); err != nil || !slices.Equal(names, []string{"new"}) {
+		t.Errorf("files %v, %v, want [new]", names, err)
+	}
+	must(t, d.Remove("new"))
+	if names, err := d.List(); err != nil || len(names) != 0 {
+		t.Errorf("files %v, %v, want none", names, err)
+	}
+}
+
+func TestCreateWithoutRoomLeavesNothing(t *testing.T) {
+	d, err := OpenDir(t.TempDir())
+	must(t, err)
+	if _, err := d.Create("huge", 1<<60); err == nil {
+		t.Fatal("made a file of an exabyte")
+	}
+	if names, err := d.List(); err != nil || len(names) != 0 {
+		t.Errorf("files %v, %v, want none", names, err)
+	}
+}
