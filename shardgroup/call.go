@@ -3,6 +3,7 @@ package shardgroup
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/quorate/quorate/fsm/entry"
 	"github.com/quorate/quorate/fsm/reply"
@@ -22,10 +23,57 @@ type Call struct {
 	// Moved lists, in order, the ops that the group does not own. They were not executed and have empty replies.
 	Moved []int
 	// Err is nil if every op was executed or is in Moved. Otherwise no op has a reply, and Err is a *NotLeaderError,
-	// ErrNoLeader (both: nothing was applied) or ErrUnknown (some, all or none of the writes were applied).
+	// ErrNoLeader, ErrOverloaded, ErrRefused (all: nothing was applied) or ErrUnknown (some, all or none of the writes
+	// were applied).
 	Err error
-	// Done is called exactly once per Submit, from a goroutine of the group; it must not block.
+	// Done is called exactly once per Submit, from a goroutine of the group or from Submit itself; it must not block.
 	Done func(*Call)
+
+	// What the group knows while the call is its own: when it came, how many bytes it holds in the queue, how many of
+	// its ops were applied in earlier entries, and the length of Out.Buf before its first reply.
+	since  time.Time
+	size   int64
+	placed int
+	start  int
+}
+
+// begin makes c the group's.
+func (c *Call) begin() {
+	c.since, c.placed, c.start, c.Err = time.Now(), 0, len(c.Out.Buf), nil
+	c.Ends, c.Moved = c.Ends[:0], c.Moved[:0]
+}
+
+// rewind takes back what was answered.
+func (c *Call) rewind() {
+	c.Out.Buf, c.Ends, c.Moved = c.Out.Buf[:c.start], c.Ends[:0], c.Moved[:0]
+}
+
+// bytes is what the call's ops hold in memory, roughly.
+func (c *Call) bytes() int64 {
+	total := int64(0)
+	for i := range c.Ops {
+		total += int64(opBytes(&c.Ops[i]))
+	}
+	return total
+}
+
+// opOverhead is what an op and each of its arguments cost in an entry beside their bytes, roughly.
+const opOverhead = 4
+
+func opBytes(op *entry.Op) int {
+	total := opOverhead
+	for _, arg := range op.Args {
+		total += len(arg) + opOverhead
+	}
+	if op.Tx != nil {
+		for i := range op.Tx.Watches {
+			total += len(op.Tx.Watches[i].Key) + 2*opOverhead
+		}
+		for i := range op.Tx.Ops {
+			total += opBytes(&op.Tx.Ops[i])
+		}
+	}
+	return total
 }
 
 // NotLeaderError says that nothing was applied because another node leads the group.
@@ -43,6 +91,9 @@ var (
 	ErrNoLeader = errors.New("not applied: the group has no leader")
 	// ErrOverloaded: nothing was applied; the group's queue is full.
 	ErrOverloaded = errors.New("not applied: the group's queue is full")
+	// ErrRefused: nothing was applied, because an op cannot be logged (an argument or the op is too large). What is
+	// wrong with it is in the error that wraps this one.
+	ErrRefused = errors.New("not applied: the command cannot be logged")
 	// ErrUnknown: the writes were proposed and their fate is not known. Never retried on the caller's behalf.
 	ErrUnknown = errors.New("write may or may not have been applied")
 )

@@ -2,29 +2,26 @@ package shardgroup
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/quorate/quorate/fsm"
+	"github.com/quorate/quorate/fsm/entry"
 	"github.com/quorate/quorate/fsm/slot"
 	"github.com/quorate/quorate/shardgroup/consensus"
 )
-
-// Peers asks other replicas of a group. rpc/node implements it with internal calls that Group.Serve… answer.
-type Peers interface {
-	// ReadIndex asks node's replica of group for Group.ReadIndex(fresh).
-	ReadIndex(ctx context.Context, node string, group slot.GroupID, fresh bool) (uint64, error)
-	// VotesHeld asks node's replica of group for Group.VotesHeld.
-	VotesHeld(ctx context.Context, node string, group slot.GroupID) (bool, error)
-}
 
 // Config opens a Group.
 type Config struct {
 	ID      slot.GroupID
 	Self    string
 	Genesis fsm.Genesis
-	// Consensus carries transport, stores, timing and modes. Group, Self, FSM, Logger and Fatal are filled
-	// in by Open.
+	// Consensus carries transport, stores, timing and modes. Group, Self, FSM, Logger and Fatal are filled in by Open.
 	Consensus consensus.Config
 	Limits    Limits
 	// Clock is the wall clock in Unix milliseconds; time.Now by default. Tests skew it.
@@ -36,62 +33,122 @@ type Config struct {
 	Fatal func(error)
 }
 
-// Limits bound what a group holds for its callers. Zero values take the defaults.
-type Limits struct {
-	// EntryBytes is where a batch is closed, 256 KiB by default: larger entries would delay heartbeats. A single op
-	// may exceed it, up to OpBytes.
-	EntryBytes int
-	// OpBytes bounds one op's arguments; 513 MiB by default, so that Redis's largest value fits with its key.
-	OpBytes int
-	// QueueCalls and QueueBytes bound the calls that wait for a batch or for a leader; 65536 and 1 GiB by default.
-	QueueCalls int
-	QueueBytes int64
-	// Park is how long a call may wait for a leader; 2 s by default, less in tests.
-	Park time.Duration
+// Group is one replica of one shard group. Its methods are safe for concurrent use.
+type Group struct {
+	cfg     Config
+	machine *fsm.Machine
+	replica *consensus.Replica
+	queue   *queue
+	clock   clock
+	marks   marks
+	stats   counters
+	// limit is what SetLimit asked for; nil if it never did.
+	limit    atomic.Pointer[entry.Limits]
+	observer observer
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+	// ended is closed when the batcher has ended.
+	ended chan struct{}
+
+	pendingMu sync.Mutex
+	pending   *batch
+
+	// The batcher's own. fruitless: the last search for victims found none, though memory is over the limit.
+	lastBatch uint64
+	lastEntry time.Time
+	fruitless bool
 }
 
-// Group is one replica of one shard group. Its methods are safe for concurrent use.
-type Group struct{}
-
 // Open restores the replica and joins the group; it does not wait for a leader.
-func Open(cfg Config) (*Group, error) { panic("contract only") }
+func Open(cfg Config) (*Group, error) {
+	g, err := newGroup(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("open group %d: %w", cfg.ID, err)
+	}
+	c := g.cfg.Consensus
+	c.Group, c.Self, c.FSM, c.Logger, c.Fatal = g.cfg.ID, g.cfg.Self, newApplier(g), g.cfg.Logger, g.cfg.Fatal
+	if g.replica, err = consensus.Open(c); err != nil {
+		return nil, err
+	}
+	g.wg.Go(g.runBatcher)
+	g.wg.Go(g.runObserver)
+	if g.replica.VotesHeld() {
+		g.wg.Go(g.runVotes)
+	}
+	return g, nil
+}
 
-// Close stops accepting calls, ends the waiting ones with ErrNoLeader, lets the batch in flight finish, stops the
-// replica and waits for its goroutines. To hand leadership over, call Transfer first.
-func (g *Group) Close() error { panic("contract only") }
+func newGroup(cfg Config) (*Group, error) {
+	var err error
+	if cfg.Limits, err = cfg.Limits.withDefaults(); err != nil {
+		return nil, err
+	}
+	if cfg.Fatal == nil {
+		return nil, errors.New("no Fatal function: a corrupt entry must be able to stop the process")
+	}
+	if cfg.Genesis.Group != cfg.ID {
+		return nil, fmt.Errorf("the genesis is of group %d", cfg.Genesis.Group)
+	}
+	if cfg.Clock == nil {
+		cfg.Clock = func() int64 { return time.Now().UnixMilli() }
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	g := &Group{cfg: cfg, machine: fsm.New(cfg.Genesis), queue: newQueue(cfg.Limits), ended: make(chan struct{})}
+	g.clock.wall = cfg.Clock
+	// Other nodes and earlier runs of this one number their batches too; a random start keeps them apart.
+	g.lastBatch = rand.Uint64() >> 1
+	g.ctx, g.cancel = context.WithCancel(context.Background())
+	g.machine.SetObserver(&g.observer)
+	return g, nil
+}
+
+// Close stops accepting calls, lets those that wait finish if this replica leads, ends the others with ErrNoLeader,
+// stops the replica and waits for its goroutines. To hand leadership over, call Transfer first.
+func (g *Group) Close() error {
+	g.queue.close()
+	<-g.ended
+	g.cancel()
+	err := g.replica.Close()
+	g.wg.Wait()
+	g.marks.wg.Wait()
+	if err != nil {
+		return fmt.Errorf("close group %d: %w", g.cfg.ID, err)
+	}
+	return nil
+}
 
 // Submit hands over a call with writes (and reads that ride along). c.Done is called exactly once.
-func (g *Group) Submit(c *Call) { panic("contract only") }
+func (g *Group) Submit(c *Call) {
+	if err := g.queue.put(c); err != nil {
+		g.stats.rejected.Add(1)
+		c.fail(err)
+	}
+}
 
-// Read answers a call of reads only, on the caller's goroutine, behind the read gate. It may wait for a leader or a
-// confirmation, bounded by Limits.Park. c.Done is not called.
-func (g *Group) Read(c *Call) { panic("contract only") }
-
-// ReadFollower answers a call of reads only from this replica, leader or not: after the leader gave a read index, so
-// still linearizable, or from the present state if stale is set. c.Done is not called.
-func (g *Group) ReadFollower(c *Call, stale bool) { panic("contract only") }
-
-// ReadIndex answers Peers.ReadIndex for another replica. With fresh set, the index is of an entry proposed
-// after the call, which no replica can have acknowledged before.
-func (g *Group) ReadIndex(ctx context.Context, fresh bool) (uint64, error) { panic("contract only") }
-
-// VotesHeld answers Peers.VotesHeld.
-func (g *Group) VotesHeld() bool { panic("contract only") }
+// SetLimit says what the group may hold. The leader logs it, so that all replicas agree from where on it holds.
+func (g *Group) SetLimit(l entry.Limits) {
+	g.limit.Store(&l)
+	g.queue.signal()
+}
 
 // Leader returns who leads the group, as this replica knows. Changed's channel is closed when that next changes.
-func (g *Group) Leader() consensus.Leadership { panic("contract only") }
+func (g *Group) Leader() consensus.Leadership { return g.replica.Leader() }
 
 // Changed returns a channel that is closed at the next change of Leader.
-func (g *Group) Changed() <-chan struct{} { panic("contract only") }
+func (g *Group) Changed() <-chan struct{} { return g.replica.Changed() }
 
 // Machine is the replica's state, for reads that need no linearizability (statistics, counting keys).
-func (g *Group) Machine() *fsm.Machine { panic("contract only") }
-
-// Transfer hands leadership to node to and returns when that has happened or failed.
-func (g *Group) Transfer(ctx context.Context, to string) error { panic("contract only") }
-
-// Snapshot takes a snapshot now.
-func (g *Group) Snapshot() error { panic("contract only") }
+func (g *Group) Machine() *fsm.Machine { return g.machine }
 
 // Replica is the group's consensus replica, for membership changes and statistics.
-func (g *Group) Replica() *consensus.Replica { panic("contract only") }
+func (g *Group) Replica() *consensus.Replica { return g.replica }
+
+// Transfer hands leadership to node to and returns when that has happened or failed.
+func (g *Group) Transfer(ctx context.Context, to string) error { return g.replica.Transfer(ctx, to) }
+
+// Snapshot takes a snapshot now.
+func (g *Group) Snapshot() error { return g.replica.Snapshot() }

@@ -1,0 +1,147 @@
+package shardgroup
+
+import (
+	"context"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/quorate/quorate/fsm/slot"
+)
+
+// Peers asks other replicas of a group.
+type Peers interface {
+	// ReadIndex asks node's replica of group for Group.ReadIndex(fresh).
+	ReadIndex(ctx context.Context, node string, group slot.GroupID, fresh bool) (uint64, error)
+	// VotesHeld asks node's replica of group for Group.VotesHeld.
+	VotesHeld(ctx context.Context, node string, group slot.GroupID) (bool, error)
+}
+
+// ReadFollower answers a call of reads only from this replica, leader or not: after the leader gave a read index, so
+// still linearizable, or from the present state if stale is set. c.Done is not called.
+//
+// Keys expire here by the clock in the log alone. The leader advances it while keys are due, so a key may be seen for a
+// moment longer than on the leader, but never again after it was seen expired.
+func (g *Group) ReadFollower(c *Call, stale bool) {
+	if !stale && (g.cfg.Peers == nil || g.replica.Leader().Leader == g.cfg.Self) {
+		g.Read(c)
+		return
+	}
+	c.begin()
+	if !stale {
+		if c.Err = g.catchUp(); c.Err != nil {
+			return
+		}
+	}
+	g.stats.followerReads.Add(1)
+	g.read(c, 0)
+}
+
+// catchUp waits until this replica has applied what was acknowledged before the call.
+func (g *Group) catchUp() error {
+	ctx, cancel := context.WithTimeout(g.ctx, g.cfg.Limits.Park)
+	defer cancel()
+	for {
+		changed, leader := g.replica.Changed(), g.replica.Leader().Leader
+		if leader == "" {
+			select {
+			case <-changed:
+				continue
+			case <-ctx.Done():
+				return ErrNoLeader
+			}
+		}
+		index, err := g.readIndexFrom(ctx, leader)
+		if err == nil {
+			err = g.replica.WaitApplied(ctx, index)
+		}
+		switch {
+		case err == nil:
+			return nil
+		case g.replica.Leader().Leader == leader:
+			return &NotLeaderError{Leader: leader} // it can answer better than we can wait
+		case ctx.Err() != nil:
+			return ErrNoLeader
+		}
+	}
+}
+
+func (g *Group) readIndexFrom(ctx context.Context, leader string) (uint64, error) {
+	if leader == g.cfg.Self {
+		return g.ReadIndex(ctx, false)
+	}
+	return g.cfg.Peers.ReadIndex(ctx, leader, g.cfg.ID, false)
+}
+
+// ReadIndex answers Peers.ReadIndex for another replica. With fresh set, the index is of an entry proposed
+// after the call, which no replica can have acknowledged before.
+func (g *Group) ReadIndex(ctx context.Context, fresh bool) (uint64, error) {
+	if fresh {
+		return g.advance(ctx)
+	}
+	return g.replica.ReadIndex(ctx)
+}
+
+// VotesHeld answers Peers.VotesHeld.
+func (g *Group) VotesHeld() bool { return g.replica.VotesHeld() }
+
+// votesPace is how often a replica that holds its votes looks for a reason to release them.
+const votesPace = 200 * time.Millisecond
+
+// runVotes releases the votes of a replica that may have lost the tail of its log (durability interval, power cut).
+//
+// Such a replica may have acknowledged entries that it no longer has; they count as copies, so until it has them again it
+// must not help to elect a leader without them. It has them when it has applied an entry that the leader proposed after
+// this start: all that it ever acknowledged to that leader comes before, and later leaders count acknowledgements anew.
+//
+// If a majority of the voters lost their tails together, there may be no leader to catch up with, ever. Then entries may
+// be lost (that is what durability interval means), and the group goes on without them.
+func (g *Group) runVotes() {
+	ticker := time.NewTicker(votesPace)
+	defer ticker.Stop()
+	for g.replica.VotesHeld() {
+		select {
+		case <-ticker.C:
+		case <-g.ctx.Done():
+			return
+		}
+		if g.caughtUp() || g.majorityHolds() {
+			g.cfg.Logger.Info("replica takes part in elections again after a power cut")
+			g.replica.ReleaseVotes()
+		}
+	}
+}
+
+func (g *Group) caughtUp() bool {
+	leader := g.replica.Leader().Leader
+	if leader == "" || leader == g.cfg.Self || g.cfg.Peers == nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(g.ctx, g.cfg.Limits.Park)
+	defer cancel()
+	index, err := g.cfg.Peers.ReadIndex(ctx, leader, g.cfg.ID, true)
+	return err == nil && g.replica.WaitApplied(ctx, index) == nil
+}
+
+// majorityHolds reports whether more than half of the voters hold their votes, this one included.
+func (g *Group) majorityHolds() bool {
+	ctx, cancel := context.WithTimeout(g.ctx, g.cfg.Limits.Park)
+	defer cancel()
+	members, _ := g.replica.Members()
+	voters, holding := 0, 0
+	for _, s := range members.Servers {
+		if s.Suffrage != raft.Voter {
+			continue
+		}
+		voters++
+		switch {
+		case string(s.ID) == g.cfg.Self:
+			holding++
+		case g.cfg.Peers != nil:
+			if held, err := g.cfg.Peers.VotesHeld(ctx, string(s.ID), g.cfg.ID); err == nil && held {
+				holding++
+			}
+		}
+	}
+	return holding > voters/2
+}

@@ -1,0 +1,45 @@
+package shardgroup
+
+import (
+	"fmt"
+	"time"
+)
+
+// Limits bound what a group holds for its callers. Zero values take the defaults.
+type Limits struct {
+	// EntryBytes is where an entry is closed, 256 KiB by default: larger ones would delay heartbeats. A single op
+	// may exceed it; a call of many ops is spread over several entries.
+	EntryBytes int
+	// QueueCalls and QueueBytes bound the calls that wait for an entry or for a leader; 65536 and 1 GiB by default.
+	// A call that finds the queue empty is taken whatever its size.
+	QueueCalls int
+	QueueBytes int64
+	// Park is how long a call may wait for a leader; 2 s by default.
+	Park time.Duration
+}
+
+const (
+	defaultEntryBytes = 256 << 10
+	defaultQueueCalls = 65536
+	defaultQueueBytes = 1 << 30
+	defaultPark       = 2 * time.Second
+)
+
+func (l Limits) withDefaults() (Limits, error) {
+	if l.EntryBytes < 0 || l.QueueCalls < 0 || l.QueueBytes < 0 || l.Park < 0 {
+		return l, fmt.Errorf("limits %+v: none may be negative", l)
+	}
+	if l.EntryBytes == 0 {
+		l.EntryBytes = defaultEntryBytes
+	}
+	if l.QueueCalls == 0 {
+		l.QueueCalls = defaultQueueCalls
+	}
+	if l.QueueBytes == 0 {
+		l.QueueBytes = defaultQueueBytes
+	}
+	if l.Park == 0 {
+		l.Park = defaultPark
+	}
+	return l, nil
+}

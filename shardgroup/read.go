@@ -1,0 +1,101 @@
+package shardgroup
+
+import (
+	"context"
+	"errors"
+
+	"github.com/quorate/quorate/fsm"
+	"github.com/quorate/quorate/shardgroup/consensus"
+)
+
+// Read answers a call of reads only, on the caller's goroutine, behind the read gate. It may wait for a leader or a
+// confirmation, bounded by Limits.Park. c.Done is not called.
+func (g *Group) Read(c *Call) {
+	c.begin()
+	if ticket, ok := g.replica.Gate().Enter(); ok {
+		if g.read(c, g.clock.now()) && g.replica.Gate().Check(ticket) {
+			g.stats.fastReads.Add(1)
+			return
+		}
+		c.rewind()
+	}
+	g.stats.slowReads.Add(1)
+	ctx, cancel := context.WithTimeout(g.ctx, g.cfg.Limits.Park)
+	defer cancel()
+	if err := g.readSlowly(ctx, c); err != nil {
+		c.rewind()
+		c.Err = err
+	}
+}
+
+// read executes a call's reads on the present state. False: the log's clock must advance first.
+func (g *Group) read(c *Call, wall int64) bool {
+	for i := range c.Ops {
+		switch g.machine.Read(&c.Ops[i], wall, &c.Out) {
+		case fsm.NeedAdvance:
+			return false
+		case fsm.NotOwned:
+			c.Moved = append(c.Moved, i)
+		}
+		c.Ends = append(c.Ends, len(c.Out.Buf))
+	}
+	return true
+}
+
+// readSlowly confirms, reads and checks until that succeeds. Nothing is applied by a read, so every error is a refusal.
+func (g *Group) readSlowly(ctx context.Context, c *Call) error {
+	for {
+		ticket, err := g.confirm(ctx)
+		if err != nil {
+			return err
+		}
+		fresh := g.read(c, g.clock.now())
+		if fresh && g.replica.Gate().Check(ticket) {
+			return nil
+		}
+		c.rewind()
+		if !fresh {
+			// Of the errors only the end of ctx matters: without a leader, confirm says so.
+			_, _ = g.advance(ctx)
+		}
+	}
+}
+
+// confirm gets a ticket from the gate, waiting for a leader while there is none.
+func (g *Group) confirm(ctx context.Context) (consensus.Ticket, error) {
+	for {
+		changed := g.replica.Changed()
+		ticket, err := g.replica.Gate().Confirm(ctx)
+		if err == nil {
+			return ticket, nil
+		}
+		var notLeader *consensus.NotLeaderError
+		switch {
+		case errors.As(err, &notLeader) && notLeader.Leader != "":
+			return ticket, &NotLeaderError{Leader: notLeader.Leader}
+		case ctx.Err() != nil, errors.Is(err, consensus.ErrClosed):
+			return ticket, ErrNoLeader
+		case notLeader == nil:
+			continue // ErrNotConfirmed: this replica will learn that it does not lead, or succeed
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ticket, ErrNoLeader
+		}
+	}
+}
+
+// advance waits for an entry that is proposed after the call, and returns an index at or behind it. Entries with nothing
+// but the time are at least advancePace apart, and all who wait share one.
+func (g *Group) advance(ctx context.Context) (uint64, error) {
+	a := g.queue.join()
+	select {
+	case <-a.done:
+		return a.index, a.err
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	case <-g.ended:
+		return 0, ErrNoLeader
+	}
+}

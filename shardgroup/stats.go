@@ -1,0 +1,59 @@
+package shardgroup
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/quorate/quorate/fsm"
+	"github.com/quorate/quorate/shardgroup/consensus"
+)
+
+// counters count since Open.
+type counters struct {
+	entries, ops, calls, bytes, nanos   atomic.Uint64
+	unknown, rejected                   atomic.Uint64
+	evictions, evictedBytes             atomic.Uint64
+	fastReads, slowReads, followerReads atomic.Uint64
+}
+
+func (c *counters) entry(b *batch, took time.Duration) {
+	c.entries.Add(1)
+	c.ops.Add(uint64(b.ops()))
+	c.calls.Add(uint64(b.whole))
+	c.bytes.Add(uint64(len(b.data)))
+	c.nanos.Add(uint64(took))
+}
+
+// Stats is a group's state at one moment. Counters count since Open, on this replica.
+type Stats struct {
+	Consensus consensus.Stats
+	Machine   fsm.Stats
+	// Entries were proposed by this replica and applied; Ops, Calls and EntryBytes were in them, and ProposeTime is how
+	// long they took from proposal to application, in sum.
+	Entries, Ops, Calls, EntryBytes uint64
+	ProposeTime                     time.Duration
+	// Unknown counts entries with an unknown outcome, Rejected calls that were refused or waited too long for a leader.
+	Unknown, Rejected uint64
+	// Evictions counts keys that this replica, as the leader, chose to evict.
+	Evictions uint64
+	// FastReads went through the gate at once, SlowReads waited for a confirmation, a leader or the clock, FollowerReads
+	// were answered by this replica as a follower. All count calls.
+	FastReads, SlowReads, FollowerReads uint64
+	// QueueCalls and QueueBytes wait at this moment.
+	QueueCalls int
+	QueueBytes int64
+}
+
+// Stats returns the group's state for people and metrics.
+func (g *Group) Stats() Stats {
+	calls, bytes := g.queue.load()
+	c := &g.stats
+	return Stats{
+		Consensus: g.replica.Stats(), Machine: g.machine.Stats(),
+		Entries: c.entries.Load(), Ops: c.ops.Load(), Calls: c.calls.Load(), EntryBytes: c.bytes.Load(),
+		ProposeTime: time.Duration(c.nanos.Load()),
+		Unknown:     c.unknown.Load(), Rejected: c.rejected.Load(), Evictions: c.evictions.Load(),
+		FastReads: c.fastReads.Load(), SlowReads: c.slowReads.Load(), FollowerReads: c.followerReads.Load(),
+		QueueCalls: calls, QueueBytes: bytes,
+	}
+}
