@@ -25,6 +25,9 @@ type guard struct {
 	leader raft.ServerID
 	term   uint64
 	until  time.Time
+	// others is the end of the promises to anybody else that were running when leader got its first one: until then
+	// not even leader gets a vote.
+	others time.Time
 	// voted is the highest term for which a granted vote or a candidacy has left. Invariant: no acknowledgement of
 	// a lower term leaves afterwards.
 	voted uint64
@@ -32,8 +35,8 @@ type guard struct {
 	consent uint64
 	// held keeps every vote back (a node that has lost its last second must not help to elect).
 	held bool
-	// genuine is when Raft itself last accepted an AppendEntries of (leader, term); installing counts the
-	// snapshots of (leader, term) that Raft is busy with.
+	// genuine is when Raft itself last accepted something of (leader, term); installing counts the snapshots of
+	// (leader, term) that Raft is busy with.
 	genuine    time.Time
 	installing int
 }
@@ -50,6 +53,9 @@ func (g *guard) acknowledge(leader raft.ServerID, term uint64, now time.Time) bo
 	}
 	if g.leader != leader || g.term != term {
 		g.installing = 0
+	}
+	if g.leader != leader {
+		g.others = g.until
 	}
 	g.leader, g.term, g.genuine = leader, term, now
 	g.extend(now)
@@ -93,7 +99,7 @@ func (g *guard) mayHelpLocked(candidate raft.ServerID, consent uint64, now time.
 	case g.leader == "": // an earlier run's promise, to we don't know whom
 		return false
 	}
-	return candidate == g.leader || g.term <= consent
+	return candidate == g.leader && !now.Before(g.others) || g.term <= consent
 }
 
 // vote asks whether a granted vote may leave, and remembers it.

@@ -165,7 +165,21 @@ func (t *Transport) serveSnapshot(ctx context.Context, from topology.NodeID, hea
 	if err != nil {
 		return nil, err
 	}
+	// Who sends a snapshot leads the term, so it might have sent a heartbeat just before. If Raft accepts one, the
+	// guard can answer the real ones while Raft is busy with the snapshot.
+	beat := &raft.AppendEntriesRequest{RPCHeader: req.RPCHeader, Term: req.Term, Leader: req.Leader}
+	response, err := t.deliver(ctx, beat)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := t.acknowledge(beat, response); err != nil {
+		return nil, err
+	}
 	defer t.guard.install(raft.ServerID(from), req.Term)()
+	return t.install(ctx, req, body)
+}
+
+func (t *Transport) install(ctx context.Context, req *raft.InstallSnapshotRequest, body io.Reader) ([]byte, error) {
 	answer := make(chan raft.RPCResponse, 1)
 	select {
 	case t.consumer <- raft.RPC{Command: req, Reader: body, RespChan: answer}:
@@ -176,9 +190,12 @@ func (t *Transport) serveSnapshot(ctx context.Context, from topology.NodeID, hea
 	}
 	select {
 	case r := <-answer:
-		s, ok := r.Response.(*raft.InstallSnapshotResponse)
-		if r.Error != nil || !ok {
+		if r.Error != nil {
 			return nil, fmt.Errorf("install snapshot: %w", r.Error)
+		}
+		s, ok := r.Response.(*raft.InstallSnapshotResponse)
+		if !ok {
+			return nil, fmt.Errorf("raft answered InstallSnapshot with a %T", r.Response)
 		}
 		return appendVerdict(nil, s.Term, s.Success), nil
 	case <-t.ctx.Done():

@@ -25,6 +25,7 @@ type Network struct {
 	mu    sync.Mutex
 	nodes map[topology.NodeID]*Node
 	cut   map[link]bool
+	alone map[topology.NodeID]bool
 	delay func(from, to topology.NodeID) time.Duration
 	tap   func(context.Context, Message) bool
 }
@@ -33,7 +34,7 @@ type link struct{ from, to topology.NodeID }
 
 // New returns a network without nodes.
 func New() *Network {
-	return &Network{nodes: map[topology.NodeID]*Node{}, cut: map[link]bool{}}
+	return &Network{nodes: map[topology.NodeID]*Node{}, cut: map[link]bool{}, alone: map[topology.NodeID]bool{}}
 }
 
 // Node adds a node, in the place of one of the same ID that was closed: the same node after a restart.
@@ -61,13 +62,11 @@ func (w *Network) set(l link, cut bool) {
 	w.cut[l] = cut
 }
 
-// Isolate cuts a node off from all others, both ways.
+// Isolate cuts a node off from all others, both ways, also from those that come later.
 func (w *Network) Isolate(id topology.NodeID) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for other := range w.nodes {
-		w.cut[link{id, other}], w.cut[link{other, id}] = true, true
-	}
+	w.alone[id] = true
 }
 
 // HealAll undoes every Cut and Isolate.
@@ -75,6 +74,7 @@ func (w *Network) HealAll() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	clear(w.cut)
+	clear(w.alone)
 }
 
 // SetDelay sets how long each message is on its way; nil is no time at all.
@@ -95,9 +95,9 @@ func (w *Network) SetTap(tap func(context.Context, Message) bool) {
 // carry takes a message to its destination and says whether it arrived.
 func (w *Network) carry(ctx context.Context, m Message) bool {
 	w.mu.Lock()
-	tap, delay, cut := w.tap, w.delay, w.cut[link{m.From, m.To}]
+	tap, delay := w.tap, w.delay
 	w.mu.Unlock()
-	if cut || tap != nil && !tap(ctx, m) {
+	if w.isCut(m.From, m.To) || tap != nil && !tap(ctx, m) {
 		return false
 	}
 	if delay != nil {
@@ -113,7 +113,7 @@ func (w *Network) carry(ctx context.Context, m Message) bool {
 func (w *Network) isCut(from, to topology.NodeID) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.cut[link{from, to}]
+	return w.cut[link{from, to}] || w.alone[from] || w.alone[to]
 }
 
 func (w *Network) node(id topology.NodeID) *Node {

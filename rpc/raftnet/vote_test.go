@@ -1,0 +1,114 @@
+package raftnet
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+// A node that has lost its last second must neither lead nor help to elect, until it is told that it has caught up.
+func TestHeldVotesTakeNoPartInElections(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 3, Off{}, func(r *replica, _ *raft.Config, o *Options) { o.HoldVotes = r.id == "n2" })
+		l := c.leader()
+		held := c.replicas[2]
+		if l == held {
+			t.Fatal("a node with held votes was elected")
+		}
+		term := held.raft.CurrentTerm()
+		l.stop()
+		time.Sleep(20 * time.Second)
+		for _, r := range c.others(l) {
+			if r.raft.State() == raft.Leader {
+				t.Fatalf("%s was elected with a held vote or none", r.id)
+			}
+		}
+		if got := held.raft.CurrentTerm(); got != term {
+			t.Errorf("the held node's term rose from %d to %d", term, got)
+		}
+		if s := held.tr.Stats(); s.VotesDropped == 0 || s.CampaignsHeld == 0 {
+			t.Errorf("stats %+v", s)
+		}
+		held.tr.ReleaseVotes()
+		c.leader()
+	})
+}
+
+// The same vote may reach Raft before and leave after an acknowledgement; the guard decides by the order of leaving.
+func TestGuardDecidesByOrderOfLeaving(t *testing.T) {
+	const d = DefaultLease
+	start := time.Now()
+	at := func(ms int) time.Time { return start.Add(time.Duration(ms) * time.Millisecond) }
+	ack := func(g *guard, leader raft.ServerID, term uint64, ms int) bool { return g.acknowledge(leader, term, at(ms)) }
+	vote := func(g *guard, who raft.ServerID, term, consent uint64, ms int) bool { return g.vote(who, term, consent, at(ms)) }
+	stand := func(g *guard, term uint64, transfer bool, ms int) bool {
+		_, ok := g.campaign("me", term, transfer, at(ms))
+		return ok
+	}
+	for name, talk := range map[string]func(g *guard) []bool{
+		"a vote waits until the promise ends": func(g *guard) []bool {
+			return []bool{ack(g, "L", 5, 0), !vote(g, "C", 6, 0, 399), vote(g, "C", 6, 0, 400)}
+		},
+		"a candidacy waits too": func(g *guard) []bool {
+			return []bool{ack(g, "L", 5, 0), !stand(g, 6, false, 399), stand(g, 6, false, 400)}
+		},
+		"each acknowledgement prolongs the promise": func(g *guard) []bool {
+			return []bool{ack(g, "L", 5, 0), ack(g, "L", 5, 300), !vote(g, "C", 6, 0, 600), vote(g, "C", 6, 0, 700)}
+		},
+		"after a vote no older term is acknowledged": func(g *guard) []bool {
+			return []bool{vote(g, "C", 6, 0, 0), !ack(g, "L", 5, 1), ack(g, "C", 6, 2)}
+		},
+		"after a candidacy no older term is acknowledged": func(g *guard) []bool {
+			return []bool{stand(g, 6, false, 0), !ack(g, "L", 5, 1), ack(g, "C", 6, 2)}
+		},
+		"the leader itself may have the vote": func(g *guard) []bool {
+			return []bool{ack(g, "L", 5, 0), vote(g, "L", 6, 0, 1)}
+		},
+		"but not while a promise to another runs": func(g *guard) []bool {
+			return []bool{ack(g, "K", 4, 0), ack(g, "L", 5, 100), !vote(g, "L", 6, 0, 399), vote(g, "L", 6, 0, 400)}
+		},
+		"a leader of an older term is not acknowledged": func(g *guard) []bool {
+			return []bool{ack(g, "L", 5, 0), !ack(g, "K", 4, 500)}
+		},
+		"a new leader's promise does not shorten the old one": func(g *guard) []bool {
+			g.boot(at(1000))
+			return []bool{!vote(g, "C", 6, 9, 10), ack(g, "L", 5, 20), !vote(g, "C", 6, 0, 999), vote(g, "C", 6, 0, 1000)}
+		},
+		"consent of the promise's term or a later one is honoured": func(g *guard) []bool {
+			return []bool{ack(g, "L", 5, 0), !vote(g, "C", 6, 4, 1), vote(g, "C", 6, 5, 2), vote(g, "C", 7, 6, 3)}
+		},
+		"a transfer is taken from the promised leader and term only": func(g *guard) []bool {
+			return []bool{!g.takeOver("L", 5), ack(g, "L", 5, 0), !g.takeOver("K", 5), !g.takeOver("L", 4), !g.takeOver("L", 6), g.takeOver("L", 5)}
+		},
+		"a transfer lets the target stand at once, and only by transfer": func(g *guard) []bool {
+			return []bool{ack(g, "L", 5, 0), g.takeOver("L", 5), !stand(g, 5, false, 1) || g.term > 5, stand(g, 6, true, 2)}
+		},
+		"consent of an old term does not end a newer promise": func(g *guard) []bool {
+			return []bool{ack(g, "L", 5, 0), g.takeOver("L", 5), ack(g, "M", 7, 10), !stand(g, 8, true, 11)}
+		},
+		"busy acknowledgements keep the promise": func(g *guard) []bool {
+			return []bool{!g.stillBusy("L", 5, at(0)), ack(g, "L", 5, 0), g.stillBusy("L", 5, at(300)), !vote(g, "C", 6, 0, 600), vote(g, "C", 6, 0, 700),
+				!g.stillBusy("L", 5, at(701))}
+		},
+		"a promise that has ended is not renewed for a busy Raft": func(g *guard) []bool {
+			return []bool{ack(g, "L", 5, 0), !g.stillBusy("L", 5, at(400)), !g.stillBusy("K", 5, at(1)), !g.stillBusy("L", 6, at(1))}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for i, ok := range talk(&guard{lease: d}) {
+				if !ok {
+					t.Errorf("step %d went the wrong way", i)
+				}
+			}
+		})
+	}
+}
+
+// The guard's promise (DESIGN.md, lemma) as an invariant over random conversations.
+func TestNoVoteLeavesInsidePromise(t *testing.T) {
+	for seed := range uint64(2000) {
+		checkPromises(t, seed)
+	}
+}
