@@ -28,7 +28,7 @@ var layers = []struct {
 	{"client", []string{"client", "fsm/slot", "placement/topology"}, "a client speaks the wire protocol and must work from outside"},
 	{"deploy", nil, "files only"},
 	{"jepsen", []string{"jepsen", "client", "rpc", "placement", "shardgroup", "fsm"}, "the harness may look at everything but the command line"},
-	{"cmd", []string{"cmd", "rpc", "placement", "client", "jepsen"}, "commands parse flags and call; logic lives below"},
+	{"cmd", []string{"cmd", "rpc", "placement", "client", "jepsen", "fsm/slot"}, "commands parse flags and call; logic lives below"},
 }
 
 // pure lists folders whose code must be a function of its inputs, and the imports that would break that.

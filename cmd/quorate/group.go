@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/quorate/quorate/client"
+	"github.com/quorate/quorate/fsm/slot"
+)
+
+func groupCommand() *cobra.Command {
+	var f adminFlags
+	c := &cobra.Command{Use: "group", GroupID: "operate", Short: "Act on shard groups"}
+	f.register(c)
+	c.AddCommand(transferCommand(&f), digestCommand(&f))
+	return c
+}
+
+func transferCommand(f *adminFlags) *cobra.Command {
+	var to string
+	var all bool
+	c := &cobra.Command{
+		Use:   "transfer-leader [GROUP...] --to NODE",
+		Short: "Hand the leadership of groups to a node",
+		Long: `Hand the leadership of groups to a node (name, ID or the start of an ID), which must hold a replica. Clients see a
+redirect and no error. The node also becomes the group's preferred leader.`,
+		Example: "  quorate group transfer-leader 1 2 --to node3\n  quorate group transfer-leader --all --to node3",
+		RunE: func(c *cobra.Command, args []string) error {
+			if all == (len(args) > 0) {
+				return errors.New("name the groups, or give --all")
+			}
+			return f.do(c.Context(), func(ctx context.Context, a *client.Admin) error {
+				groups, err := chosenGroups(ctx, a, args)
+				if err != nil {
+					return err
+				}
+				var errs []error
+				for _, g := range groups {
+					if err := a.Transfer(ctx, g, to); err != nil {
+						errs = append(errs, fmt.Errorf("group %d: %w", g, err))
+						continue
+					}
+					fmt.Fprintf(c.OutOrStdout(), "group %d is led by %s\n", g, to)
+				}
+				return errors.Join(errs...)
+			})
+		},
+	}
+	c.Flags().StringVar(&to, "to", "", "node that is to lead")
+	c.Flags().BoolVar(&all, "all", false, "every group that the node holds a replica of")
+	if err := c.MarkFlagRequired("to"); err != nil {
+		panic(err) // the flag was registered above
+	}
+	return c
+}
+
+// chosenGroups reads group numbers; none means all.
+func chosenGroups(ctx context.Context, a *client.Admin, args []string) ([]slot.GroupID, error) {
+	var out []slot.GroupID
+	for _, s := range args {
+		g, err := strconv.ParseUint(s, 10, 32)
+		if err != nil {
+			return nil, fmt.Errorf("%q is no group; quorate cluster groups lists them", s)
+		}
+		out = append(out, slot.GroupID(g))
+	}
+	if len(args) > 0 {
+		return out, nil
+	}
+	s, err := a.Status(ctx)
+	for _, g := range s.Groups {
+		out = append(out, g.ID)
+	}
+	return out, err
+}
+
+func digestCommand(f *adminFlags) *cobra.Command {
+	return &cobra.Command{
+		Use:   "digest [GROUP...]",
+		Short: "Compare the replicas of groups; fails if any differ",
+		RunE: func(c *cobra.Command, args []string) error {
+			return f.do(c.Context(), func(ctx context.Context, a *client.Admin) error {
+				groups, err := chosenGroups(ctx, a, args)
+				if err != nil {
+					return err
+				}
+				var all []client.Digest
+				for _, g := range groups {
+					d, err := a.Digests(ctx, g)
+					if err != nil {
+						return fmt.Errorf("group %d: %w", g, err)
+					}
+					all = append(all, d...)
+				}
+				if err := f.print(c.OutOrStdout(), all, func(w io.Writer) { writeDigests(w, all) }); err != nil {
+					return err
+				}
+				return client.SameDigests(all)
+			})
+		},
+	}
+}
+
+func writeDigests(w io.Writer, all []client.Digest) {
+	table(w, "GROUP\tNODE\tINDEX\tDIGEST", func(row func(string, ...any)) {
+		for _, d := range all {
+			row("%d\t%.8s\t%d\t%s", d.Group, d.Node, d.Index, orDash(d.Sum+d.Error))
+		}
+	})
+}

@@ -1,0 +1,110 @@
+package node
+
+import (
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/quorate/quorate/shardgroup/consensus"
+)
+
+// collector reads the node's state at each scrape; nothing is counted twice.
+type collector struct{ n *Node }
+
+var (
+	perGroup = []string{"group"}
+
+	infoDesc  = describe("node_info", "1; the labels say what runs.", "node", "id", "version", "durability", "reads")
+	epochDesc = describe("map_epoch", "Epoch of this node's map.")
+	peersDesc = describe("nodes", "Nodes in this node's map.")
+
+	leaderDesc    = describe("group_leader", "1 if this node leads the group.", perGroup...)
+	knownDesc     = describe("group_has_leader", "1 if this node knows a leader of the group.", perGroup...)
+	termDesc      = describe("group_term", "Raft term.", perGroup...)
+	lastDesc      = describe("group_log_last_index", "Newest index in the log.", perGroup...)
+	committedDesc = describe("group_committed_index", "Newest committed index that this replica knows of.", perGroup...)
+	appliedDesc   = describe("group_applied_index", "Newest applied index.", perGroup...)
+	snapshotDesc  = describe("group_snapshot_index", "Index of the newest snapshot.", perGroup...)
+	logBytesDesc  = describe("group_log_bytes", "Log bytes since the newest snapshot.", perGroup...)
+	keysDesc      = describe("group_keys", "Keys held.", perGroup...)
+	memoryDesc    = describe("group_memory_bytes", "Logical bytes held: keys, values and a fixed overhead.", perGroup...)
+	leaseDesc     = describe("group_lease_seconds", "What is left of the leader's lease.", perGroup...)
+	restartsDesc  = describe("group_restarts_total", "Restarts of the Raft instance by a guard.", perGroup...)
+	confirmsDesc  = describe("group_read_confirmations_total", "Rounds that confirmed leadership for reads without a lease.", perGroup...)
+	snapshotsDesc = describe("group_snapshots_total", "Snapshots taken.", perGroup...)
+	expiredDesc   = describe("group_expired_keys_total", "Keys removed because their time was over, since this process started.", perGroup...)
+	evictedDesc   = describe("group_evicted_keys_total", "Keys evicted at maxmemory, since this process started.", perGroup...)
+	installsDesc  = describe("group_snapshot_installs_total", "Snapshots received from a leader.", perGroup...)
+	lagDesc       = describe("group_follower_lag_entries", "On the leader: entries that the follower is behind.", "group", "follower")
+)
+
+func describe(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("quorate_"+name, help, labels, nil)
+}
+
+// Describe implements prometheus.Collector. It sends nothing, so the collector is unchecked: what Collect sends
+// depends on the groups that this node holds.
+func (collector) Describe(chan<- *prometheus.Desc) {}
+
+// Collect implements prometheus.Collector.
+func (c collector) Collect(out chan<- prometheus.Metric) {
+	n := c.n
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	gauge(infoDesc, 1, n.self.Name, string(n.self.ID), n.version, n.cfg.Durability, n.cfg.Reads)
+	m := n.place.Map()
+	gauge(epochDesc, float64(m.Epoch))
+	gauge(peersDesc, float64(len(m.Nodes)))
+	for _, g := range m.Groups {
+		gauge(knownDesc, asFloat(n.Leader(g.ID) != ""), strconv.FormatUint(uint64(g.ID), 10))
+	}
+	for id, r := range n.replicas.all() {
+		r.collect(out, strconv.FormatUint(uint64(id), 10))
+	}
+}
+
+func (r *replica) collect(out chan<- prometheus.Metric, group string) {
+	s, m := r.group.Replica().Stats(), r.group.Machine().Stats()
+	for _, x := range []struct {
+		desc  *prometheus.Desc
+		value float64
+	}{
+		{leaderDesc, asFloat(s.State == "leader")},
+		{termDesc, float64(s.Term)},
+		{lastDesc, float64(s.Last)},
+		{committedDesc, float64(s.Committed)},
+		{appliedDesc, float64(s.Applied)},
+		{snapshotDesc, float64(s.SnapshotIndex)},
+		{logBytesDesc, float64(s.LogBytes)},
+		{keysDesc, float64(m.Keys)},
+		{memoryDesc, float64(m.Memory)},
+		{leaseDesc, s.LeaseLeft.Seconds()},
+	} {
+		out <- prometheus.MustNewConstMetric(x.desc, prometheus.GaugeValue, x.value, group)
+	}
+	for _, x := range []struct {
+		desc  *prometheus.Desc
+		value uint64
+	}{
+		{restartsDesc, s.Restarts}, {confirmsDesc, s.Confirmations}, {snapshotsDesc, s.Snapshots}, {installsDesc, s.Installed},
+		{expiredDesc, m.Expired}, {evictedDesc, m.Evicted},
+	} {
+		out <- prometheus.MustNewConstMetric(x.desc, prometheus.CounterValue, float64(x.value), group)
+	}
+	collectLag(out, group, s)
+}
+
+func collectLag(out chan<- prometheus.Metric, group string, s consensus.Stats) {
+	for _, p := range s.Peers {
+		lag := float64(s.Last - min(s.Last, p.Matched))
+		out <- prometheus.MustNewConstMetric(lagDesc, prometheus.GaugeValue, lag, group, p.ID)
+	}
+}
+
+func asFloat(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,254 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/quorate/quorate/placement/leaders"
+	"github.com/quorate/quorate/placement/service"
+	"github.com/quorate/quorate/placement/topology"
+	"github.com/quorate/quorate/rpc/node/config"
+	"github.com/quorate/quorate/rpc/peer"
+	"github.com/quorate/quorate/rpc/raftnet"
+	"github.com/quorate/quorate/rpc/resp"
+)
+
+// Options are what a node needs from its process besides the configuration.
+type Options struct {
+	Config config.Config
+	// Version is Quorate's own version, for INFO and lists.
+	Version string
+	Logger  *slog.Logger
+	// Level, if set, is changed by CONFIG SET loglevel.
+	Level *slog.LevelVar
+	// Fatal ends the process at once: the node's state can no longer be right. Required.
+	Fatal func(error)
+}
+
+// Node is a running server.
+type Node struct {
+	cfg     config.Config
+	version string
+	log     *slog.Logger
+	level   *slog.LevelVar
+	fatal   func(error)
+	started time.Time
+
+	self   topology.Node
+	stores *stores
+	peers  *peer.Node
+	mux    *raftnet.Mux
+	place  *service.Service
+	front  *resp.Server
+	http   *http.Server
+
+	replicas replicas
+	leaders  leaders.Table
+
+	background sync.WaitGroup
+	cancel     context.CancelFunc
+	unmap      func()
+	// stopping is set once Stop was called: nothing new is opened and /readyz says no.
+	stopping atomic.Bool
+	asked    chan struct{}
+	askOnce  sync.Once
+}
+
+// Start opens the data folder and the three listeners and starts to serve. It does not wait until the node belongs to a
+// cluster: see Ready. What it opened is closed again if it fails.
+func Start(o Options) (n *Node, err error) {
+	c := o.Config
+	if err := c.Complete(); err != nil {
+		return nil, err
+	}
+	n = &Node{
+		cfg: c, version: o.Version, log: o.Logger, level: o.Level, fatal: o.Fatal,
+		started: time.Now(), asked: make(chan struct{}),
+	}
+	if n.level == nil {
+		n.level = new(slog.LevelVar)
+	}
+	opened := closers{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, opened.close())
+			n = nil
+		}
+	}()
+	client, err := listen("listen", c.Listen)
+	if err != nil {
+		return n, err
+	}
+	opened.add(client.Close)
+	if n.stores, err = openStores(c, n.fatal); err != nil {
+		return n, err
+	}
+	opened.add(n.stores.close)
+	if err := n.openPeers(client.Addr()); err != nil {
+		return n, err
+	}
+	opened.add(n.peers.Close)
+	ops, err := n.listenHTTP()
+	if err != nil {
+		return n, err
+	}
+	if ops != nil {
+		opened.add(ops.Close)
+	}
+	if err := n.openPlacement(); err != nil {
+		return n, err
+	}
+	opened.add(n.place.Close)
+	if n.front, err = resp.New(n.frontConfig(), n); err != nil {
+		return n, err
+	}
+	n.serve(client, ops)
+	return n, nil
+}
+
+// closers undo a start that failed half-way, last opened first. Closing twice is no error here: listeners are
+// also closed by who serves them.
+type closers []func() error
+
+func (c *closers) add(f func() error) { *c = append(*c, f) }
+
+func (c closers) close() error {
+	var errs []error
+	for i := len(c) - 1; i >= 0; i-- {
+		errs = append(errs, c[i]())
+	}
+	return errors.Join(errs...)
+}
+
+func listen(key, addr string) (net.Listener, error) {
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", key, err)
+	}
+	return ln, nil
+}
+
+// openPeers binds the peer port and finds out under which addresses others will know this node.
+func (n *Node) openPeers(client net.Addr) (err error) {
+	ln, err := listen("peer-listen", n.cfg.PeerListen)
+	if err != nil {
+		return err
+	}
+	id := n.stores.identity()
+	if n.self, err = identity(n.cfg, id, client, ln.Addr()); err != nil {
+		return errors.Join(err, ln.Close())
+	}
+	n.log = n.log.With("node", n.self.Name)
+	n.peers, err = peer.Listen(n.cfg.PeerListen, peer.Options{
+		Self: id, Secret: n.cfg.ClusterSecret, InsecurePeers: n.cfg.InsecurePeers,
+		Advertise: n.self.Peer, Logger: n.log, Listener: ln,
+	})
+	if err != nil {
+		return errors.Join(err, ln.Close())
+	}
+	n.mux = raftnet.NewMux(n.peers)
+	for kind, h := range map[peer.Kind]peer.Handler{
+		kindReadIndex: n.answerReadIndex,
+		kindVotesHeld: n.answerVotesHeld,
+		kindStatus:    n.answerStatus,
+		kindDigest:    n.answerDigest,
+		kindLeaders:   n.answerLeaders,
+	} {
+		n.peers.Handle(kind, h)
+	}
+	return nil
+}
+
+func (n *Node) frontConfig() resp.Config {
+	c := resp.DefaultConfig()
+	c.RequirePass, c.ProtectedMode = n.cfg.RequirePass, n.cfg.ProtectedMode
+	c.MaxClients, c.Timeout, c.TCPKeepAlive = n.cfg.MaxClients, n.cfg.IdleTimeout, n.cfg.TCPKeepAlive
+	c.MaxBulkLen, c.QueryBufferLimit = int64(n.cfg.MaxBulk), int64(n.cfg.QueryBuffer)
+	c.PushBufferLimit = int64(n.cfg.OutputBuffer)
+	c.ParkTimeout = n.cfg.Parking
+	c.TrackingTableMaxKeys = n.cfg.TrackingKeys
+	c.TopologyNudge = n.cfg.TopologyNudge
+	c.StaleReads = n.cfg.FollowerReads == "stale"
+	c.EnableDebug = n.cfg.DebugCommand
+	c.Log = n.log
+	return c
+}
+
+// serve starts everything that runs until Stop.
+func (n *Node) serve(client, ops net.Listener) {
+	ctx, cancel := context.WithCancel(context.Background())
+	n.cancel = cancel
+	n.peers.Serve()
+	n.background.Go(func() {
+		if err := n.front.Serve(client); err != nil {
+			n.fatal(fmt.Errorf("client listener: %w", err))
+		}
+	})
+	n.background.Go(func() { n.runLeaderExchange(ctx) })
+	if ops != nil {
+		n.background.Go(func() {
+			if err := n.http.Serve(ops); !errors.Is(err, http.ErrServerClosed) {
+				n.fatal(fmt.Errorf("HTTP listener: %w", err))
+			}
+		})
+	}
+	n.unmap = n.place.Subscribe(n.mapChanged)
+	n.log.Info("serving", "clients", n.self.Client, "peers", n.self.Peer, "id", n.self.ID, "durability", n.cfg.Durability, "reads", n.cfg.Reads)
+}
+
+// mapChanged takes over a newer map.
+func (n *Node) mapChanged(m *topology.Map) {
+	n.leaders.Retain(m)
+	n.openReplicas(m)
+	n.front.TopologyChanged()
+}
+
+// clock is the wall clock in Unix milliseconds.
+func (n *Node) clock() int64 { return time.Now().Add(n.cfg.TestClockShift).UnixMilli() }
+
+// Identity is this node as others know it.
+func (n *Node) Identity() topology.Node { return n.self }
+
+// Ready is closed once the node belongs to a cluster whose groups exist; Waiting says what it waits for until then.
+func (n *Node) Ready() <-chan struct{} { return n.place.Ready() }
+
+// Waiting says in one line what the node waits for before it is ready.
+func (n *Node) Waiting() string { return n.place.Waiting() }
+
+// Asked is closed when a client has asked the node to stop (SHUTDOWN); whoever started the node then calls Stop.
+func (n *Node) Asked() <-chan struct{} { return n.asked }
+
+func (n *Node) askStop() { n.askOnce.Do(func() { close(n.asked) }) }
+
+// Stop hands leadership over, lets clients finish, and closes everything; ctx bounds the first two. A node that
+// was stopped so can be started again with the same data folder.
+func (n *Node) Stop(ctx context.Context) error {
+	n.stopping.Store(true)
+	n.log.Info("stopping: handing leadership over")
+	n.handOver(ctx)
+	return n.shutDown(ctx)
+}
+
+// shutDown closes everything in the order of dependence.
+func (n *Node) shutDown(ctx context.Context) error {
+	err := n.front.Shutdown(ctx)
+	n.unmap()
+	n.cancel()
+	if n.http != nil {
+		err = errors.Join(err, n.http.Close())
+	}
+	err = errors.Join(err, n.place.Close(), n.closeReplicas())
+	// Peers close before the background is waited for: announcements in flight end with them.
+	err = errors.Join(err, n.peers.Close())
+	n.background.Wait()
+	err = errors.Join(err, n.stores.close())
+	n.log.Info("stopped")
+	return err
+}

@@ -1,0 +1,118 @@
+package node
+
+import (
+	"errors"
+	"path/filepath"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/quorate/quorate/fsm/slot"
+	"github.com/quorate/quorate/placement/service"
+	"github.com/quorate/quorate/placement/topology"
+	"github.com/quorate/quorate/rpc/peer"
+	"github.com/quorate/quorate/rpc/raftnet"
+	"github.com/quorate/quorate/shardgroup/consensus"
+)
+
+// placementVoters is how many nodes vote in placement's Raft group if the cluster is large enough.
+const placementVoters = 3
+
+// openPlacement starts placement's service on this node and registers its handlers.
+func (n *Node) openPlacement() (err error) {
+	if n.place, err = service.Open(n.placementConfig()); err != nil {
+		return err
+	}
+	for kind, h := range n.place.Handlers() {
+		n.peers.Handle(kind, h)
+	}
+	return nil
+}
+
+func (n *Node) placementConfig() service.Config {
+	return service.Config{
+		Dir:      filepath.Join(n.cfg.DataDir, "placement"),
+		Self:     n.self,
+		Join:     n.cfg.Join,
+		Expect:   n.cfg.BootstrapExpect,
+		Shape:    n.shape(),
+		Peers:    n.peers,
+		NotSent:  func(err error) bool { return errors.Is(err, peer.ErrNotSent) },
+		Open:     n.openPlacementReplica,
+		Status:   n.placementStatus,
+		Transfer: n.transfer,
+		Log:      n.log,
+		Fatal:    n.fatal,
+	}
+}
+
+// shape is what this node would found a cluster with.
+func (n *Node) shape() service.Shape {
+	return service.Shape{
+		Groups: n.cfg.Groups, Replicas: n.cfg.Replicas, Voters: placementVoters,
+		Settings: topology.Settings{
+			MaxMemory: int64(n.cfg.MaxMemory), MaxMemoryPolicy: n.cfg.MaxMemoryPolicy,
+			MaxMemorySamples: n.cfg.MaxMemorySamples, SpreadLeaders: n.cfg.SpreadLeaders,
+		},
+	}
+}
+
+// placementReplica closes its transport with itself.
+type placementReplica struct {
+	*consensus.Replica
+	transport *raftnet.Transport
+}
+
+func (p placementReplica) Close() error { return errors.Join(p.Replica.Close(), p.transport.Close()) }
+
+// openPlacementReplica implements service.OpenReplica: placement's log is group 0.
+func (n *Node) openPlacementReplica(fsm raft.FSM, first *raft.Configuration) (service.Replica, error) {
+	cc, transport, err := n.consensusConfig(0)
+	if err != nil {
+		return nil, err
+	}
+	cc.Self, cc.FSM, cc.Bootstrap, cc.Logger, cc.Fatal = string(n.self.ID), fsm, first, n.log, n.fatal
+	r, err := consensus.Open(cc)
+	if err != nil {
+		return nil, errors.Join(err, transport.Close())
+	}
+	return placementReplica{r, transport}, nil
+}
+
+// consensusConfig is what all Raft replicas on this node have in common; group 0 is placement's.
+func (n *Node) consensusConfig(g slot.GroupID) (consensus.Config, *raftnet.Transport, error) {
+	s, err := n.stores.group(g)
+	if err != nil {
+		return consensus.Config{}, nil, err
+	}
+	transport, err := n.mux.Open(g, raftnet.Options{Lease: n.cfg.Lease, HadState: s.hadState, HoldVotes: s.lostTail, Logger: n.log})
+	if err != nil {
+		return consensus.Config{}, nil, err
+	}
+	reads := consensus.Lease
+	if n.cfg.Reads == "quorum" {
+		reads = consensus.Quorum
+	}
+	return consensus.Config{
+		Group: g, Transport: transport, Logs: s.logs, Stable: s.stable, Snapshots: s.snapshots,
+		Timing:        consensus.Timing{Heartbeat: n.cfg.ElectionTimeout, Election: n.cfg.ElectionTimeout, Lease: n.cfg.Lease},
+		Reads:         reads,
+		SnapshotBytes: int64(n.cfg.SnapshotLog),
+		LostTail:      s.lostTail,
+	}, transport, nil
+}
+
+// placementStatus tells placement's driver about this node's replicas. A node that stops shows none, so that the
+// driver does not hand leadership back to it.
+func (n *Node) placementStatus() []service.GroupStatus {
+	if n.stopping.Load() {
+		return nil
+	}
+	var out []service.GroupStatus
+	for id, r := range n.replicas.all() {
+		s := r.group.Replica().Stats()
+		out = append(out, service.GroupStatus{
+			Group: id, Leading: s.Leader == string(n.self.ID), Term: s.Term, Applied: s.Applied, Last: s.Last,
+		})
+	}
+	return out
+}

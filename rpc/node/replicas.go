@@ -1,0 +1,161 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/quorate/quorate/fsm"
+	"github.com/quorate/quorate/fsm/slot"
+	"github.com/quorate/quorate/placement/leaders"
+	"github.com/quorate/quorate/placement/topology"
+	"github.com/quorate/quorate/shardgroup"
+)
+
+// replica is one open replica on this node.
+type replica struct {
+	id        slot.GroupID
+	group     *shardgroup.Group
+	transport interface{ Close() error }
+	// leaderless is when the group last lost its leader, Unix ns; 0 while it has one.
+	leaderless atomic.Int64
+	stop       context.CancelFunc
+	watching   sync.WaitGroup
+}
+
+// replicas are the groups that this node holds a replica of. Lookups take no lock.
+type replicas struct {
+	mu   sync.Mutex
+	open atomic.Pointer[map[slot.GroupID]*replica]
+}
+
+func (r *replicas) get(id slot.GroupID) *replica { return r.all()[id] }
+
+func (r *replicas) all() map[slot.GroupID]*replica {
+	if m := r.open.Load(); m != nil {
+		return *m
+	}
+	return nil
+}
+
+func (r *replicas) add(x *replica) {
+	next := map[slot.GroupID]*replica{x.id: x}
+	for id, old := range r.all() {
+		next[id] = old
+	}
+	r.open.Store(&next)
+}
+
+// openReplicas opens what the map assigns to this node and is not open yet. It is called with each new map, by one
+// goroutine.
+func (n *Node) openReplicas(m *topology.Map) {
+	n.replicas.mu.Lock()
+	defer n.replicas.mu.Unlock()
+	for i := range m.Groups {
+		g := &m.Groups[i]
+		if !slices.Contains(g.Members, n.self.ID) || n.replicas.get(g.ID) != nil || n.stopping.Load() {
+			continue
+		}
+		r, err := n.openReplica(g)
+		if err != nil {
+			n.fatal(fmt.Errorf("open the replica of group %d: %w", g.ID, err))
+			return
+		}
+		n.replicas.add(r)
+		n.log.Info("opened a replica", "group", g.ID)
+	}
+	n.applyLimits(m)
+}
+
+func (n *Node) openReplica(g *topology.Group) (*replica, error) {
+	var first *raft.Configuration
+	if g.Bootstraps(n.self.ID) {
+		first = &raft.Configuration{}
+		for _, id := range g.Founders {
+			first.Servers = append(first.Servers, raft.Server{ID: raft.ServerID(id), Address: raft.ServerAddress(id)})
+		}
+	}
+	cc, transport, err := n.consensusConfig(g.ID)
+	if err != nil {
+		return nil, err
+	}
+	cc.Bootstrap = first
+	group, err := shardgroup.Open(shardgroup.Config{
+		ID:        g.ID,
+		Self:      string(n.self.ID),
+		Genesis:   fsm.Genesis{Group: g.ID, HashSeed: g.HashSeed, Slots: g.Genesis},
+		Consensus: cc,
+		Limits:    shardgroup.Limits{Park: n.cfg.Parking},
+		Clock:     n.clock,
+		Peers:     groupPeers{n},
+		Logger:    n.log,
+		Fatal:     n.fatal,
+	})
+	if err != nil {
+		return nil, errors.Join(err, transport.Close())
+	}
+	group.SetObserver(n.front.Observer())
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &replica{id: g.ID, group: group, transport: transport, stop: cancel}
+	r.watching.Go(func() { n.watchLeader(ctx, r) })
+	return r, nil
+}
+
+// watchLeader keeps the leader table and the front end up to date with what a local replica knows.
+func (n *Node) watchLeader(ctx context.Context, r *replica) {
+	for {
+		changed := r.group.Changed()
+		l := r.group.Leader()
+		if l.Leader == "" {
+			r.leaderless.CompareAndSwap(0, time.Now().UnixNano())
+			n.front.TopologyChanged()
+		} else {
+			r.leaderless.Store(0)
+			n.mergeLeaders([]leaders.Claim{{Group: r.id, Term: l.Term, Node: topology.NodeID(l.Leader)}})
+			n.front.TopologyChanged()
+		}
+		if l.Ready {
+			n.announce(ctx)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+		}
+	}
+}
+
+// close stops the replica; its transport goes last, because raft may still send.
+func (r *replica) close() error {
+	r.stop()
+	err := r.group.Close()
+	r.watching.Wait()
+	return errors.Join(err, r.transport.Close())
+}
+
+// closeReplicas closes all replicas at once.
+func (n *Node) closeReplicas() error {
+	n.replicas.mu.Lock()
+	defer n.replicas.mu.Unlock()
+	var (
+		wg   sync.WaitGroup
+		mu   sync.Mutex
+		errs []error
+	)
+	for _, r := range n.replicas.all() {
+		wg.Go(func() {
+			err := r.close()
+			mu.Lock()
+			errs = append(errs, err)
+			mu.Unlock()
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}

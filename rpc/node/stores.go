@@ -1,0 +1,132 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+
+	"github.com/quorate/quorate/fsm/slot"
+	"github.com/quorate/quorate/placement/topology"
+	"github.com/quorate/quorate/rpc/node/config"
+	"github.com/quorate/quorate/shardgroup/stable"
+	"github.com/quorate/quorate/shardgroup/wal"
+	"github.com/quorate/quorate/shardgroup/wal/boltlog"
+)
+
+// stores are a node's files:
+//
+//	LOCK                 one process per folder
+//	stable.db            identity, terms and votes
+//	log/                 the log of all groups (log-store wal), or log/<group>.db (boltdb)
+//	groups/<group>/      snapshots of the group; group 0 is placement's
+//	placement/           the cached map
+type stores struct {
+	dir    string
+	lock   *stable.DirLock
+	stable *stable.Store
+	log    logStore
+}
+
+// logStore gives each group its part of the node's log.
+type logStore interface {
+	group(id slot.GroupID) (raft.LogStore, error)
+	close() error
+}
+
+func openStores(c config.Config, fatal func(error)) (s *stores, err error) {
+	s = &stores{dir: c.DataDir}
+	if s.lock, err = stable.LockDir(c.DataDir); err != nil {
+		return nil, fmt.Errorf("data-dir: %w", err)
+	}
+	if s.stable, err = stable.Open(filepath.Join(c.DataDir, "stable.db"), fatal); err != nil {
+		return nil, errors.Join(err, s.lock.Unlock())
+	}
+	if err = s.stable.BeginRun(c.Durability == wal.Interval.String()); err == nil {
+		s.log, err = openLog(c, fatal)
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.stable.Close(), s.lock.Unlock())
+	}
+	return s, nil
+}
+
+func openLog(c config.Config, fatal func(error)) (logStore, error) {
+	dir := filepath.Join(c.DataDir, "log")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	if c.LogStore == "boltdb" {
+		l, err := boltlog.Open(dir, c.StallTimeout, fatal)
+		return boltLog{l}, err
+	}
+	durability, err := wal.ParseDurability(c.Durability)
+	if err != nil {
+		return nil, err
+	}
+	l, err := wal.Open(dir, wal.Options{
+		Durability: durability, SyncEvery: c.SyncInterval, SegmentBytes: int64(c.SegmentBytes),
+		StallTimeout: c.StallTimeout, Fatal: fatal,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return sharedLog{l}, nil
+}
+
+// boltLog is a raft-boltdb file per group.
+type boltLog struct{ *boltlog.Log }
+
+func (l boltLog) group(id slot.GroupID) (raft.LogStore, error) { return l.Group(id) }
+func (l boltLog) close() error                                 { return l.Close() }
+
+// sharedLog is the node's own log, shared by all groups.
+type sharedLog struct{ *wal.Log }
+
+func (l sharedLog) group(id slot.GroupID) (raft.LogStore, error) { return l.Group(id), nil }
+func (l sharedLog) close() error                                 { return l.Close() }
+
+// identity is the node's ID, made at its first start.
+func (s *stores) identity() topology.NodeID { return topology.NodeID(s.stable.NodeID()) }
+
+// groupStores are one Raft replica's.
+type groupStores struct {
+	logs      raft.LogStore
+	stable    raft.StableStore
+	snapshots raft.SnapshotStore
+	// hadState: an earlier run of the replica may have made promises.
+	hadState bool
+	// lostTail: it may have acknowledged entries that its log lacks now.
+	lostTail bool
+}
+
+// snapshotsKept is how many snapshots a group keeps: one to fall back to.
+const snapshotsKept = 2
+
+func (s *stores) group(id slot.GroupID) (groupStores, error) {
+	g := groupStores{stable: s.stable.ForGroup(id), lostTail: s.stable.LostTailPossible()}
+	var err error
+	if g.logs, err = s.log.group(id); err != nil {
+		return g, err
+	}
+	term, err := g.stable.GetUint64([]byte("CurrentTerm"))
+	if err != nil {
+		return g, err
+	}
+	g.hadState = term > 0
+	dir := filepath.Join(s.dir, "groups", strconv.FormatUint(uint64(id), 10))
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return g, err
+	}
+	// It syncs file and folder before a snapshot counts, and checks a CRC when it is opened; its log lines repeat ours.
+	g.snapshots, err = raft.NewFileSnapshotStoreWithLogger(dir, snapshotsKept, hclog.NewNullLogger())
+	return g, err
+}
+
+func (s *stores) close() error {
+	return errors.Join(s.log.close(), s.stable.Close(), s.lock.Unlock())
+}
