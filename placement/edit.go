@@ -107,9 +107,6 @@ func (c SetSettings) edit(s *State) error {
 	if s.Map == nil {
 		return errNotInit
 	}
-	if c.Settings == (topology.Settings{}) {
-		return errors.New("no settings given")
-	}
 	s.Map.Settings = c.Settings
 	return nil
 }

@@ -30,7 +30,8 @@ type Shape struct {
 	Replicas int `json:"replicas"`
 	// Voters is how many nodes vote in placement's Raft group: 1, 3 or 5, lowered to 3 or 1 if there are fewer nodes.
 	// 0 means 3.
-	Voters   int               `json:"voters"`
+	Voters int `json:"voters"`
+	// Settings are those of the new cluster; the zero value means topology.DefaultSettings.
 	Settings topology.Settings `json:"settings"`
 }
 
@@ -65,6 +66,9 @@ func (s Shape) Check() error {
 		return fmt.Errorf("bootstrap: %d replicas: want 1 to %d, or 0 for 3", s.Replicas, topology.MaxMembers)
 	case !slices.Contains([]int{0, 1, 3, 5}, s.Voters):
 		return fmt.Errorf("bootstrap: %d placement voters: want 1, 3 or 5, or 0 for 3", s.Voters)
+	}
+	if s.Settings == (topology.Settings{}) {
+		return nil
 	}
 	return s.Settings.Check()
 }

@@ -39,6 +39,9 @@ func hex40(s string) bool {
 
 // Validate checks every invariant that one map can be checked for by itself and names each violation.
 func (m *Map) Validate() error {
+	if m.Epoch == 0 {
+		return m.checkEmpty()
+	}
 	return errors.Join(
 		m.checkCluster(), m.checkNodes(), m.checkAddresses(), m.checkVoters(),
 		m.checkGroups(), m.checkSlots(), m.Settings.Check(),
@@ -83,13 +86,14 @@ func noReturn(old, g *Group) error {
 	return nil
 }
 
-func (m *Map) checkCluster() error {
-	if m.Epoch == 0 {
-		if m.Cluster != "" || len(m.Nodes) > 0 || len(m.Groups) > 0 {
-			return errors.New("map: epoch 0 is the empty map and may hold nothing")
-		}
-		return nil
+func (m *Map) checkEmpty() error {
+	if !m.SameContent(&Map{}) {
+		return errors.New("map: epoch 0 is the empty map and may hold nothing")
 	}
+	return nil
+}
+
+func (m *Map) checkCluster() error {
 	if !hex40(m.Cluster) {
 		return fmt.Errorf("map: cluster id %q: want 40 lower-case hex digits", clip(m.Cluster))
 	}
@@ -194,7 +198,7 @@ func (m *Map) checkAddresses() error {
 
 func (m *Map) checkVoters() error {
 	n := len(m.Voters())
-	if m.Epoch > 0 && (n%2 == 0 || n > MaxVoters) {
+	if n%2 == 0 || n > MaxVoters {
 		return fmt.Errorf("map: %d placement voters: want 1, 3 or 5", n)
 	}
 	return nil
@@ -280,9 +284,6 @@ func (m *Map) checkSlots() error {
 
 // Check tells whether s can be served.
 func (s *Settings) Check() error {
-	if *s == (Settings{}) {
-		return nil // the empty map's
-	}
 	if s.MaxMemory < 0 {
 		return fmt.Errorf("maxmemory %d: want 0 (no limit) or a number of bytes", s.MaxMemory)
 	}
