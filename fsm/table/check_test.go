@@ -107,11 +107,12 @@ func (p *page) verify() error {
 	if count != int(p.count) || live != int(p.live) || volatile != len(p.due) {
 		return fmt.Errorf("counters count %d live %d due %d, want %d %d %d", p.count, p.live, len(p.due), count, live, volatile)
 	}
-	if lost := p.used - p.live - p.dead - slabStart; lost < 0 || int(lost) > len(p.slabs)*(blobSize+maxInline) {
-		return fmt.Errorf("%d bytes are lost at ends of %d slabs", lost, len(p.slabs))
+	slabs, _ := p.tail()
+	if lost := p.used - p.live - p.dead - slabStart; lost < 0 || int(lost) > slabs*(blobSize+maxInline) {
+		return fmt.Errorf("%d bytes are lost at ends of %d slabs", lost, slabs)
 	}
-	if int(p.used) > len(p.slabs)*slabSize || p.used > 1<<16*unit || p.live > maxPage+2*maxInline || p.count > maxKeys {
-		return fmt.Errorf("%d bytes used, %d alive, %d keys in %d slabs", p.used, p.live, p.count, len(p.slabs))
+	if int(p.used) > slabs*slabSize || p.used > 1<<16*unit || p.live > maxPage+2*maxInline || p.count > maxKeys {
+		return fmt.Errorf("%d bytes used, %d alive, %d keys in %d slabs", p.used, p.live, p.count, slabs)
 	}
 	if p.dead > max(p.live, compactFrom)+2*maxInline {
 		return fmt.Errorf("%d bytes are dead, %d alive", p.dead, p.live)

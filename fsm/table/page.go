@@ -17,20 +17,46 @@ import (
 // some places past the last home). So walking the index is walking in hash order, whatever its size is, and growing it
 // needs no record. It is 7/8 full at most.
 type page struct {
+	// What a lookup needs comes first, to be in one cache line.
 	index []uint32
-	slabs [][]byte
-	due   []uint16 // heap of the units of records with a deadline
-	blobs []blob
+	homes int32
+	depth uint8
+	slabs
 
-	gen       uint64 // Table.gen when it was made: shared if a live View is at least as young
-	used      int32  // where the next record goes, in bytes; what is neither live nor dead is lost at ends of slabs
-	live      int32  // bytes of records
-	dead      int32  // bytes of records that were removed or moved
+	used      int32 // where the next record goes, in bytes; what is neither live nor dead is lost at ends of slabs
+	live      int32 // bytes of records
+	dead      int32 // bytes of records that were removed or moved
 	count     int32
-	homes     int32
+	due       []uint16 // heap of the units of records with a deadline
+	blobs     []blob
 	freeBlobs uint32 // 1 + number of the first free blob, 0 if none; the list goes on in blob.gen
 	queued    int32  // 1 + place in Table.due, 0 if no record has a deadline; the one field that changes on shared pages, so Views don't look at it
-	depth     uint8
+	gen       uint64 // Table.gen when it was made: shared if a live View is at least as young
+}
+
+// slabs are the bytes of records, those of a page with few keys in near: one cache miss less.
+type slabs struct {
+	near [2][]byte
+	far  [][]byte
+}
+
+func (s *slabs) slab(i int) []byte {
+	if i < len(s.near) {
+		return s.near[i]
+	}
+	return s.far[i-len(s.near)]
+}
+
+// setSlab replaces slab i or adds it, the next one then.
+func (s *slabs) setSlab(i int, b []byte) {
+	switch far := i - len(s.near); {
+	case far < 0:
+		s.near[i] = b
+	case far < len(s.far):
+		s.far[far] = b
+	default:
+		s.far = append(s.far, b)
+	}
 }
 
 // blob holds a key and value that are too big for the slab.
@@ -60,14 +86,14 @@ const (
 
 // newPage makes an empty page for count records.
 func newPage(depth uint8, gen uint64, count int) *page {
-	p := &page{depth: depth, gen: gen, used: slabStart}
+	p := &page{depth: depth, gen: gen}
 	p.index, p.homes = newIndex(count)
 	return p
 }
 
-// slab allocates at least n bytes, all that the allocator gives for n but no more than slabSize. Go aligns it for
+// newSlab allocates at least n bytes, all that the allocator gives for n but no more than slabSize. Go aligns it for
 // the atomic access fields.
-func slab(n int) []byte {
+func newSlab(n int) []byte {
 	s := slices.Grow([]byte(nil), min(n, slabSize))
 	return s[:min(cap(s), slabSize)]
 }
@@ -170,23 +196,36 @@ func (p *page) place(last int, e uint32) int {
 	return at
 }
 
+// tail returns the number of slabs and the bytes used of the last one.
+func (p *page) tail() (slabs, used int) {
+	slabs = (int(p.used) + slabSize - 1) / slabSize
+	return slabs, int(p.used) - (slabs-1)*slabSize
+}
+
+// fits reports whether the next alloc of need bytes is possible.
+func (p *page) fits(need int) bool {
+	n, used := p.tail()
+	return n > 0 && used+need <= len(p.slab(n-1))
+}
+
 // extend makes the next alloc of need bytes possible, and others of more bytes together as far as the slab goes.
 func (p *page) extend(need, more int) {
-	last, at := int(p.used)/slabSize, int(p.used)%slabSize
-	if last < len(p.slabs) && at+need <= slabSize {
-		if at+need > len(p.slabs[last]) {
-			grown := slab(at + need + more)
-			copy(grown, p.slabs[last][:at])
-			p.slabs[last] = grown
-		}
+	if p.fits(need) {
 		return
 	}
-	at = slabStart
-	if len(p.slabs) > 0 {
-		at = 0
+	n, used := p.tail()
+	switch {
+	case n == 0:
+		p.used = slabStart
+		p.setSlab(0, newSlab(slabStart+need+more))
+	case used+need <= slabSize:
+		grown := newSlab(used + need + more)
+		copy(grown, p.slab(n - 1)[:used])
+		p.setSlab(n-1, grown)
+	default:
+		p.used = int32(n * slabSize)
+		p.setSlab(n, newSlab(need+more))
 	}
-	p.used = int32(len(p.slabs)*slabSize + at)
-	p.slabs = append(p.slabs, slab(at+need+more))
 }
 
 // alloc reserves size bytes, for which extend made room.
@@ -235,9 +274,10 @@ func (p *page) clone(gen uint64) *page {
 	c := *p
 	c.gen = gen
 	c.index = slices.Clone(p.index)
-	c.slabs = make([][]byte, len(p.slabs))
-	for i := range p.slabs {
-		c.slabs[i] = slices.Clone(p.slabs[i])
+	c.far = slices.Clone(p.far)
+	n, _ := p.tail()
+	for i := range n {
+		c.setSlab(i, slices.Clone(p.slab(i)))
 	}
 	c.due = slices.Clone(p.due)
 	c.blobs = slices.Clone(p.blobs)
@@ -246,9 +286,10 @@ func (p *page) clone(gen uint64) *page {
 
 // physical is the memory p holds in bytes, blobs included.
 func (p *page) physical() int64 {
-	n := int64(pageSize) + 4*int64(cap(p.index)) + sliceHeader*int64(cap(p.slabs)) + 2*int64(cap(p.due)) + blobHeader*int64(cap(p.blobs))
-	for _, s := range p.slabs {
-		n += int64(cap(s))
+	n := int64(pageSize) + 4*int64(cap(p.index)) + sliceHeader*int64(cap(p.far)) + 2*int64(cap(p.due)) + blobHeader*int64(cap(p.blobs))
+	slabs, _ := p.tail()
+	for i := range slabs {
+		n += int64(cap(p.slab(i)))
 	}
 	for i := range p.blobs {
 		n += int64(cap(p.blobs[i].data))

@@ -129,7 +129,7 @@ func (c cell) putKey(key []byte) int {
 }
 
 // cell returns the record at unit u.
-func (p *page) cell(u uint16) cell { return p.slabs[u/slabUnits][u%slabUnits*unit:] }
+func (p *page) cell(u uint16) cell { return p.slab(int(u / slabUnits))[u%slabUnits*unit:] }
 
 func (p *page) key(u uint16) []byte {
 	c := p.cell(u)

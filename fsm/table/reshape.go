@@ -41,8 +41,7 @@ func (b *builder) done() *page {
 // reserve makes the next alloc of need bytes possible. If an eighth of the page is dead it is compacted first, which makes
 // copying a constant cost per byte written.
 func (p *page) reserve(need int) {
-	last, at := int(p.used)/slabSize, int(p.used)%slabSize
-	if last < len(p.slabs) && at+need <= len(p.slabs[last]) {
+	if p.fits(need) {
 		return
 	}
 	if p.dead > max(p.live/8, compactFrom) {
