@@ -2,6 +2,7 @@ package resp
 
 import (
 	"crypto/tls"
+	"fmt"
 	"log/slog"
 	"time"
 )
@@ -38,6 +39,9 @@ type Config struct {
 	TopologyNudge bool
 	// StaleReads lets READONLY connections read a follower's present state without asking the leader.
 	StaleReads bool
+	// QuorumReads says that reads wait for a round trip to other nodes (reads: quorum); a pipeline of reads for several
+	// groups then asks them at the same time.
+	QuorumReads bool
 	// EnableDebug is Redis's enable-debug-command: "no", "local" or "yes".
 	EnableDebug string
 	// TLS encrypts client connections if set.
@@ -62,4 +66,26 @@ func DefaultConfig() Config {
 		TopologyNudge:        true,
 		EnableDebug:          "no",
 	}
+}
+
+// minBulkLen is the least proto-max-bulk-len that Redis accepts.
+const minBulkLen = 1 << 20
+
+// check finds values that the server cannot work with.
+func (c *Config) check() error {
+	switch {
+	case c.MaxClients < 1:
+		return fmt.Errorf("maxclients %d: want at least 1", c.MaxClients)
+	case c.MaxBulkLen < minBulkLen:
+		return fmt.Errorf("proto-max-bulk-len %d: want at least %d bytes", c.MaxBulkLen, minBulkLen)
+	case c.QueryBufferLimit < minBulkLen:
+		return fmt.Errorf("client-query-buffer-limit %d: want at least %d bytes", c.QueryBufferLimit, minBulkLen)
+	case c.Timeout < 0 || c.TCPKeepAlive < 0 || c.ParkTimeout < 0:
+		return fmt.Errorf("timeout %v, tcp-keepalive %v, park timeout %v: want none negative", c.Timeout, c.TCPKeepAlive, c.ParkTimeout)
+	case c.TrackingTableMaxKeys < 0 || c.SlowlogMaxLen < 0:
+		return fmt.Errorf("tracking-table-max-keys %d, slowlog-max-len %d: want none negative", c.TrackingTableMaxKeys, c.SlowlogMaxLen)
+	case c.EnableDebug != "no" && c.EnableDebug != "local" && c.EnableDebug != "yes":
+		return fmt.Errorf("enable-debug-command %q: want no, local or yes", c.EnableDebug)
+	}
+	return nil
 }

@@ -1,32 +1,203 @@
 package resp
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
 	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/quorate/quorate/fsm"
+	"github.com/quorate/quorate/rpc/resp/tracking"
 )
 
 // Server serves Redis clients on any number of listeners.
 type Server struct {
-	cfg Config
 	b   Backend
+	log *slog.Logger
+	tls *tls.Config
+	// runID names this start of the process (INFO run_id, master_replid).
+	runID   string
+	started time.Time
+
+	// cfg is replaced as a whole by CONFIG SET, under cfgMu.
+	cfg   atomic.Pointer[Config]
+	cfgMu sync.Mutex
+
+	router router
+	routes atomic.Pointer[routes]
+	// nudges counts the changes of topology that clients should learn of (gratuitous MOVED).
+	nudges atomic.Uint64
+
+	tracked *tracking.Table
+	stats   stats
+	slow    slowlog
+	pause   pause
+
+	conns    connTable
+	stopping chan struct{}
+	stopOnce sync.Once
+	wg       sync.WaitGroup
+	mu       sync.Mutex
+	open     map[net.Listener]struct{}
 }
 
 // New checks cfg and returns a server that does not listen yet.
-func New(cfg Config, b Backend) (*Server, error) { return &Server{cfg: cfg, b: b}, nil }
+func New(cfg Config, b Backend) (*Server, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	var id [20]byte
+	if _, err := rand.Read(id[:]); err != nil {
+		return nil, fmt.Errorf("run id: %w", err)
+	}
+	s := &Server{
+		b: b, log: cmp.Or(cfg.Log, slog.Default()), tls: cfg.TLS,
+		runID: hex.EncodeToString(id[:]), started: time.Now(),
+		tracked:  tracking.New(cfg.TrackingTableMaxKeys),
+		stopping: make(chan struct{}), open: map[net.Listener]struct{}{},
+	}
+	s.cfg.Store(&cfg)
+	s.conns.byID = map[int64]*conn{}
+	s.TopologyChanged()
+	return s, nil
+}
 
 // Serve accepts connections from ln until Shutdown or an error of ln. It returns nil after Shutdown.
-func (s *Server) Serve(ln net.Listener) error { panic("contract only") }
+func (s *Server) Serve(ln net.Listener) error {
+	if !s.addListener(ln) {
+		return ln.Close()
+	}
+	for {
+		nc, err := ln.Accept()
+		if s.isStopping() {
+			if err == nil {
+				nc.Close()
+			}
+			return nil
+		}
+		var temporary interface{ Temporary() bool }
+		if errors.As(err, &temporary) && temporary.Temporary() {
+			// Out of file descriptors, or the client went away before it was accepted: neither ends the server.
+			s.log.Warn("accept", "err", err)
+			time.Sleep(acceptPause)
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("accept clients on %s: %w", ln.Addr(), err)
+		}
+		s.admit(nc)
+	}
+}
 
-// Shutdown stops accepting, lets connections finish what they have sent, and closes them; at ctx's end the hard way.
-func (s *Server) Shutdown(ctx context.Context) error { panic("contract only") }
+// acceptPause is how long Serve waits after running out of file descriptors.
+const acceptPause = 10 * time.Millisecond
 
-// TopologyChanged tells the server that Backend.Map, Backend.Leader or Backend.Replica answers something new. It
-// wakes parked commands and, where this node lost a group, flushes client-side caches. It does not block.
-func (s *Server) TopologyChanged() {}
+// admit starts serving nc, or says why not.
+func (s *Server) admit(nc net.Conn) {
+	s.stats.accepted.Add(1)
+	cfg := s.cfg.Load()
+	if tcp, ok := nc.(*net.TCPConn); ok {
+		// Errors mean that the peer is gone already; the first read tells.
+		_ = tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: cfg.TCPKeepAlive > 0, Idle: cfg.TCPKeepAlive, Interval: cfg.TCPKeepAlive / 3, Count: 3})
+	}
+	if s.tls != nil {
+		nc = tls.Server(nc, s.tls)
+	}
+	c := newConn(s, nc)
+	if refusal := s.refusal(cfg, c); refusal != "" {
+		s.stats.rejected.Add(1)
+		s.wg.Go(func() { refuse(nc, refusal) })
+		return
+	}
+	if !s.conns.add(c, cfg.MaxClients) {
+		s.stats.rejected.Add(1)
+		s.wg.Go(func() { refuse(nc, "-ERR max number of clients reached\r\n") })
+		return
+	}
+	s.wg.Go(c.serve)
+}
 
-// KeyChanged tells client-side caches that key was written, expired or evicted. Groups call it after the
-// change is applied, from the applying goroutine; it does not block, and key is not kept.
-func (s *Server) KeyChanged(key []byte) {}
+// refuseTimeout bounds how long a refused client may take to read why.
+const refuseTimeout = time.Second
 
-// AllChanged tells client-side caches to forget everything (FLUSHALL, a restored snapshot).
-func (s *Server) AllChanged() {}
+func refuse(nc net.Conn, text string) {
+	// The client is being sent away: whether it hears why is its own affair.
+	_ = nc.SetDeadline(time.Now().Add(refuseTimeout))
+	_, _ = nc.Write([]byte(text))
+	nc.Close()
+}
+
+// refusal is the text for a client that may not connect at all, "" for everybody else (Redis: protected mode).
+func (s *Server) refusal(cfg *Config, c *conn) string {
+	if !cfg.ProtectedMode || cfg.RequirePass != "" || c.local() {
+		return ""
+	}
+	return "-DENIED Quorate is running in protected mode because no password is set for the default user. " +
+		"In this mode connections are only accepted from the loopback interface. To connect from other machines, " +
+		"set a password (requirepass), or, in a network that you trust, switch protected mode off " +
+		"(CONFIG SET protected-mode no from the loopback interface, or the same key in the configuration), and restart the client.\r\n"
+}
+
+func (s *Server) addListener(ln net.Listener) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.isStopping() {
+		return false
+	}
+	s.open[ln] = struct{}{}
+	return true
+}
+
+func (s *Server) isStopping() bool {
+	select {
+	case <-s.stopping:
+		return true
+	default:
+		return false
+	}
+}
+
+// Shutdown stops accepting, lets connections finish what they have sent, and closes them; at ctx's end the hard way,
+// with ctx's error.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.stopOnce.Do(func() {
+		s.mu.Lock()
+		close(s.stopping)
+		for ln := range s.open {
+			ln.Close()
+		}
+		s.mu.Unlock()
+		// A deadline in the past ends reads that wait; what was read before is still executed and answered.
+		s.conns.each(func(c *conn) { c.endReads() })
+	})
+	done := make(chan struct{})
+	go func() {
+		s.wg.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		s.conns.each(func(c *conn) { c.nc.Close() })
+		<-done
+		return fmt.Errorf("stop serving clients: %w", ctx.Err())
+	}
+}
+
+// Observer is what the machines of this node's groups report changes to, for client-side caches: for every replica, led
+// or not, since READONLY connections read followers. It does not block, and keys are not kept.
+func (s *Server) Observer() fsm.Observer { return observer{s.tracked} }
+
+type observer struct{ tracked *tracking.Table }
+
+func (o observer) Changed(key []byte) { o.tracked.Changed(key) }
+func (o observer) Flushed()           { o.tracked.AllChanged() }

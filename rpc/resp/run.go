@@ -1,0 +1,301 @@
+package resp
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/quorate/quorate/fsm/command"
+	"github.com/quorate/quorate/fsm/entry"
+	"github.com/quorate/quorate/fsm/reply"
+	"github.com/quorate/quorate/shardgroup"
+)
+
+// maxRun bounds how many commands are executed together, and with it the replies that are held at once.
+const maxRun = 1024
+
+// inline marks a command that the connection answered itself.
+const inline = -1
+
+// run is a stretch of one pipeline: its commands in order, gathered into one call per group.
+type run struct {
+	cmds []placed
+	// own holds the replies that the connection made.
+	own reply.Writer
+	// calls[:n] are in use; the others wait to be used again.
+	calls []*groupCall
+	used  int
+	// last is the call that was gathered into most recently; the next command often goes there too.
+	last *groupCall
+	// routes are the same for the whole run.
+	routes *routes
+	began  time.Time
+
+	done    func(*shardgroup.Call)
+	pending atomic.Int32
+	wake    chan struct{}
+}
+
+// placed is one command of a run and where its reply will be.
+type placed struct {
+	spec *command.Spec
+	// at is the op's index in calls[call]; for inline commands the end of the reply in own.Buf.
+	at   int32
+	call int16
+	slot uint16
+	// mute hides the reply (CLIENT REPLY OFF).
+	mute bool
+}
+
+// groupCall is what one group is asked.
+type groupCall struct {
+	shardgroup.Call
+	t      *target
+	writes bool
+	// follower: a READONLY connection asks this node's replica though another node leads.
+	follower bool
+	// parked: nobody was asked, because the leader is unknown.
+	parked bool
+}
+
+func (r *run) init(c *conn) {
+	r.wake = make(chan struct{}, 1)
+	r.done = func(*shardgroup.Call) {
+		if r.pending.Add(-1) == 0 {
+			r.wake <- struct{}{}
+		}
+	}
+	r.own.Proto = c.proto
+}
+
+// answered notes that the connection wrote the command's reply to own.
+func (r *run) answered(spec *command.Spec, mute bool) {
+	r.cmds = append(r.cmds, placed{spec: spec, at: int32(len(r.own.Buf)), call: inline, mute: mute})
+}
+
+// fail adds an error that belongs to no command.
+func (r *run) fail(text string) {
+	r.own.Error(text)
+	r.answered(nil, false)
+}
+
+// gather adds a command for group t.
+func (r *run) gather(p placed, t *target, op entry.Op, proto int8, follower bool) {
+	gc := r.last
+	if gc == nil || gc.t.id != t.id || gc.follower != follower {
+		gc = r.callFor(t, proto, follower)
+		r.last = gc
+	}
+	read := isRead(p.spec, &op)
+	gc.writes = gc.writes || !read
+	p.at, p.call = int32(len(gc.Ops)), r.indexOf(gc)
+	gc.Ops = append(gc.Ops, op)
+	gc.Reads = append(gc.Reads, read)
+	r.cmds = append(r.cmds, p)
+}
+
+// isRead reports whether op changes nothing. A transaction of reads is a read: the machine answers it at one moment.
+func isRead(spec *command.Spec, op *entry.Op) bool {
+	if op.Tx == nil {
+		return spec.Has(command.ReadOnly) || op.Cmd == command.Watch
+	}
+	for i := range op.Tx.Ops {
+		if !command.ByID(op.Tx.Ops[i].Cmd).Has(command.ReadOnly) {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *run) indexOf(gc *groupCall) int16 {
+	for i := r.used - 1; ; i-- {
+		if r.calls[i] == gc {
+			return int16(i)
+		}
+	}
+}
+
+// callFor finds the run's call for t or starts one.
+func (r *run) callFor(t *target, proto int8, follower bool) *groupCall {
+	for _, gc := range r.calls[:r.used] {
+		if gc.t.id == t.id && gc.follower == follower {
+			return gc
+		}
+	}
+	return r.newCall(t, proto, follower)
+}
+
+func (r *run) newCall(t *target, proto int8, follower bool) *groupCall {
+	if r.used == len(r.calls) {
+		r.calls = append(r.calls, &groupCall{})
+	}
+	gc := r.calls[r.used]
+	r.used++
+	gc.reset()
+	gc.t, gc.follower, gc.Out.Proto, gc.Done = t, follower, proto, r.done
+	gc.parked = !t.leading && !follower
+	return gc
+}
+
+// reset makes a call ready for reuse. Large buffers go: an idle connection must not hold what one reply needed.
+func (gc *groupCall) reset() {
+	buf := gc.Out.Buf[:0]
+	if cap(buf) > maxKeptOut {
+		buf = nil
+	}
+	if cap(gc.Ops) > maxRun {
+		gc.Ops, gc.Reads, gc.Ends = nil, nil, nil
+	}
+	clear(gc.Ops)
+	gc.Call = shardgroup.Call{Ops: gc.Ops[:0], Reads: gc.Reads[:0], Ends: gc.Ends[:0], Moved: gc.Moved[:0], Out: reply.Writer{Buf: buf}}
+	gc.t, gc.writes, gc.follower, gc.parked = nil, false, false, false
+}
+
+// clear forgets the run.
+func (r *run) clear() {
+	for _, gc := range r.calls[:r.used] {
+		gc.reset()
+	}
+	r.used, r.last, r.routes = 0, nil, nil
+	r.cmds = r.cmds[:0]
+	if r.own.Buf = r.own.Buf[:0]; cap(r.own.Buf) > maxKeptOut {
+		r.own.Buf = nil
+	}
+}
+
+// replyOf returns the reply of p, which must have one.
+func (r *run) replyOf(p *placed) []byte {
+	gc := r.calls[p.call]
+	start := 0
+	if p.at > 0 {
+		start = gc.Ends[p.at-1]
+	}
+	return gc.Out.Buf[start:gc.Ends[p.at]]
+}
+
+// ask sends the calls from index first on to their groups and waits for all replies. Writes go to the groups'
+// batchers, at once for all groups; reads are answered on this goroutine meanwhile.
+func (c *conn) ask(first int) {
+	r := &c.run
+	waiting := int32(0)
+	for _, gc := range r.calls[first:r.used] {
+		if gc.writes && !gc.parked {
+			waiting++
+		}
+	}
+	if waiting > 0 {
+		r.pending.Store(waiting)
+		for _, gc := range r.calls[first:r.used] {
+			if gc.writes && !gc.parked {
+				gc.t.replica.Submit(&gc.Call)
+			}
+		}
+	}
+	c.askReads(first)
+	if waiting > 0 {
+		<-r.wake
+	}
+}
+
+func (c *conn) askReads(first int) {
+	r := &c.run
+	cfg := c.s.cfg.Load()
+	var others []*groupCall
+	var own *groupCall
+	for _, gc := range r.calls[first:r.used] {
+		switch {
+		case gc.writes || gc.parked:
+		case own == nil:
+			own = gc
+		case cfg.QuorumReads || gc.follower:
+			others = append(others, gc)
+		default:
+			gc.read(cfg.StaleReads)
+		}
+	}
+	if own == nil {
+		return
+	}
+	if len(others) == 0 {
+		own.read(cfg.StaleReads)
+		return
+	}
+	done := make(chan struct{}, len(others))
+	for _, gc := range others {
+		go func() {
+			gc.read(cfg.StaleReads)
+			done <- struct{}{}
+		}()
+	}
+	own.read(cfg.StaleReads)
+	for range others {
+		<-done
+	}
+}
+
+func (gc *groupCall) read(stale bool) {
+	if gc.follower {
+		gc.t.replica.ReadFollower(&gc.Call, stale)
+		return
+	}
+	gc.t.replica.Read(&gc.Call)
+}
+
+// clean reports whether every command asked has its reply.
+func (r *run) clean() bool {
+	for _, gc := range r.calls[:r.used] {
+		if gc.parked || gc.Err != nil || len(gc.Moved) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// execute runs what was gathered and appends the replies, in the order of the commands, to the output.
+func (c *conn) execute() {
+	r := &c.run
+	if len(r.cmds) == 0 {
+		return
+	}
+	if r.used > 0 {
+		c.ask(0)
+		if !r.clean() {
+			c.settle()
+		}
+	}
+	c.account()
+	if r.used == 1 && len(c.out) == 0 && len(r.cmds) == len(r.calls[0].Ops) && !c.muted() {
+		c.write(r.calls[0].Out.Buf)
+	} else {
+		c.assemble()
+	}
+	r.clear()
+}
+
+// muted reports whether any reply of the run is hidden.
+func (c *conn) muted() bool {
+	for i := range c.run.cmds {
+		if c.run.cmds[i].mute {
+			return true
+		}
+	}
+	return false
+}
+
+// assemble copies the replies in the order of the commands.
+func (c *conn) assemble() {
+	r := &c.run
+	start := int32(0)
+	for i := range r.cmds {
+		p := &r.cmds[i]
+		if p.call == inline {
+			if !p.mute {
+				c.out = append(c.out, r.own.Buf[start:p.at]...)
+			}
+			start = p.at
+			continue
+		}
+		if !p.mute {
+			c.out = append(c.out, r.replyOf(p)...)
+		}
+	}
+}

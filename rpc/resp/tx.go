@@ -1,0 +1,251 @@
+package resp
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/quorate/quorate/fsm/command"
+	"github.com/quorate/quorate/fsm/entry"
+	"github.com/quorate/quorate/fsm/reply"
+	"github.com/quorate/quorate/fsm/slot"
+)
+
+// tx is a connection's MULTI and WATCH state.
+type tx struct {
+	open bool
+	// spoiled: a command could not be queued, EXEC will abort.
+	spoiled bool
+	queue   []queued
+	watches []entry.Watch
+}
+
+// queued is one command between MULTI and EXEC; args are copies, because they outlive the read buffer.
+type queued struct {
+	spec *command.Spec
+	args [][]byte
+}
+
+func (t *tx) spoil() {
+	if t.open {
+		t.spoiled = true
+	}
+}
+
+// end forgets the queue and the watches.
+func (t *tx) end() { *t = tx{} }
+
+// maxQueued bounds the commands of one transaction: they are one log entry.
+const maxQueued = 1 << 16
+
+func cmdMulti(c *conn, _ [][]byte) {
+	if c.tx.open {
+		c.w().Error(reply.NestedMulti)
+		return
+	}
+	c.tx.open = true
+	c.w().OK()
+}
+
+func cmdDiscard(c *conn, _ [][]byte) {
+	if !c.tx.open {
+		c.w().Error(reply.DiscardNoMulti)
+		return
+	}
+	c.tx.end()
+	c.w().OK()
+}
+
+func cmdUnwatch(c *conn, _ [][]byte) {
+	c.tx.watches = nil
+	c.w().OK()
+}
+
+// queue keeps a command for EXEC. A command that another node must run spoils the transaction and gets its MOVED, so
+// that the client repeats all of it there.
+func (c *conn) queue(spec *command.Spec, args [][]byte) {
+	switch {
+	case spec.Home == command.Node:
+		c.refuse(spec, "ERR "+spec.Name+" is not allowed in a transaction: it concerns several groups, which cannot act as one step")
+		return
+	case len(c.tx.queue) >= maxQueued:
+		c.refuse(spec, "ERR too many commands in a transaction")
+		return
+	}
+	if spec.Home == command.Keyed {
+		n, routing := command.SlotOf(spec, args)
+		if routing == command.CrossSlot {
+			c.refuse(spec, reply.CrossSlot)
+			return
+		}
+		if _, _, ok := c.route(spec, n, false); !ok {
+			return
+		}
+	}
+	c.tx.queue = append(c.tx.queue, queued{spec, clone(args)})
+	c.w().Simple("QUEUED")
+	c.run.answered(nil, c.mute())
+}
+
+func clone(args [][]byte) [][]byte {
+	out := make([][]byte, len(args))
+	for i, a := range args {
+		out[i] = bytes.Clone(a)
+	}
+	return out
+}
+
+// cmdExec sends the queue to its group as one op. The group replies, except where nothing is to be asked. A transaction
+// with connection commands is not gathered with others: its parts are joined here.
+func cmdExec(c *conn, _ [][]byte) {
+	if !c.tx.open {
+		c.w().Error(reply.ExecNoMulti)
+		return
+	}
+	t := c.tx
+	c.tx.end()
+	if t.spoiled {
+		c.w().Error(reply.ExecAborted)
+		return
+	}
+	n, keyed, ok := t.slot()
+	switch {
+	case !ok:
+		c.w().Error(reply.CrossSlot)
+	case !keyed:
+		c.execLocal(t.queue, nil)
+	default:
+		c.execKeyed(n, t)
+	}
+}
+
+// slot returns the slot that the transaction's keys are in; keyed is false if it has none, ok if they are in several.
+// Redis lets watched keys be in other slots of the node. Here they must be in the transaction's, since it is compared
+// and executed as one step of one slot.
+func (t *tx) slot() (n uint16, keyed, ok bool) {
+	fits := func(at uint16) bool {
+		first := !keyed
+		if first {
+			n, keyed = at, true
+		}
+		return at == n
+	}
+	for i := range t.queue {
+		if q := &t.queue[i]; q.spec.Home == command.Keyed {
+			if at, _ := command.SlotOf(q.spec, q.args); !fits(at) {
+				return 0, true, false
+			}
+		}
+	}
+	for _, w := range t.watches {
+		if !fits(slot.Of(w.Key)) {
+			return 0, true, false
+		}
+	}
+	return n, keyed, true
+}
+
+// execKeyed gathers the transaction for its group. If connection commands are among the queue (PING, CLIENT ID), their
+// replies are put in their places afterwards.
+func (c *conn) execKeyed(n uint16, t tx) {
+	spec := command.ByID(command.Exec)
+	op := entry.Op{Cmd: command.Exec, Tx: &entry.Tx{Watches: t.watches}}
+	for i := range t.queue {
+		if q := &t.queue[i]; q.spec.Home == command.Keyed {
+			op.Tx.Ops = append(op.Tx.Ops, entry.Op{Cmd: q.spec.ID, Args: q.args})
+			if c.track.on {
+				c.trackReads(q.spec, q.args)
+			}
+		}
+	}
+	target, ok := c.routeExec(n)
+	if !ok {
+		return
+	}
+	mixed := len(op.Tx.Ops) < len(t.queue)
+	if mixed {
+		c.execute()
+		c.run.routes = c.s.routes.Load()
+	}
+	c.run.gather(placed{spec: spec, slot: n, mute: c.mute()}, target, op, c.proto, false)
+	if !mixed {
+		return
+	}
+	if group := c.executeLast(); len(group) > 0 && group[0] == '*' && !bytes.HasPrefix(group, []byte("*-1")) {
+		c.execLocal(t.queue, group)
+	} else {
+		// A broken WATCH, or an error of the whole transaction.
+		c.w().Buf = append(c.w().Buf, group...)
+	}
+}
+
+// routeExec is route for EXEC, whose MOVED reply ends the transaction like an abort.
+func (c *conn) routeExec(n uint16) (t *target, ok bool) {
+	if c.run.routes == nil {
+		c.run.routes = c.s.routes.Load()
+	}
+	t = c.run.routes.at(n)
+	if !t.leading && t.addr != "" {
+		c.learnTopology()
+		c.w().Moved(n, t.addr)
+		return nil, false
+	}
+	return t, true
+}
+
+// executeLast executes a run of one gathered command and returns its reply instead of sending it.
+func (c *conn) executeLast() []byte {
+	r := &c.run
+	c.ask(0)
+	if !r.clean() {
+		c.settle()
+	}
+	got := slices.Clone(r.replyOf(&r.cmds[0]))
+	r.clear()
+	return got
+}
+
+// execLocal writes the array of EXEC's replies: the connection's own commands are executed now, the replies of the
+// others are taken, in order, from group, which is an array.
+func (c *conn) execLocal(queue []queued, group []byte) {
+	if i := bytes.IndexByte(group, '\n'); i >= 0 {
+		group = group[i+1:]
+	}
+	c.w().Array(len(queue))
+	for i := range queue {
+		q := &queue[i]
+		if q.spec.Home != command.Keyed {
+			handlers[q.spec.ID](c, q.args)
+			continue
+		}
+		n := replyLen(group)
+		c.w().Buf = append(c.w().Buf, group[:n]...)
+		group = group[n:]
+	}
+}
+
+// cmdWatch remembers the versions of keys. The versions come from the group through the read gate: the machine answers
+// WATCH with an array of them.
+func cmdWatch(c *conn, args [][]byte) {
+	if c.tx.open {
+		c.w().Error(reply.WatchInMulti)
+		return
+	}
+	spec := command.ByID(command.Watch)
+	for _, key := range args {
+		op := entry.Op{Cmd: command.Watch, Args: [][]byte{key}}
+		n := slot.Of(key)
+		target, ok := c.routeExec(n)
+		if !ok {
+			return
+		}
+		c.run.gather(placed{spec: spec, slot: n}, target, op, c.proto, false)
+		got := c.executeLast()
+		version, ok := watchVersion(got)
+		if !ok {
+			c.w().Buf = append(c.w().Buf, got...)
+			return
+		}
+		c.tx.watches = append(c.tx.watches, entry.Watch{Key: bytes.Clone(key), Version: version})
+	}
+	c.w().OK()
+}
