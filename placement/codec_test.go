@@ -3,6 +3,7 @@ package placement
 import (
 	"bytes"
 	"encoding/json"
+	"hash/crc32"
 	"reflect"
 	"slices"
 	"strings"
@@ -237,15 +238,25 @@ func FuzzDecodeState(f *testing.F) {
 		}
 		f.Add(data)
 	}
+	body, err := json.Marshal(stateBody(s))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(body)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		s, _, err := DecodeState(data)
-		if err == nil && s.Map != nil {
-			if err := s.Map.Validate(); err != nil {
-				t.Fatalf("an invalid state was accepted: %v", err)
-			}
+		checkDecoded(t, data)
+		// The same bytes as a body whose checksum is right.
+		if sealed, err := json.Marshal(sealed{Version: stateVersion, CRC: crc32.Checksum(data, castagnoli), State: data}); err == nil {
+			checkDecoded(t, sealed)
 		}
-		// The body without a checksum, to get past it.
-		var body stateBody
-		_ = json.Unmarshal(data, &body)
 	})
+}
+
+func checkDecoded(t *testing.T, data []byte) {
+	s, _, err := DecodeState(data)
+	if err == nil && s.Map != nil {
+		if err := s.Map.Validate(); err != nil {
+			t.Fatalf("an invalid state was accepted: %v", err)
+		}
+	}
 }

@@ -48,9 +48,20 @@ type server struct {
 	store  *raft.InmemStore
 	snaps  *raft.InmemSnapshotStore
 
+	// onFatal takes fatal errors that a test expects.
+	onFatal func(error)
+
 	link *memnet.Node
 	book *book
 	svc  *Service
+}
+
+func (s *server) fatal(err error) {
+	if s.onFatal == nil {
+		s.w.t.Errorf("node %s: fatal: %v", s.name, err)
+		return
+	}
+	s.onFatal(err)
 }
 
 func inBubble(t *testing.T, f func(*testing.T, *world)) {
@@ -96,7 +107,7 @@ func (w *world) start(name string, expect int, join ...string) *server {
 		Status:   s.status,
 		Transfer: s.transfer,
 		Log:      slog.New(slog.NewTextHandler(io.Discard, nil)),
-		Fatal:    func(err error) { w.t.Errorf("node %s: fatal: %v", name, err) },
+		Fatal:    s.fatal,
 	}
 	svc, err := Open(s.config)
 	if err != nil {

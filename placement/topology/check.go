@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/quorate/quorate/fsm/slot"
 )
@@ -163,9 +164,10 @@ func checkAddress(addr string) error {
 	return nil
 }
 
-// plainText allows what can stand unquoted in one column of CLUSTER NODES.
+// plainText allows what can stand unquoted in one column of CLUSTER NODES. Invalid UTF-8 would not survive JSON, and two
+// maps of one epoch would differ.
 func plainText(s string) bool {
-	if len(s) > MaxText {
+	if len(s) > MaxText || !utf8.ValidString(s) {
 		return false
 	}
 	for _, r := range s {

@@ -49,6 +49,7 @@ func TestValidateNamesEachViolation(t *testing.T) {
 		"sorted by id and distinct":    func(m *Map) { m.Nodes[0], m.Nodes[1] = m.Nodes[1], m.Nodes[0] },
 		"want 40 lower-case":           func(m *Map) { m.Nodes[2].ID = "3" },
 		"name":                         func(m *Map) { m.Nodes[0].Name = "a b" },
+		"printable":                    func(m *Map) { m.Nodes[0].Name = "\xff" },
 		"zone":                         func(m *Map) { m.Nodes[0].Zone = strings.Repeat("z", 300) },
 		"weight -1":                    func(m *Map) { m.Nodes[0].Weight = -1 },
 		"want host:port":               func(m *Map) { m.Nodes[0].Client = "localhost" },
