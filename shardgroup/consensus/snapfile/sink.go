@@ -1,0 +1,109 @@
+package snapfile
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"os"
+	"path/filepath"
+
+	"github.com/hashicorp/raft"
+)
+
+// Create begins a snapshot. It is in the store when the sink's Close has returned nil.
+func (s *Store) Create(v raft.SnapshotVersion, index, term uint64, c raft.Configuration, cIndex uint64, _ raft.Transport) (raft.SnapshotSink, error) {
+	if v != 1 {
+		return nil, fmt.Errorf("create snapshot: raft's snapshot version %d is not supported, only 1", v)
+	}
+	header, err := encodeHeader(meta{Index: index, Term: term, ConfigurationIndex: cIndex, Servers: c.Servers})
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.CreateTemp(s.dir, tempPrefix+"*")
+	if err != nil {
+		return nil, fmt.Errorf("create snapshot: %w", err)
+	}
+	k := &sink{store: s, id: name(index, term), file: f, buf: bufio.NewWriterSize(f, bufferSize)}
+	if _, err := k.buf.Write(header); err != nil {
+		return nil, errors.Join(fmt.Errorf("create snapshot: %w", err), k.Cancel())
+	}
+	return k, nil
+}
+
+// sink writes one snapshot.
+type sink struct {
+	store *Store
+	id    string
+	file  *os.File
+	buf   *bufio.Writer
+	size  int64
+	sum   uint32
+	ended bool
+}
+
+// ID implements raft.SnapshotSink.
+func (k *sink) ID() string { return k.id }
+
+// Write implements raft.SnapshotSink.
+func (k *sink) Write(p []byte) (int, error) {
+	n, err := k.buf.Write(p)
+	k.size += int64(n)
+	k.sum = crc32.Update(k.sum, castagnoli, p[:n])
+	return n, err
+}
+
+// Cancel drops the snapshot, unless it is closed already.
+func (k *sink) Cancel() error {
+	if k.ended {
+		return nil
+	}
+	k.ended = true
+	return errors.Join(k.file.Close(), os.Remove(k.file.Name()))
+}
+
+// Close makes the snapshot durable and removes those that it replaces.
+func (k *sink) Close() error {
+	if k.ended {
+		return nil
+	}
+	if err := k.finish(); err != nil {
+		return errors.Join(fmt.Errorf("save snapshot %s: %w", k.id, err), k.Cancel())
+	}
+	k.ended = true
+	final := filepath.Join(k.store.dir, k.id+suffix)
+	if err := os.Rename(k.file.Name(), final); err != nil {
+		return fmt.Errorf("save snapshot %s: %w", k.id, err)
+	}
+	if err := syncDir(k.store.dir); err != nil {
+		return fmt.Errorf("save snapshot %s: %w", k.id, err)
+	}
+	return k.store.reap()
+}
+
+func (k *sink) finish() error {
+	if _, err := k.buf.Write(encodeTrailer(k.size, k.sum)); err != nil {
+		return err
+	}
+	if err := k.buf.Flush(); err != nil {
+		return err
+	}
+	if err := k.file.Sync(); err != nil {
+		return err
+	}
+	return k.file.Close()
+}
+
+// reap removes all but the newest snapshot. Whoever is reading an older one reads on: its file goes when it is closed.
+func (s *Store) reap() error {
+	names, err := s.names()
+	if err != nil {
+		return fmt.Errorf("remove old snapshots: %w", err)
+	}
+	for _, id := range names[min(1, len(names)):] {
+		if err := os.Remove(filepath.Join(s.dir, id+suffix)); err != nil {
+			return fmt.Errorf("remove old snapshots: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,174 @@
+package snapfile
+
+import (
+	"bufio"
+	"cmp"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/raft"
+)
+
+const (
+	suffix     = ".snap"
+	tempPrefix = "tmp-"
+	// bufferSize is how much is written and read at a time.
+	bufferSize = 256 << 10
+)
+
+// Store is a raft.SnapshotStore in one folder. It may be used by several goroutines, and the folder by one Store.
+type Store struct{ dir string }
+
+// Open makes the folder if it is not there and removes what a crash left unfinished in it.
+func Open(dir string) (*Store, error) {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return nil, fmt.Errorf("open snapshots: %w", err)
+	}
+	if err := syncDir(filepath.Dir(dir)); err != nil {
+		return nil, fmt.Errorf("open snapshots: %w", err)
+	}
+	names, err := filepath.Glob(filepath.Join(dir, tempPrefix+"*"))
+	if err != nil {
+		return nil, fmt.Errorf("open snapshots: %w", err)
+	}
+	for _, name := range names {
+		if err := os.Remove(name); err != nil {
+			return nil, fmt.Errorf("open snapshots: remove an unfinished one: %w", err)
+		}
+	}
+	return &Store{dir}, nil
+}
+
+// name sorts by index, then term.
+func name(index, term uint64) string { return fmt.Sprintf("%020d-%020d", index, term) }
+
+// names lists the snapshots' names, the newest first.
+func (s *Store) names() ([]string, error) {
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		if id, ok := strings.CutSuffix(e.Name(), suffix); ok {
+			names = append(names, id)
+		}
+	}
+	slices.SortFunc(names, func(a, b string) int { return cmp.Compare(b, a) })
+	return names, nil
+}
+
+// List returns the newest snapshot, if there is one. A file that cannot be read is an error, not a reason to go back to
+// an older one: the log that continues that is gone.
+func (s *Store) List() ([]*raft.SnapshotMeta, error) {
+	names, err := s.names()
+	if err != nil {
+		return nil, fmt.Errorf("list snapshots: %w", err)
+	}
+	if len(names) == 0 {
+		return nil, nil
+	}
+	f, err := s.open(names[0])
+	if err != nil {
+		return nil, err
+	}
+	return []*raft.SnapshotMeta{&f.meta}, f.Close()
+}
+
+// Open verifies the whole snapshot's checksum and then returns its data.
+func (s *Store) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, error) {
+	f, err := s.open(id)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := f.verify(); err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("snapshot %s: %w", id, err), f.Close())
+	}
+	return &f.meta, f, nil
+}
+
+// open opens a snapshot and checks header and trailer.
+func (s *Store) open(id string) (*file, error) {
+	o, err := os.Open(filepath.Join(s.dir, id+suffix))
+	if err != nil {
+		return nil, fmt.Errorf("open snapshot %s: %w", id, err)
+	}
+	info, err := o.Stat()
+	if err == nil {
+		var f *file
+		if f, err = load(o, info.Size(), id); err == nil {
+			return f, nil
+		}
+	}
+	return nil, errors.Join(fmt.Errorf("snapshot %s: %w", id, err), o.Close())
+}
+
+// contents is an open file, or a test's bytes.
+type contents interface {
+	io.ReaderAt
+	io.Closer
+}
+
+// file is an open snapshot, read from its data on.
+type file struct {
+	*bufio.Reader
+	contents
+	meta raft.SnapshotMeta
+	// from is where the data begins, sum its checksum.
+	from int64
+	sum  uint32
+}
+
+func load(c contents, length int64, id string) (*file, error) {
+	m, from, err := decodeHeader(io.NewSectionReader(c, 0, length))
+	if err != nil {
+		return nil, err
+	}
+	size := length - from - trailerLen
+	if size < 0 {
+		return nil, fmt.Errorf("%w: %d bytes in all; it was cut short", ErrCorrupt, length)
+	}
+	var end [trailerLen]byte
+	if _, err := c.ReadAt(end[:], from+size); err != nil {
+		return nil, err
+	}
+	sum, err := decodeTrailer(end[:], size)
+	if err != nil {
+		return nil, err
+	}
+	if name(m.Index, m.Term) != id {
+		return nil, fmt.Errorf("%w: it holds index %d of term %d", ErrCorrupt, m.Index, m.Term)
+	}
+	return &file{
+		Reader: bufio.NewReaderSize(io.NewSectionReader(c, from, size), bufferSize), contents: c, from: from, sum: sum,
+		meta: raft.SnapshotMeta{
+			Version: 1, ID: id, Index: m.Index, Term: m.Term, Size: size,
+			Configuration: raft.Configuration{Servers: m.Servers}, ConfigurationIndex: m.ConfigurationIndex,
+		},
+	}, nil
+}
+
+func (f *file) verify() error {
+	sum := crc32.New(castagnoli)
+	if _, err := io.Copy(sum, io.NewSectionReader(f.contents, f.from, f.meta.Size)); err != nil {
+		return err
+	}
+	if sum.Sum32() != f.sum {
+		return fmt.Errorf("%w: checksum of the data", ErrCorrupt)
+	}
+	return nil
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
