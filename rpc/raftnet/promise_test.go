@@ -9,12 +9,23 @@ import (
 	"github.com/hashicorp/raft"
 )
 
+func TestNoVoteLeavesInsidePromise(t *testing.T) {
+	for seed := range uint64(2000) {
+		if err := checkPromises(seed, Off{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if checkPromises(1, Off{Promise: true}) == nil || checkPromises(2, Off{Promise: true}) == nil {
+		t.Error("the check finds nothing without the guard either")
+	}
+}
+
 // checkPromises sends a guard random requests at random times and checks what left against the lemma of DESIGN.md:
 // an acknowledgement of (L, T) at p and a vote or candidacy of a term above T, not for L and without consent
 // to T, are never p ≤ vote < p + D apart, and never vote before acknowledgement.
-func checkPromises(t *testing.T, seed uint64) {
+func checkPromises(seed uint64, off Off) error {
 	rnd := rand.New(rand.NewPCG(seed, 1))
-	g := &guard{lease: DefaultLease}
+	g := &guard{lease: DefaultLease, off: off}
 	type left struct {
 		ack     bool
 		who     raft.ServerID
@@ -57,8 +68,9 @@ func checkPromises(t *testing.T, seed uint64) {
 				continue
 			}
 			if j < i || v.at.Before(a.at.Add(DefaultLease)) {
-				t.Fatalf("seed %d: acknowledgement %+v and vote %+v", seed, a, v)
+				return fmt.Errorf("seed %d: acknowledgement %+v and vote %+v", seed, a, v)
 			}
 		}
 	}
+	return nil
 }

@@ -1,0 +1,153 @@
+package raftnet
+
+import (
+	"bytes"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+func sampleConfiguration() []byte {
+	return raft.EncodeConfiguration(raft.Configuration{Servers: []raft.Server{{ID: "a", Address: "a"}}})
+}
+
+func header(id string) raft.RPCHeader {
+	return raft.RPCHeader{ProtocolVersion: 3, ID: []byte(id), Addr: []byte(id)}
+}
+
+func sampleAppend() *raft.AppendEntriesRequest {
+	return &raft.AppendEntriesRequest{
+		RPCHeader: header("a"), Leader: []byte("a"), Term: 9, PrevLogEntry: 300, PrevLogTerm: 8, LeaderCommitIndex: 301,
+		Entries: []*raft.Log{
+			{Index: 301, Term: 8, Type: raft.LogNoop},
+			{Index: 302, Term: 9, Type: raft.LogCommand, Data: []byte("data"), Extensions: []byte("x"), AppendedAt: time.Unix(5, 17)},
+			{Index: 303, Term: 9, Type: raft.LogConfiguration, Data: sampleConfiguration()},
+		},
+	}
+}
+
+func mustAppend(t testing.TB, a *raft.AppendEntriesRequest) []byte {
+	b, err := appendAppend(nil, a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestAppendEntriesRoundTrip(t *testing.T) {
+	for _, want := range []*raft.AppendEntriesRequest{
+		sampleAppend(), {RPCHeader: header("a"), Leader: []byte("a"), Term: 1},
+	} {
+		got, err := decodeAppend("a", mustAppend(t, want))
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("got %+v, %v, want %+v", got, err, want)
+		}
+	}
+}
+
+func TestSmallFramesRoundTrip(t *testing.T) {
+	a := ack{promise: 400 * time.Millisecond}
+	a.Term, a.LastLog, a.Success, a.NoRetryBackoff = 7, 1<<40, true, true
+	if got, err := decodeAck(appendAck(nil, &a)); err != nil || !reflect.DeepEqual(got, a) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	v := ballot{term: 8, lastIndex: 1 << 50, lastTerm: 7, transfer: true, consent: 6}
+	if h, got, err := decodeBallot("a", appendBallot(nil, 3, v)); err != nil || got != v || !reflect.DeepEqual(h, header("a")) {
+		t.Errorf("got %+v %+v, %v", h, got, err)
+	}
+	if term, yes, err := decodeVerdict(appendVerdict(nil, 12, true)); term != 12 || !yes || err != nil {
+		t.Errorf("got %d, %v, %v", term, yes, err)
+	}
+	if req, term, err := decodeTimeoutNow("a", appendTimeoutNow(nil, 3, 12)); term != 12 || err != nil || !reflect.DeepEqual(req.RPCHeader, header("a")) {
+		t.Errorf("got %+v, %d, %v", req, term, err)
+	}
+	s := &raft.InstallSnapshotRequest{
+		RPCHeader: header("a"), Leader: []byte("a"), SnapshotVersion: 1, Term: 5, LastLogIndex: 99, LastLogTerm: 4,
+		Configuration: sampleConfiguration(), ConfigurationIndex: 3, Size: 1 << 33,
+	}
+	if got, err := decodeSnapshot("a", appendSnapshot(nil, s), s.Size); err != nil || !reflect.DeepEqual(got, s) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+func TestBadFramesAreNamed(t *testing.T) {
+	change := func(f func(*raft.AppendEntriesRequest)) []byte {
+		a := sampleAppend()
+		f(a)
+		return mustAppend(t, a)
+	}
+	whole := mustAppend(t, sampleAppend())
+	for name, c := range map[string]struct {
+		frame []byte
+		text  string
+	}{
+		"empty":                          {nil, "cut short"},
+		"another version":                {append([]byte{9}, whole[1:]...), "version 9 of the Raft frames"},
+		"one byte short":                 {whole[:len(whole)-1], "cut short"},
+		"one byte too many":              {append(bytes.Clone(whole), 0), "1 bytes too many"},
+		"more entries than bytes":        {appendUvarints([]byte{codecVersion, 3}, 1, 0, 0, 0, 1000), "1000 entries in 0 bytes"},
+		"an entry of a later term":       {change(func(a *raft.AppendEntriesRequest) { a.Entries[1].Term = 10 }), "entry 302 is of term 10"},
+		"a type that does not exist":     {change(func(a *raft.AppendEntriesRequest) { a.Entries[1].Type = 77 }), "entry 302 is of type 77"},
+		"a configuration raft panics on": {change(func(a *raft.AppendEntriesRequest) { a.Entries[2].Data = []byte{0xc1} }), "configuration"},
+		"a previous entry of the future": {change(func(a *raft.AppendEntriesRequest) { a.PrevLogTerm = 10 }), "cannot follow"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if a, err := decodeAppend("a", c.frame); err == nil || !strings.Contains(err.Error(), c.text) {
+				t.Errorf("got %+v, %v, want an error with %q", a, err, c.text)
+			}
+		})
+	}
+}
+
+func TestGapIsNotSent(t *testing.T) {
+	a := sampleAppend()
+	a.Entries[1].Index++
+	if _, err := appendAppend(nil, a); err == nil {
+		t.Error("entries with a gap were encoded")
+	}
+}
+
+func TestLongPromiseIsRefused(t *testing.T) {
+	a := yes(5, maxLease+time.Second)
+	if _, err := decodeAck(appendAck(nil, &a)); err == nil {
+		t.Errorf("a promise of %v was taken", a.promise)
+	}
+}
+
+func FuzzFrames(f *testing.F) {
+	f.Add(mustAppend(f, sampleAppend()))
+	a := yes(5, DefaultLease)
+	f.Add(appendAck(nil, &a))
+	f.Add(appendBallot(nil, 3, ballot{term: 8, transfer: true}))
+	f.Add(appendVerdict(nil, 12, true))
+	f.Add(appendTimeoutNow(nil, 3, 12))
+	f.Add(appendSnapshot(nil, &raft.InstallSnapshotRequest{SnapshotVersion: 1, Term: 5, Configuration: sampleConfiguration()}))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if a, err := decodeAppend("a", b); err == nil {
+			again, err := decodeAppend("a", mustAppend(t, a))
+			if err != nil || !reflect.DeepEqual(a, again) {
+				t.Errorf("%+v became %+v, %v", a, again, err)
+			}
+		}
+		decodeAck(b)
+		decodeBallot("a", b)
+		decodeVerdict(b)
+		decodeTimeoutNow("a", b)
+		decodeSnapshot("a", b, 1)
+	})
+}
+
+func BenchmarkAppendEntriesCodec(b *testing.B) {
+	a := sampleAppend()
+	a.Entries[1].Data = make([]byte, 16<<10)
+	var frame []byte
+	for b.Loop() {
+		frame, _ = appendAppend(frame[:0], a)
+		if _, err := decodeAppend("a", frame); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
