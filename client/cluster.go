@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -21,6 +22,8 @@ type Cluster struct {
 	opts  Options
 	conns map[string]*Conn
 	owner [slot.Count]string
+	// suspect is the node that last failed to answer: it is asked for the map last.
+	suspect string
 }
 
 // NewCluster makes a client that learns the map from any of seeds (host:port). It connects at first use.
@@ -50,7 +53,7 @@ func (c *Cluster) Do(ctx context.Context, key string, args ...string) (Value, er
 		var reply *ReplyError
 		if !errors.As(err, &reply) {
 			if err != nil {
-				c.owner[s] = "" // the node is in trouble: ask for the map next time
+				c.owner[s], c.suspect = "", addr // ask others for the map next time
 			}
 			return v, err
 		}
@@ -121,7 +124,7 @@ func redirect(e *ReplyError, from string) (addr string, ok bool) {
 // Refresh loads the map from the first known node that answers.
 func (c *Cluster) Refresh(ctx context.Context) error {
 	var errs []error
-	for _, addr := range append(c.known(), c.seeds...) {
+	for _, addr := range c.known() {
 		v, err := c.send(ctx, addr, false, []string{"CLUSTER", "SLOTS"})
 		if err == nil {
 			err = c.learn(v, addr)
@@ -134,10 +137,22 @@ func (c *Cluster) Refresh(ctx context.Context) error {
 	return fmt.Errorf("load the slot map: %w", errors.Join(errs...))
 }
 
+// known lists connected nodes first, then the seeds, and the suspect at the end.
 func (c *Cluster) known() []string {
 	var out []string
+	add := func(addr string) {
+		if addr != c.suspect && !slices.Contains(out, addr) {
+			out = append(out, addr)
+		}
+	}
 	for addr := range c.conns {
-		out = append(out, addr)
+		add(addr)
+	}
+	for _, addr := range c.seeds {
+		add(addr)
+	}
+	if c.suspect != "" {
+		out = append(out, c.suspect)
 	}
 	return out
 }

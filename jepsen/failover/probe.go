@@ -2,46 +2,63 @@ package failover
 
 import (
 	"context"
+	"math/rand/v2"
+	"strconv"
 	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 )
 
-// probe counts one key up through go-redis with its default settings, as an application would, and notes when commands succeed.
+const (
+	// probeKeys and probeWorkers make the probe an application with traffic on every node: go-redis learns of a dead leader
+	// from what the other nodes tell it.
+	probeKeys    = 50
+	probeWorkers = 16
+)
+
+// probe is an application on go-redis with its default settings: workers count random keys up and note what succeeds.
 type probe struct {
 	rdb    *redis.ClusterClient
-	key    string
+	keys   []string
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 
 	mu   sync.Mutex
-	acks []span
+	acks []ack
 	errs int
 }
 
-// span is one successful command.
-type span struct{ sent, acked time.Time }
+// ack is one successful command.
+type ack struct {
+	key         string
+	sent, acked time.Time
+}
 
-func startProbe(ctx context.Context, addrs []string, key string) *probe {
+func startProbe(ctx context.Context, addrs []string, prefix string) *probe {
 	ctx, cancel := context.WithCancel(ctx)
-	p := &probe{rdb: redis.NewClusterClient(&redis.ClusterOptions{Addrs: addrs}), key: key, cancel: cancel}
-	p.done.Go(func() { p.run(ctx) })
+	p := &probe{rdb: redis.NewClusterClient(&redis.ClusterOptions{Addrs: addrs}), cancel: cancel}
+	for i := range probeKeys {
+		p.keys = append(p.keys, prefix+":probe:"+strconv.Itoa(i))
+	}
+	for range probeWorkers {
+		p.done.Go(func() { p.run(ctx) })
+	}
 	return p
 }
 
 func (p *probe) run(ctx context.Context) {
 	for ctx.Err() == nil {
-		sent := time.Now()
-		err := p.rdb.Incr(ctx, p.key).Err()
+		key, sent := p.keys[rand.IntN(len(p.keys))], time.Now()
+		err := p.rdb.Incr(ctx, key).Err()
 		p.mu.Lock()
 		if err == nil {
-			p.acks = append(p.acks, span{sent, time.Now()})
+			p.acks = append(p.acks, ack{key, sent, time.Now()})
 		} else if ctx.Err() == nil {
 			p.errs++
 		}
 		p.mu.Unlock()
-		time.Sleep(time.Millisecond)
+		wait(ctx, 2*time.Millisecond)
 	}
 }
 
@@ -51,21 +68,15 @@ func (p *probe) stop() {
 	p.rdb.Close()
 }
 
-// longestGap is the longest time between two successes that overlaps [from, to], and the number of failed commands.
-func (p *probe) longestGap(from, to time.Time) (longest time.Duration, errs int) {
+// recovery is the time from at to the first success, on one of keys, of a command sent after at; ok is false if there was
+// none. errs counts failed commands.
+func (p *probe) recovery(at time.Time, keys map[string]bool) (first time.Duration, ok bool, errs int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	last := from
 	for _, a := range p.acks {
-		if a.acked.After(from) && last.Before(to) {
-			longest = max(longest, a.acked.Sub(last))
-		}
-		if a.acked.After(last) {
-			last = a.acked
+		if keys[a.key] && a.sent.After(at) && (!ok || a.acked.Sub(at) < first) {
+			first, ok = a.acked.Sub(at), true
 		}
 	}
-	if last.Before(to) {
-		longest = max(longest, to.Sub(last))
-	}
-	return longest, p.errs
+	return first, ok, p.errs
 }

@@ -36,7 +36,8 @@ type Row struct {
 	// Recovery is the time from the fault to the next acknowledgement of a write to the victim's keys that was sent after the
 	// fault, through a plain client that follows MOVED.
 	Recovery time.Duration `json:"recovery_ns"`
-	// GoRedis is the longest time without a success of go-redis with default settings; its failed commands are GoRedisErrors.
+	// GoRedis is the same through an application on go-redis with default settings, 0 if that did not recover while it was
+	// watched; GoRedisErrors counts its failed commands.
 	GoRedis       time.Duration `json:"go_redis_ns"`
 	GoRedisErrors int           `json:"go_redis_errors"`
 	Acked         int64         `json:"acked"`
@@ -51,6 +52,8 @@ const (
 	keys    = 50
 	writers = 8
 	readers = 4
+	// timeout of a plain client's command, short so that a frozen node is noticed by the time that others have elected.
+	timeout = 500 * time.Millisecond
 	// patience bounds every wait for the cluster to be whole.
 	patience = 60 * time.Second
 	// recoveryBound ends a measurement of a cluster that does not come back.
@@ -115,13 +118,13 @@ func one(ctx context.Context, c *process.Cluster, o Options, f Fault, prefix str
 	run, cancel := context.WithCancel(ctx)
 	defer cancel()
 	w := counter.Start(run, counter.Options{
-		Seeds: c.Addrs(), Keys: keys, Prefix: prefix, Writers: writers, Readers: readers, Timeout: 3 * time.Second,
+		Seeds: c.Addrs(), Keys: keys, Prefix: prefix, Writers: writers, Readers: readers, Timeout: timeout,
 	})
 	leader, err := c.LeaderOf(ctx, prefix+":0")
 	if err != nil {
 		return row, err
 	}
-	p := startProbe(run, c.Addrs(), "{"+prefix+":0}probe")
+	p := startProbe(run, c.Addrs(), prefix)
 	defer p.stop()
 	victim := leader
 	if f.Victim != nil {
@@ -130,17 +133,17 @@ func one(ctx context.Context, c *process.Cluster, o Options, f Fault, prefix str
 		}
 	}
 	wait(ctx, o.Before)
-	held, err := keysOf(ctx, c, w.Keys(), victim)
+	held, err := keysOf(ctx, c, append(w.Keys(), p.keys...), victim)
 	if err != nil {
 		return row, err
 	}
 	o.Report("%s (%s)", f.Name, victim.Addr())
+	injected := time.Now()
 	if row.Recovery, err = hurt(ctx, c, f, victim, w, held); err != nil {
 		return row, err
 	}
-	injected := time.Now().Add(-row.Recovery)
 	wait(ctx, o.After)
-	row.GoRedis, row.GoRedisErrors = p.longestGap(injected, time.Now())
+	row.GoRedis, _, row.GoRedisErrors = p.recovery(injected, held)
 	if err := f.Heal(c, victim); err != nil {
 		return row, err
 	}
