@@ -27,13 +27,23 @@ func (d *digester) slot(s *shard, keys table.Digest) {
 	d.buf = append(d.buf, keys[:]...)
 }
 
+var emptyDigest = table.New(0).Digest()
+
+// digestOf is the digest of what a slot held, nil for nothing.
+func digestOf(v *table.View) table.Digest {
+	if v == nil {
+		return emptyDigest
+	}
+	return v.Digest()
+}
+
 func (d *digester) total() Digest { return xxh3.Hash128(d.buf).Bytes() }
 
 // Digest computes the digest of the state that was marked. It may be called once, and not together with WriteTo, whose
 // trailer holds it.
 func (s *Snapshot) Digest() Digest {
 	sum := newDigester(s.header)
-	s.each(func(sh *shard, v *table.View) { sum.slot(sh, v.Digest()) })
+	s.each(func(sh *shard, v *table.View) { sum.slot(sh, digestOf(v)) })
 	return sum.total()
 }
 

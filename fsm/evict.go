@@ -99,13 +99,13 @@ func (h *hunt) prepare(st *state) {
 
 // one tries to find one more victim.
 func (h *hunt) one() bool {
-	s := h.randomShard()
-	if s == nil {
-		// What the weights know is gone: count again at the next call.
-		h.age = weightsAge
-		return false
+	n := h.limits.Samples
+	if h.limits.Policy == entry.AllKeysRandom || h.limits.Policy == entry.VolatileRandom {
+		n = 1
 	}
-	h.sample(s)
+	for range n {
+		h.sample()
+	}
 	best, ok := h.pool.take()
 	return ok && h.choose(best)
 }
@@ -123,19 +123,21 @@ func (h *hunt) randomShard() *shard {
 	return h.shards[i]
 }
 
-// sample offers a few keys of a slot to the pool.
-func (h *hunt) sample(s *shard) {
-	offer := func(r table.Record) { h.pool.offer(h.score(r), s.slot, r.Key) }
-	n := int(h.limits.Samples)
-	if h.limits.Policy == entry.AllKeysRandom || h.limits.Policy == entry.VolatileRandom {
-		n = 1
+// sample offers one key to the pool. Each is of another slot: a small slot's samples would all be the same key.
+func (h *hunt) sample() {
+	s := h.randomShard()
+	if s == nil {
+		// What the weights know is gone: count again at the next call.
+		h.age = weightsAge
+		return
 	}
+	offer := func(r table.Record) { h.pool.offer(h.score(r), s.slot, r.Key) }
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if onlyVolatile(h.limits.Policy) {
-		s.keys.SampleVolatile(h.rng.next(), n, offer)
+		s.keys.SampleVolatile(h.rng.next(), 1, offer)
 	} else {
-		s.keys.Sample(h.rng.next(), n, offer)
+		s.keys.Sample(h.rng.next(), 1, offer)
 	}
 }
 

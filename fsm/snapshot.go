@@ -88,15 +88,19 @@ func (st *state) beforeWrite(s *shard) {
 	}
 }
 
-// keep marks a slot's table unless the snapshot has it. The slot's write lock is held.
+// keep marks a slot's table unless the snapshot has it. The slot's write lock is held. An empty slot, of which a small
+// group has thousands, gets no view.
 func (s *Snapshot) keep(sh *shard) {
-	if !s.taken[sh.slot] {
-		s.taken[sh.slot] = true
+	if s.taken[sh.slot] {
+		return
+	}
+	s.taken[sh.slot] = true
+	if sh.keys.Len() > 0 {
 		s.views[sh.slot] = sh.keys.Mark()
 	}
 }
 
-// each visits what the slots held, in order of slot. Each view is released after its visit, so that the machine goes back
+// each visits what the slots held, nil for nothing, in order of slot. Each view is released after its visit, so that the machine goes back
 // to writing in place slot by slot; therefore it runs once.
 func (s *Snapshot) each(visit func(sh *shard, v *table.View)) {
 	if s.used {
@@ -107,14 +111,15 @@ func (s *Snapshot) each(visit func(sh *shard, v *table.View)) {
 		if sh == nil {
 			continue
 		}
-		if v := s.view(sh); v != nil {
-			visit(sh, v)
+		v := s.view(sh)
+		visit(sh, v)
+		if v != nil {
 			v.Release()
 		}
 	}
 }
 
-// view takes over the view of a slot.
+// view takes over the view of a slot, nil if it was empty.
 func (s *Snapshot) view(sh *shard) *table.View {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -152,16 +157,14 @@ func (s *Snapshot) WriteTo(w io.Writer) (int64, error) {
 		if frames.err != nil {
 			return
 		}
-		digest := v.Digest()
+		digest := digestOf(v)
 		sum.slot(sh, digest)
-		frames.frame(kindSlot, slotFrame(sh, v.Len()))
-		for r := range v.All() {
-			writeRecord(data, r)
-			if frames.err != nil {
-				return
-			}
+		if v == nil {
+			frames.frame(kindSlot, slotFrame(sh, 0))
+		} else {
+			frames.frame(kindSlot, slotFrame(sh, v.Len()))
+			writeRecords(data, v)
 		}
-		data.flush()
 		frames.frame(kindSlotEnd, digest[:])
 	})
 	total := sum.total()
@@ -198,6 +201,16 @@ func slotFrame(sh *shard, keys int) []byte {
 
 // recordHead is the fixed part of a record: kind, version, deadline, access, length of key, length of value.
 const recordHead = 1 + 8 + 8 + 4 + 4 + 4
+
+func writeRecords(w *dataWriter, v *table.View) {
+	for r := range v.All() {
+		writeRecord(w, r)
+		if w.frames.err != nil {
+			return
+		}
+	}
+	w.flush()
+}
 
 func writeRecord(w *dataWriter, r table.Record) {
 	var head [recordHead]byte
