@@ -144,7 +144,7 @@ func (s *story) killed(err error) {
 func TestPowerCutAtEveryOperation(t *testing.T) {
 	for _, d := range []Durability{Always, Interval} {
 		t.Run(d.String(), func(t *testing.T) {
-			for n := range 250 {
+			for n := range 160 {
 				lives(t, 1, d, func(int) int { return n })
 			}
 		})
@@ -154,7 +154,7 @@ func TestPowerCutAtEveryOperation(t *testing.T) {
 func TestPowerCutsAtRandom(t *testing.T) {
 	for _, d := range []Durability{Always, Interval} {
 		t.Run(d.String(), func(t *testing.T) {
-			for seed := range uint64(300) {
+			for seed := range uint64(120) {
 				rng := rand.New(rand.NewPCG(seed, 77))
 				lives(t, seed, d, func(int) int { return rng.IntN(600) })
 			}

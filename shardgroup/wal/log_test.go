@@ -9,6 +9,7 @@ import (
 
 	"github.com/hashicorp/raft"
 	"go.uber.org/goleak"
+	"pgregory.net/rapid"
 
 	"github.com/quorate/quorate/fsm/slot"
 	"github.com/quorate/quorate/shardgroup/wal/crashdisk"
@@ -56,7 +57,7 @@ func same(a, b *raft.Log) error {
 	return nil
 }
 
-func must(t testing.TB, err error) {
+func must(t rapid.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

@@ -45,8 +45,12 @@ func (w *window[T]) dropFrom(index uint64) {
 }
 
 func (w *window[T]) shrink() {
-	if size := len(w.ring); size > 64 && w.len() < size/8 {
-		w.resize(size / 4)
+	size := len(w.ring)
+	for size > 64 && w.len() < size/8 {
+		size /= 4
+	}
+	if size < len(w.ring) {
+		w.resize(size)
 	}
 }
 
