@@ -44,7 +44,7 @@ func (n *Node) CallAddr(ctx context.Context, addr string, kind Kind, group slot.
 	c := n.newConn(raw, who.id)
 	l := n.link(who.id)
 	l.mu.Lock()
-	if l.conn == nil {
+	if l.conn == nil || !l.conn.alive() {
 		l.adopt(c)
 	} else {
 		n.drop(raw)

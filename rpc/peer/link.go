@@ -55,7 +55,7 @@ func (n *Node) link(id topology.NodeID) *link {
 // waits for the next attempt: that is at most a second, and a vote that failed at once would be lost for its term.
 func (l *link) connection(ctx context.Context) (*conn, error) {
 	l.mu.Lock()
-	if c := l.conn; c != nil {
+	if c := l.conn; c != nil && c.alive() {
 		l.mu.Unlock()
 		return c, nil
 	}
