@@ -1,15 +1,13 @@
 package placement
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-
-	"github.com/quorate/quorate/placement/topology"
 
 	"github.com/quorate/quorate/fsm/slot"
+	"github.com/quorate/quorate/placement/sealed"
+	"github.com/quorate/quorate/placement/topology"
 )
 
 // Change is what a command does to the State: one of the types below and nothing else.
@@ -90,7 +88,7 @@ func Decode(data []byte) (Command, error) {
 		return Command{}, fmt.Errorf("command: %d bytes: at most %d", len(data), MaxCommand)
 	}
 	var e envelope
-	if err := strict(data, &e); err != nil {
+	if err := sealed.Decode(data, &e); err != nil {
 		return Command{}, fmt.Errorf("command: decode: %w", err)
 	}
 	if e.Version != version {
@@ -123,21 +121,8 @@ func decodeBody(kind string, body []byte) (Change, error) {
 
 func decodeAs[T Change](body []byte) (Change, error) {
 	var c T
-	err := strict(body, &c)
+	err := sealed.Decode(body, &c)
 	return c, err
-}
-
-// strict decodes one JSON value and refuses what it would have to ignore.
-func strict(data []byte, into any) error {
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(into); err != nil {
-		return err
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("bytes after the end")
-	}
-	return nil
 }
 
 func (Init) kind() string         { return "init" }

@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 
 	"github.com/quorate/quorate/fsm/slot"
+	"github.com/quorate/quorate/placement/sealed"
 	"github.com/quorate/quorate/placement/topology"
 )
 
@@ -99,7 +100,7 @@ func Decode(data []byte) ([]Claim, error) {
 		return nil, fmt.Errorf("leaders: %d bytes of claims: at most %d", len(data), MaxEncoded)
 	}
 	var claims []Claim
-	if err := json.Unmarshal(data, &claims); err != nil {
+	if err := sealed.Decode(data, &claims); err != nil {
 		return nil, fmt.Errorf("leaders: decode claims: %w", err)
 	}
 	for _, c := range claims {

@@ -1,13 +1,13 @@
 package service
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/quorate/quorate/placement/sealed"
 )
 
 // The files in Config.Dir. Each is one JSON value with a checksum and is replaced as a whole.
@@ -16,25 +16,13 @@ const (
 	mapFile    = "map.json"    // the newest topology.Map this node has seen
 )
 
-// sealed is a file's content: the checksum covers Body's bytes as they stand.
-type sealed struct {
-	Version int             `json:"v"`
-	CRC     uint32          `json:"crc32c"`
-	Body    json.RawMessage `json:"body"`
-}
-
+// fileVersion of both.
 const fileVersion = 1
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // save replaces the file name in dir by v. After it returns nil the new content survives a power cut; on an error the
 // old one does.
 func save(dir, name string, v any) error {
-	body, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("placement: save %s: %w", name, err)
-	}
-	data, err := json.Marshal(sealed{Version: fileVersion, CRC: crc32.Checksum(body, castagnoli), Body: body})
+	data, err := sealed.Seal(fileVersion, v)
 	if err != nil {
 		return fmt.Errorf("placement: save %s: %w", name, err)
 	}
@@ -76,24 +64,10 @@ func load(dir, name string, v any) (found bool, err error) {
 		return false, nil
 	}
 	if err == nil {
-		err = unseal(data, v)
+		err = sealed.Open(fileVersion, data, v)
 	}
 	if err != nil {
 		return false, fmt.Errorf("placement: load %s: %w", filepath.Join(dir, name), err)
 	}
 	return true, nil
-}
-
-func unseal(data []byte, v any) error {
-	var s sealed
-	if err := json.Unmarshal(data, &s); err != nil {
-		return fmt.Errorf("damaged: %w", err)
-	}
-	if s.Version != fileVersion {
-		return fmt.Errorf("version %d: this build reads version %d; upgrade it", s.Version, fileVersion)
-	}
-	if sum := crc32.Checksum(s.Body, castagnoli); sum != s.CRC {
-		return fmt.Errorf("damaged: checksum %08x, want %08x", sum, s.CRC)
-	}
-	return json.Unmarshal(s.Body, v)
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/quorate/quorate/placement/bootstrap"
+	"github.com/quorate/quorate/placement/sealed"
 	"github.com/quorate/quorate/placement/topology"
 )
 
@@ -56,10 +57,10 @@ func TestDamagedFilesAreRefused(t *testing.T) {
 		bad := bytes.Clone(good)
 		bad[i] ^= 1 << (i % 8)
 		var m topology.Map
-		if err := unseal(good[:i], &m); err == nil {
+		if err := sealed.Open(fileVersion, good[:i], &m); err == nil {
 			t.Fatalf("cut at byte %d: accepted", i)
 		}
-		if err := unseal(bad, &m); err == nil && !m.SameContent(sampleMap(1, "n")) {
+		if err := sealed.Open(fileVersion, bad, &m); err == nil && !m.SameContent(sampleMap(1, "n")) {
 			t.Fatalf("bit flip in byte %d: accepted as something else: %s", i, bad)
 		}
 	}

@@ -1,16 +1,14 @@
 package service
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 
 	"github.com/quorate/quorate/fsm/slot"
 	"github.com/quorate/quorate/placement"
 	"github.com/quorate/quorate/placement/bootstrap"
+	"github.com/quorate/quorate/placement/sealed"
 	"github.com/quorate/quorate/placement/topology"
 )
 
@@ -85,18 +83,13 @@ type handover struct {
 	To      topology.NodeID `json:"to"`
 }
 
-// decode reads one JSON value of at most limit bytes and refuses what it would have to ignore.
+// decode reads one message of at most limit bytes.
 func decode(data []byte, limit int, into any) error {
 	if len(data) > limit {
 		return fmt.Errorf("placement: message of %d bytes: at most %d", len(data), limit)
 	}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(into); err != nil {
+	if err := sealed.Decode(data, into); err != nil {
 		return fmt.Errorf("placement: decode message: %w", err)
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("placement: decode message: bytes after the end")
 	}
 	return nil
 }
