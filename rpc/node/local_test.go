@@ -1,0 +1,155 @@
+package node_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/quorate/quorate/client"
+	"github.com/quorate/quorate/rpc/node"
+	"github.com/quorate/quorate/rpc/node/config"
+)
+
+// startLocal runs a cluster of three nodes in this process until the test ends and waits until it serves.
+func startLocal(t *testing.T, change func(*config.Config)) (l *node.Local, port int) {
+	t.Helper()
+	port = freePorts(t, 3)
+	l = openLocal(t, t.TempDir(), port, change)
+	t.Cleanup(func() { stop(t, l) })
+	return l, port
+}
+
+func openLocal(t *testing.T, dir string, port int, change func(*config.Config)) *node.Local {
+	t.Helper()
+	var c config.Config
+	config.Flags(pflag.NewFlagSet("test", pflag.ContinueOnError), &c)
+	c.HTTPListen = config.Off
+	if change != nil {
+		change(&c)
+	}
+	l, err := node.StartLocal(node.LocalOptions{
+		Options: node.Options{
+			Config: c, Version: "test", Logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError})),
+			Fatal: func(err error) { panic(err) },
+		},
+		Dir: dir, Nodes: 3, Port: port,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := l.Ready(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func stop(t *testing.T, l *node.Local) {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	if err := l.Stop(ctx); err != nil {
+		t.Errorf("stop: %v", err)
+	}
+}
+
+// freePorts finds a port such that it and the n-1 next ones are free, and those 10000 above, below the range that the kernel
+// gives to outgoing connections.
+func freePorts(t *testing.T, n int) int {
+	t.Helper()
+	for range 100 {
+		port := 10_000 + rand.IntN(1200)*10
+		if free(port, n) && free(port+10_000, n) {
+			return port
+		}
+	}
+	t.Fatal("found no free ports")
+	return 0
+}
+
+func free(port, n int) bool {
+	for i := range n {
+		ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port+i))
+		if err != nil {
+			return false
+		}
+		ln.Close()
+	}
+	return true
+}
+
+func addrs(l *node.Local) (out []string) {
+	for _, n := range l.Nodes() {
+		out = append(out, n.Identity().Client)
+	}
+	return out
+}
+
+func TestRestartContinues(t *testing.T) {
+	dir, port := t.TempDir(), freePorts(t, 3)
+	l := openLocal(t, dir, port, nil)
+	c := client.NewCluster(addrs(l), client.Options{})
+	for i := range 200 {
+		key := fmt.Sprint("key:", i)
+		if _, err := c.Do(t.Context(), key, "SET", key, key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.Close()
+	ids := l.Nodes()[0].Identity().ID
+	stop(t, l)
+	l = openLocal(t, dir, port, nil)
+	defer stop(t, l)
+	if again := l.Nodes()[0].Identity().ID; again != ids {
+		t.Errorf("node 1 was %s and is %s after a restart", ids, again)
+	}
+	c = client.NewCluster(addrs(l), client.Options{})
+	defer c.Close()
+	for i := range 200 {
+		key := fmt.Sprint("key:", i)
+		if v, err := c.Do(t.Context(), key, "GET", key); err != nil || v.Str != key {
+			t.Fatalf("%s is %q, %v after a restart", key, v.Str, err)
+		}
+	}
+}
+
+func TestReplicasAgreeAndLeadersMove(t *testing.T) {
+	l, _ := startLocal(t, nil)
+	c := client.NewCluster(addrs(l), client.Options{})
+	defer c.Close()
+	a, err := client.NewAdmin(t.Context(), addrs(l), client.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	for i, n := range l.Nodes() {
+		for k := range 30 {
+			key := fmt.Sprint("key:", k)
+			if v, err := c.Do(t.Context(), key, "INCR", key); err != nil || v.Int != int64(i+1) {
+				t.Fatalf("%s: INCR gave %d, %v, want %d", key, v.Int, err, i+1)
+			}
+		}
+		s, err := a.Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, g := range s.Groups {
+			d, err := a.Digests(t.Context(), g.ID)
+			if err != nil || len(d) != 3 {
+				t.Fatalf("group %d: %d digests, %v", g.ID, len(d), err)
+			}
+			if err := client.SameDigests(d); err != nil {
+				t.Error(err)
+			}
+			if err := a.Transfer(t.Context(), g.ID, n.Identity().Name); err != nil {
+				t.Fatalf("group %d to %s: %v", g.ID, n.Identity().Name, err)
+			}
+		}
+	}
+}
