@@ -20,7 +20,54 @@ func TestThreeNodesFoundACluster(t *testing.T) {
 		if len(m.Groups) != 3 || len(m.Groups[0].Members) != 3 || len(m.Voters()) != 3 {
 			t.Fatalf("%d groups of %d replicas, %d voters; want 3 of each", len(m.Groups), len(m.Groups[0].Members), len(m.Voters()))
 		}
-		<-w.servers["c"].svc.Ready()
+		c := w.servers["c"]
+		<-c.svc.Ready()
+		c.book.mu.Lock()
+		defer c.book.mu.Unlock()
+		if c.book.cluster != m.Cluster {
+			t.Fatalf("the connections are of cluster %q, want %s", c.book.cluster, m.Cluster)
+		}
+	})
+}
+
+func TestClustersOfOtherSizes(t *testing.T) {
+	for name, c := range map[string]struct{ nodes, voters, replicas int }{"two": {2, 1, 2}, "five": {5, 5, 3}} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, w *world) {
+				names := strings.Split("abcde", "")[:c.nodes]
+				w.shape = Shape{Voters: 5, Groups: 4}
+				for _, n := range names {
+					w.start(n, c.nodes, "a:1", "b:1")
+				}
+				m := w.agreed(names...)
+				if len(m.Groups) != 4 || len(m.Voters()) != c.voters || len(m.Groups[3].Members) != c.replicas {
+					t.Fatalf("%d groups of %d replicas, %d voters", len(m.Groups), len(m.Groups[3].Members), len(m.Voters()))
+				}
+			})
+		})
+	}
+}
+
+// With its leader gone, placement goes on; a node without a replica notices and finds the new leader.
+func TestPlacementSurvivesItsLeader(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		for _, n := range []string{"a", "b", "c"} {
+			w.start(n, 3, "a:1", "b:1", "c:1")
+		}
+		d := w.start("d", 0, "a:1", "b:1", "c:1")
+		m := w.agreed("a", "b", "c", "d")
+		lead := string(w.servers["a"].svc.Leader()[0])
+		w.stop(lead)
+		settings := m.Settings
+		settings.MaxMemorySamples = 9
+		w.eventually("a proposal of a node without a replica is applied", 30*time.Second, func() bool {
+			_, err := d.svc.Propose(t.Context(), placement.SetSettings{Settings: settings})
+			return err == nil
+		})
+		w.start(lead, 3, "a:1", "b:1", "c:1")
+		if m := w.agreed("a", "b", "c", "d"); m.Settings != settings {
+			t.Fatalf("settings %+v", m.Settings)
+		}
 	})
 }
 

@@ -102,7 +102,8 @@ type Config struct {
 	// NotSent reports whether an error of Peers means that the request was certainly not served (peer.ErrNotSent).
 	NotSent func(error) bool
 	Open    OpenReplica
-	// Status answers the driver about this node's replicas (Node and Epoch are filled in by the service).
+	// Status answers the driver about this node's replicas. Like every function here it may be called before Open
+	// returns.
 	Status func() []GroupStatus
 	// Transfer hands a group that this node leads over to node to and returns when that is done or failed.
 	Transfer func(ctx context.Context, group slot.GroupID, to topology.NodeID) error

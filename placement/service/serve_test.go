@@ -66,7 +66,7 @@ func TestRequestsOfAnotherClusterAreRefused(t *testing.T) {
 		if _, err := svc.Handlers()[KindHello](t.Context(), stranger, 0, encode(t, greeting{Hello: h})); err != nil {
 			t.Errorf("hello: %v", err)
 		}
-		if addr := w.servers["a"].book.addrs[stranger]; addr != "" {
+		if addr := w.servers["a"].book.at(stranger); addr != "" {
 			t.Errorf("the stranger's address %s was learned", addr)
 		}
 		if _, err := svc.Handlers()[KindHello](t.Context(), w.servers["b"].self.ID, 0, encode(t, greeting{Hello: h})); err == nil {
@@ -136,13 +136,9 @@ func TestAVoterThatLostItsFilesIsRefused(t *testing.T) {
 		w.stop("c")
 		c := w.servers["c"]
 		c.dir += "-emptied"
-		var fatal error
-		c.onFatal = func(err error) { fatal = err }
+		c.doomed = true
 		w.start("c", 3, "a:1", "b:1", "c:1")
-		w.eventually("c refuses to go on", time.Minute, func() bool { return fatal != nil })
-		if !strings.Contains(fatal.Error(), "empty data folder") {
-			t.Fatalf("fatal: %v", fatal)
-		}
+		c.dies("empty data folder")
 	})
 }
 
@@ -156,13 +152,9 @@ func TestAMapThatTheLogContradictsIsFatal(t *testing.T) {
 		if err := save(a.dir, mapFile, m); err != nil {
 			t.Fatal(err)
 		}
-		var fatal error
-		a.onFatal = func(err error) { fatal = err }
+		a.doomed = true
 		w.start("a", 1)
-		w.eventually("the contradiction is noticed", time.Minute, func() bool { return fatal != nil })
-		if !strings.Contains(fatal.Error(), "two different maps") {
-			t.Fatalf("fatal: %v", fatal)
-		}
+		a.dies("two different maps")
 	})
 }
 

@@ -29,6 +29,7 @@ type world struct {
 	t       *testing.T
 	net     *memnet.Network
 	servers map[string]*server
+	shape   Shape // of whatever is founded from now on
 
 	mu sync.Mutex
 	// listening says which node is to be found at an address now.
@@ -48,20 +49,40 @@ type server struct {
 	store  *raft.InmemStore
 	snaps  *raft.InmemSnapshotStore
 
-	// onFatal takes fatal errors that a test expects.
-	onFatal func(error)
+	// doomed says that the test expects a fatal error; died is the first one.
+	doomed bool
+	died   error
 
 	link *memnet.Node
 	book *book
-	svc  *Service
+	svc  *Service // under w.mu for everybody but the test's own goroutine
 }
 
 func (s *server) fatal(err error) {
-	if s.onFatal == nil {
+	s.w.mu.Lock()
+	defer s.w.mu.Unlock()
+	if !s.doomed {
 		s.w.t.Errorf("node %s: fatal: %v", s.name, err)
-		return
 	}
-	s.onFatal(err)
+	if s.died == nil {
+		s.died = err
+	}
+}
+
+// dies waits for the fatal error of a doomed node.
+func (s *server) dies(because string) {
+	s.w.t.Helper()
+	s.w.eventually(s.name+" dies because: "+because, time.Minute, func() bool {
+		s.w.mu.Lock()
+		defer s.w.mu.Unlock()
+		return s.died != nil && strings.Contains(s.died.Error(), because)
+	})
+}
+
+func (s *server) become(svc *Service) {
+	s.w.mu.Lock()
+	defer s.w.mu.Unlock()
+	s.svc = svc
 }
 
 func inBubble(t *testing.T, f func(*testing.T, *world)) {
@@ -101,7 +122,7 @@ func (w *world) start(name string, expect int, join ...string) *server {
 	w.mu.Unlock()
 	mux := raftnet.NewMux(s.link)
 	s.config = Config{
-		Dir: s.dir, Self: s.self, Join: join, Expect: expect, Peers: s.book,
+		Dir: s.dir, Self: s.self, Join: join, Expect: expect, Shape: w.shape, Peers: s.book,
 		NotSent:  func(err error) bool { return errors.Is(err, peer.ErrNotSent) },
 		Open:     func(fsm raft.FSM, first *raft.Configuration) (Replica, error) { return s.openReplica(mux, fsm, first) },
 		Status:   s.status,
@@ -113,7 +134,7 @@ func (w *world) start(name string, expect int, join ...string) *server {
 	if err != nil {
 		w.t.Fatalf("node %s: %v", name, err)
 	}
-	s.svc = svc
+	s.become(svc)
 	for kind, h := range svc.Handlers() {
 		s.link.Handle(kind, h)
 	}
@@ -147,18 +168,20 @@ func (s *server) stop() {
 		s.w.t.Errorf("node %s: close: %v", s.name, err)
 	}
 	s.link.Close()
-	s.svc = nil
+	s.become(nil)
 }
 
 // status plays this node's replicas: it has one of each group that the map puts here.
 func (s *server) status() []GroupStatus {
+	s.w.mu.Lock()
+	defer s.w.mu.Unlock()
+	if s.svc == nil {
+		return nil // Open has not returned yet
+	}
 	var out []GroupStatus
-	m := s.svc.Map()
-	for _, g := range m.GroupsOn(s.self.ID) {
-		s.w.mu.Lock()
+	for _, g := range s.svc.Map().GroupsOn(s.self.ID) {
 		st := s.w.leads[g]
 		st.Group, st.Leading = g, s.w.where[g] == s.self.ID
-		s.w.mu.Unlock()
 		out = append(out, st)
 	}
 	return out
@@ -194,8 +217,9 @@ type book struct {
 	w    *world
 	link *memnet.Node
 
-	mu      sync.Mutex
-	addrs   map[topology.NodeID]string
+	mu    sync.Mutex
+	addrs map[topology.NodeID]string
+	// cluster is what the service said last.
 	cluster string
 }
 
@@ -205,6 +229,12 @@ func (b *book) SetAddr(id topology.NodeID, addr string) {
 	b.addrs[id] = addr
 }
 
+func (b *book) at(id topology.NodeID) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.addrs[id]
+}
+
 func (b *book) SetCluster(id string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -212,9 +242,7 @@ func (b *book) SetCluster(id string) {
 }
 
 func (b *book) Call(ctx context.Context, id topology.NodeID, kind uint8, group slot.GroupID, payload []byte) ([]byte, error) {
-	b.mu.Lock()
-	addr := b.addrs[id]
-	b.mu.Unlock()
+	addr := b.at(id)
 	if there := b.w.at(addr); there != id {
 		return nil, fmt.Errorf("%w: node %s is not at %q", peer.ErrNotSent, id, addr)
 	}
