@@ -44,9 +44,9 @@ func TestBytesPerKey(t *testing.T) {
 		tables, keys, value int
 		most                float64
 	}{
-		{groupTables / 13, 300, 64, 112},
-		{groupTables / 13, 300, 1024, 1120},
-		{groupTables / 13, 30, 64, 150},
+		{groupTables / 60, 300, 64, 112},
+		{groupTables / 60, 300, 1024, 1120},
+		{groupTables / 60, 30, 64, 150},
 		{4, 100_000, 64, 112},
 	} {
 		if got := bytesPerKey(c.tables, c.keys, c.value); got > c.most {

@@ -108,7 +108,7 @@ func (p *page) verify() error {
 		return fmt.Errorf("counters count %d live %d due %d, want %d %d %d", p.count, p.live, len(p.due), count, live, volatile)
 	}
 	slabs, _ := p.tail()
-	if lost := p.used - p.live - p.dead - slabStart; lost < 0 || int(lost) > slabs*(blobSize+maxInline) {
+	if lost := p.used - p.live - p.dead - int32(min(slabs, 1)*slabStart); lost < 0 || int(lost) > slabs*(blobSize+maxInline) {
 		return fmt.Errorf("%d bytes are lost at ends of %d slabs", lost, slabs)
 	}
 	if int(p.used) > slabs*slabSize || p.used > 1<<16*unit || p.live > maxPage+2*maxInline || p.count > maxKeys {
