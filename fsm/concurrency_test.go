@@ -83,7 +83,7 @@ func lookAround(t *testing.T, m *fsm.Machine, stop *atomic.Bool) {
 		m.Victims(1<<41, 5, m.Now(), seed)
 		m.Stats()
 		m.NextDue()
-		if _, ok := m.SlotDigest(slotsOfK.First+uint16(seed%20)); !ok {
+		if _, ok := m.SlotDigest(slotsOfK.First + uint16(seed%20)); !ok {
 			t.Error("slot is not owned")
 		}
 		for _, line := range []string{"RANDOMKEY", "DBSIZE", "KEYS *", "OBJECT FREQ {k}a", "WATCH {k}a", "GET {k}x5"} {
