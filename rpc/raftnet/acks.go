@@ -144,7 +144,8 @@ func (a *acks) quorum(voters []raft.ServerID) (newest peerAck, alone bool) {
 		return peerAck{}, false
 	}
 	need := len(voters)/2 + 1
-	var sent, until []time.Time
+	var sents, untils [8]time.Time // on the stack for groups of ordinary size
+	sent, until := sents[:0], untils[:0]
 	for id, p := range a.peers {
 		if _, votes := slices.BinarySearch(voters, id); votes || a.off.Voters {
 			sent, until = append(sent, p.sent), append(until, p.until)

@@ -56,7 +56,7 @@ func (t *Transport) acknowledge(req *raft.AppendEntriesRequest, response any) ([
 	a := ack{AppendEntriesResponse: *r}
 	if a.Success {
 		if !t.guard.acknowledge(raft.ServerID(req.ID), req.Term, time.Now()) {
-			t.stats.acksDropped.Add(1)
+			t.drop(&t.stats.acksDropped, "acknowledgement", raft.ServerID(req.ID), req.Term)
 			return nil, ErrPromised
 		}
 		a.promise = t.o.Lease
@@ -101,7 +101,7 @@ func (t *Transport) serveVote(ctx context.Context, from topology.NodeID, payload
 	candidate := raft.ServerID(from)
 	// Before Raft sees it, so that a vote that must not leave does not raise Raft's term either.
 	if !t.guard.mayHelp(candidate, v.consent, time.Now()) {
-		t.stats.votesDropped.Add(1)
+		t.drop(&t.stats.votesDropped, "vote", candidate, v.term)
 		return nil, ErrPromised
 	}
 	req := &raft.RequestVoteRequest{
@@ -118,7 +118,7 @@ func (t *Transport) serveVote(ctx context.Context, from topology.NodeID, payload
 	}
 	// And again: an acknowledgement may have left meanwhile.
 	if r.Granted && !t.guard.vote(candidate, v.term, v.consent, time.Now()) {
-		t.stats.votesDropped.Add(1)
+		t.drop(&t.stats.votesDropped, "granted vote", candidate, v.term)
 		return nil, ErrPromised
 	}
 	return appendVerdict(nil, r.Term, r.Granted), nil
@@ -130,7 +130,7 @@ func (t *Transport) servePreVote(ctx context.Context, from topology.NodeID, payl
 		return nil, err
 	}
 	if !t.guard.mayHelp(raft.ServerID(from), 0, time.Now()) {
-		t.stats.votesDropped.Add(1)
+		t.drop(&t.stats.votesDropped, "pre-vote", raft.ServerID(from), v.term)
 		return nil, ErrPromised
 	}
 	req := &raft.RequestPreVoteRequest{RPCHeader: h, Term: v.term, LastLogIndex: v.lastIndex, LastLogTerm: v.lastTerm}
@@ -151,7 +151,7 @@ func (t *Transport) serveTimeoutNow(ctx context.Context, from topology.NodeID, p
 		return nil, err
 	}
 	if !t.guard.takeOver(raft.ServerID(from), term) {
-		t.stats.transfersDropped.Add(1)
+		t.drop(&t.stats.transfersDropped, "take-over", raft.ServerID(from), term)
 		return nil, fmt.Errorf("node %s does not lead term %d here: not taking over", from, term)
 	}
 	_, err = t.deliver(ctx, req)

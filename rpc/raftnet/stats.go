@@ -1,6 +1,10 @@
 package raftnet
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"github.com/hashicorp/raft"
+)
 
 // Stats counts since Open what the guards did.
 type Stats struct {
@@ -28,4 +32,10 @@ func (t *Transport) Stats() Stats {
 		TransfersDropped: t.stats.transfersDropped.Load(),
 		CampaignsHeld:    t.stats.campaignsHeld.Load(),
 	}
+}
+
+// drop counts a message that a guard keeps back, and says so to whoever debugs an election.
+func (t *Transport) drop(count *atomic.Uint64, what string, with raft.ServerID, term uint64) {
+	count.Add(1)
+	t.o.Logger.Debug("raft message held back", "group", t.group, "what", what, "with", with, "term", term)
 }

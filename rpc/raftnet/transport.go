@@ -150,7 +150,7 @@ func isHeartbeat(a *raft.AppendEntriesRequest) bool {
 func (t *Transport) RequestVote(id raft.ServerID, _ raft.ServerAddress, args *raft.RequestVoteRequest, resp *raft.RequestVoteResponse) error {
 	consent, ok := t.guard.campaign(t.self, args.Term, args.LeadershipTransfer, time.Now())
 	if !ok {
-		t.stats.campaignsHeld.Add(1)
+		t.drop(&t.stats.campaignsHeld, "own candidacy", id, args.Term)
 		return ErrPromised
 	}
 	v := ballot{args.Term, args.LastLogIndex, args.LastLogTerm, args.LeadershipTransfer, consent}
@@ -166,7 +166,7 @@ func (t *Transport) RequestVote(id raft.ServerID, _ raft.ServerAddress, args *ra
 // that the guard holds back would raise the term for nothing.
 func (t *Transport) RequestPreVote(id raft.ServerID, _ raft.ServerAddress, args *raft.RequestPreVoteRequest, resp *raft.RequestPreVoteResponse) error {
 	if !t.guard.mayHelp(t.self, 0, time.Now()) {
-		t.stats.campaignsHeld.Add(1)
+		t.drop(&t.stats.campaignsHeld, "own pre-candidacy", id, args.Term)
 		return ErrPromised
 	}
 	v := ballot{term: args.Term, lastIndex: args.LastLogIndex, lastTerm: args.LastLogTerm}
@@ -209,8 +209,9 @@ func (t *Transport) call(timeout time.Duration, to raft.ServerID, kind peer.Kind
 	return t.link.Call(ctx, topology.NodeID(to), kind, t.group, frame)
 }
 
-// Close implements raft.WithClose: it ends every call in flight and answers nothing more. Raft's Shutdown calls it,
-// and it may be called before to keep Shutdown from waiting for a snapshot on its way out.
+// Close implements raft.WithClose: it ends every call in flight and answers nothing more. The promises end with it, so
+// whoever opens the group again in this process must set Options.HadState. Raft's Shutdown calls it if raft sees it; it
+// may be called before, to keep Shutdown from waiting for a snapshot on its way out.
 func (t *Transport) Close() error {
 	t.cancel()
 	t.mux.remove(t)
