@@ -144,8 +144,10 @@ func (l *Log) Sync() error {
 // batch would look like a write cut short by a crash. It needs no sync itself: it proves something if it is there.
 func (l *Log) seal() error {
 	b, err := l.join(0)
-	if err == nil {
-		_, err = l.commit(b)
+	if err != nil {
+		return err
 	}
+	b.stores-- // nobody's store
+	_, err = l.commit(b)
 	return err
 }

@@ -93,6 +93,9 @@ func (g *GroupLog) GetLog(index uint64, e *raft.Log) error {
 	g.mu.RUnlock()
 	err := seg.readEntry(at, g.id, index, e)
 	seg.reading.RUnlock()
+	if g.log.closed.Load() {
+		return ErrClosed // perhaps before the file was read
+	}
 	if err != nil {
 		return g.log.latch.Fail(fmt.Errorf("wal: group %d: read entry %d: %w", g.id, index, err))
 	}

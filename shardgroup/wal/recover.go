@@ -33,6 +33,7 @@ func (l *Log) load() error {
 	}
 	l.written.Store(l.last)
 	l.synced.Store(l.last)
+	l.sealed.Store(true) // the header of the new segment vouches for all before it
 	seg, err := l.activate(number, l.opts.SegmentBytes)
 	if err != nil {
 		return fmt.Errorf("begin segment %s: %w", segmentName(number), err)

@@ -41,6 +41,11 @@ type group struct {
 	store *failstop.LogStore
 }
 
+func (g *group) close() error {
+	g.store.Close()
+	return g.bolt.Close()
+}
+
 // Open opens the directory of the groups' files. fatal is called at most once, with the first write that failed or took
 // longer than stall (0: 10 s); after it every operation fails.
 func Open(dir string, stall time.Duration, fatal func(error)) (*Log, error) {
@@ -91,7 +96,7 @@ func (l *Log) RemoveGroup(id slot.GroupID) error {
 	defer l.mu.Unlock()
 	var err error
 	if g := l.groups[id]; g != nil {
-		err = g.bolt.Close()
+		err = g.close()
 		delete(l.groups, id)
 	}
 	if gone := os.Remove(l.path(id)); !errors.Is(gone, fs.ErrNotExist) {
@@ -109,7 +114,7 @@ func (l *Log) Close() error {
 	defer l.mu.Unlock()
 	var err error
 	for _, g := range l.groups {
-		err = errors.Join(err, g.bolt.Close())
+		err = errors.Join(err, g.close())
 	}
 	clear(l.groups)
 	return err

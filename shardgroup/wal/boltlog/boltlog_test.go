@@ -1,9 +1,12 @@
 package boltlog
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/hashicorp/raft"
+
+	"github.com/quorate/quorate/shardgroup/wal/failstop"
 )
 
 func TestGroupsAreApartAndLast(t *testing.T) {
@@ -50,6 +53,9 @@ func TestGroupsAreApartAndLast(t *testing.T) {
 	want(t, b, 77, 77)
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
+	}
+	if err := b.GetLog(77, new(raft.Log)); !errors.Is(err, failstop.ErrClosed) {
+		t.Errorf("read after close: %v", err) // and it was not fatal
 	}
 }
 

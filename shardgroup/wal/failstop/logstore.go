@@ -3,6 +3,7 @@ package failstop
 import (
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -13,11 +14,32 @@ type LogStore struct {
 	store raft.LogStore
 	latch *Latch
 
+	closed atomic.Bool
+
 	writing sync.Mutex // one watch, one write at a time
 	watch   *Watch
 }
 
 var _ raft.LogStore = (*LogStore)(nil)
+
+// ErrClosed: the store was closed on purpose, which is nobody's failure.
+var ErrClosed = errors.New("log store is closed")
+
+// Close makes every later operation fail with ErrClosed and waits for a write under way. Close the store below after
+// it. A read may still reach that one: a leader's metrics goroutine reads for a while after Raft's shutdown
+// (emitLogStoreMetrics); it gets ErrClosed too.
+func (s *LogStore) Close() {
+	s.closed.Store(true)
+	s.writing.Lock()
+	defer s.writing.Unlock()
+}
+
+func (s *LogStore) unusable() error {
+	if s.closed.Load() {
+		return ErrClosed
+	}
+	return s.latch.Err()
+}
 
 // LogStore wraps a store whose writes must end within limit.
 func (l *Latch) LogStore(op string, store raft.LogStore, limit time.Duration) *LogStore {
@@ -27,7 +49,7 @@ func (l *Latch) LogStore(op string, store raft.LogStore, limit time.Duration) *L
 func (s *LogStore) write(f func() error) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	if err := s.latch.Err(); err != nil {
+	if err := s.unusable(); err != nil {
 		return err
 	}
 	s.watch.Start()
@@ -51,7 +73,7 @@ func (s *LogStore) DeleteRange(from, to uint64) error {
 
 // FirstIndex implements raft.LogStore.
 func (s *LogStore) FirstIndex() (uint64, error) {
-	if err := s.latch.Err(); err != nil {
+	if err := s.unusable(); err != nil {
 		return 0, err
 	}
 	return s.store.FirstIndex()
@@ -59,7 +81,7 @@ func (s *LogStore) FirstIndex() (uint64, error) {
 
 // LastIndex implements raft.LogStore.
 func (s *LogStore) LastIndex() (uint64, error) {
-	if err := s.latch.Err(); err != nil {
+	if err := s.unusable(); err != nil {
 		return 0, err
 	}
 	return s.store.LastIndex()
@@ -67,10 +89,13 @@ func (s *LogStore) LastIndex() (uint64, error) {
 
 // GetLog implements raft.LogStore. An entry that is there and does not read back is a failure too.
 func (s *LogStore) GetLog(index uint64, e *raft.Log) error {
-	if err := s.latch.Err(); err != nil {
+	if err := s.unusable(); err != nil {
 		return err
 	}
 	err := s.store.GetLog(index, e)
+	if s.closed.Load() {
+		return ErrClosed
+	}
 	if err != nil && !errors.Is(err, raft.ErrLogNotFound) {
 		return s.latch.Fail(err)
 	}
