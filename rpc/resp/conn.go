@@ -161,19 +161,22 @@ func (c *conn) commands() {
 	}
 }
 
-// keepWords notes that words were appended to the arena, or, where it was too small, are the start of a new one; the
-// commands before still hold the old.
+// keepWords notes that words were appended to the arena. Where it was too small, they are in an array of their own, and
+// a larger arena begins; the commands before still hold the old one.
 func (c *conn) keepWords(words [][]byte) {
 	if len(c.words)+len(words) <= cap(c.words) {
 		c.words = c.words[:len(c.words)+len(words)]
 		return
 	}
-	c.words = words
+	c.words = make([][]byte, 0, max(firstWords, 2*cap(c.words), 2*len(words)))
 }
+
+// firstWords is the arguments' arena of a connection that does not pipeline.
+const firstWords = 32
 
 func (c *conn) checkQueryBuffer(cfg *Config) {
 	if int64(len(c.in.bytes())) >= cfg.QueryBufferLimit {
-		c.protocolError(errors.New("query buffer limit exceeded (client-query-buffer-limit)"))
+		c.protocolError(frame.Error("query buffer limit exceeded (client-query-buffer-limit)"))
 	}
 }
 
@@ -189,19 +192,25 @@ func (c *conn) fill() bool {
 	if c.words = c.words[:0]; cap(c.words) > maxKeptWords {
 		c.words = nil
 	}
-	if d := c.s.cfg.Load().Timeout; d > 0 && !c.subscribed {
-		if c.nc.SetReadDeadline(time.Now().Add(d)) != nil || c.s.isStopping() {
-			return false
-		}
+	if c.expires() && !c.setDeadline(time.Now().Add(c.s.cfg.Load().Timeout)) {
+		return false
 	}
 	n, err := c.in.fill(c.nc)
+	if errors.Is(err, os.ErrDeadlineExceeded) && !c.expires() {
+		// The deadline is from before the timeout was switched off or the client subscribed.
+		return c.setDeadline(time.Time{}) && c.fill()
+	}
 	c.s.stats.bytesIn.Add(uint64(n))
 	c.qbuf.Store(int64(c.in.w))
-	if errors.Is(err, os.ErrDeadlineExceeded) && !c.s.isStopping() {
-		// The timeout may have been switched off since the deadline was set.
-		return c.s.cfg.Load().Timeout == 0 && c.nc.SetReadDeadline(time.Time{}) == nil && c.fill()
-	}
 	return n > 0
+}
+
+// expires reports whether an idle client is disconnected. Subscribers are idle by nature.
+func (c *conn) expires() bool { return c.s.cfg.Load().Timeout > 0 && !c.subscribed }
+
+// setDeadline is for reads; false if the connection is gone or the server stops, which uses the deadline too.
+func (c *conn) setDeadline(at time.Time) bool {
+	return c.nc.SetReadDeadline(at) == nil && !c.s.isStopping()
 }
 
 // maxKeptWords bounds the arguments' arena of an idle connection.

@@ -215,6 +215,7 @@ func (p *infoPage) stats() {
 	p.line("client_output_buffer_limit_disconnections", st.outputLimitKills.Load())
 	p.line("acl_access_denied_auth", st.authFailures.Load())
 	p.line("quorate_uncertain_replies", st.uncertain.Load())
+	p.line("quorate_parked_commands", st.parked.Load())
 	p.line("quorate_topology_nudges", st.nudges.Load())
 	p.line("quorate_protocol_errors", st.protocolErrors.Load())
 }

@@ -29,6 +29,8 @@ type run struct {
 	// routes are the same for the whole run.
 	routes *routes
 	began  time.Time
+	// hits and misses of GET.
+	hits, misses uint64
 
 	done    func(*shardgroup.Call)
 	pending atomic.Int32

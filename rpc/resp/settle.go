@@ -22,6 +22,9 @@ func (c *conn) settle() {
 	deadline := time.Now().Add(c.s.cfg.Load().ParkTimeout)
 	answers := late{r.newCall(&target{}, c.proto, true), int16(r.used - 1)}
 	open := c.unanswered(0, answers)
+	if len(open) > 0 {
+		c.s.stats.parked.Add(uint64(len(open)))
+	}
 	for len(open) > 0 {
 		rt := c.s.routes.Load()
 		first := r.used

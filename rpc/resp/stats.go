@@ -42,7 +42,7 @@ type stats struct {
 	accepted, rejected, bytesIn, bytesOut       atomic.Uint64
 	protocolErrors, outputLimitKills            atomic.Uint64
 	uncertain, nudges, total, failed            atomic.Uint64
-	authFailures                                atomic.Uint64
+	authFailures, parked                        atomic.Uint64
 	hits, misses                                atomic.Uint64
 	commands                                    [maxCommandID]commandStats
 	latency                                     [families][latencyBuckets]atomic.Uint64
@@ -83,6 +83,11 @@ func (c *conn) account() {
 		st.count(spec, n, failed, share, usec)
 	}
 	st.total.Add(uint64(len(r.cmds)))
+	if r.hits+r.misses > 0 {
+		st.hits.Add(r.hits)
+		st.misses.Add(r.misses)
+		r.hits, r.misses = 0, 0
+	}
 	if limit := c.s.cfg.Load().SlowlogSlowerThan; limit >= 0 && elapsed >= limit {
 		c.logSlow(elapsed)
 	}
@@ -119,9 +124,9 @@ func (c *conn) countReply(p *placed, own *int32) bool {
 	}
 	if p.spec.ID == command.Get {
 		if len(text) == len("$-1\r\n") && text[1] == '-' || text[0] == '_' {
-			c.s.stats.misses.Add(1)
+			c.run.misses++
 		} else {
-			c.s.stats.hits.Add(1)
+			c.run.hits++
 		}
 	}
 	if text[0] != '-' {
@@ -157,7 +162,7 @@ func (st *stats) countError(text []byte) {
 func (st *stats) reset() {
 	for _, n := range []*atomic.Uint64{
 		&st.accepted, &st.rejected, &st.bytesIn, &st.bytesOut, &st.protocolErrors, &st.outputLimitKills,
-		&st.uncertain, &st.nudges, &st.total, &st.failed, &st.authFailures, &st.hits, &st.misses,
+		&st.uncertain, &st.nudges, &st.total, &st.failed, &st.authFailures, &st.parked, &st.hits, &st.misses,
 	} {
 		n.Store(0)
 	}

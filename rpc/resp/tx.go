@@ -82,6 +82,7 @@ func (c *conn) queue(spec *command.Spec, args [][]byte) {
 		}
 	}
 	c.tx.queue = append(c.tx.queue, queued{spec, clone(args)})
+	c.queued.Store(int32(len(c.tx.queue)))
 	c.w().Simple("QUEUED")
 	c.run.answered(nil, c.mute())
 }

@@ -1,0 +1,258 @@
+package resp
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/quorate/quorate/fsm/command"
+)
+
+func TestEveryCommandHasAHandler(t *testing.T) {
+	for id := range command.ID(maxCommandID) {
+		spec := command.ByID(id)
+		if spec == nil || spec.Home == command.Keyed || spec.Home == command.Internal {
+			continue
+		}
+		if handlers[id] == nil && (!spec.IsContainer() || spec.ID == command.Command) {
+			t.Errorf("%s has no handler", spec.Name)
+		}
+	}
+	if command.ByID(maxCommandID) != nil {
+		t.Error("ids have outgrown maxCommandID")
+	}
+}
+
+func TestMaxClients(t *testing.T) {
+	w := newWorld(t, 1, func(c *Config) { c.MaxClients = 2 })
+	a, b := w.dial(t), w.dial(t)
+	a.expect("+PONG\r\n", "PING")
+	b.expect("+PONG\r\n", "PING")
+	if got := w.dial(t).read(); got != "-ERR max number of clients reached\r\n" {
+		t.Errorf("got %q", got)
+	}
+	a.expect("+OK\r\n", "QUIT")
+	await(t, "a free place", func() bool { return w.srv.conns.count() == 1 })
+	w.dial(t).expect("+PONG\r\n", "PING")
+}
+
+func TestIdleTimeout(t *testing.T) {
+	w := newWorld(t, 1, func(c *Config) { c.Timeout = 20 * time.Millisecond })
+	c := w.dial(t)
+	c.expect("+PONG\r\n", "PING")
+	if got := c.read(); got != "EOF" {
+		t.Errorf("got %q", got)
+	}
+	// Subscribers are idle by nature.
+	s := w.dial(t)
+	s.do("SUBSCRIBE", "x")
+	time.Sleep(60 * time.Millisecond)
+	s.expect("*2\r\n$4\r\npong\r\n$0\r\n\r\n", "PING")
+}
+
+func TestQueryBufferLimit(t *testing.T) {
+	w := newWorld(t, 1, func(c *Config) { c.QueryBufferLimit = 1 << 20; c.MaxBulkLen = 64 << 20 })
+	c := w.dial(t)
+	go func() {
+		_, _ = fmt.Fprintf(c.nc, "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$%d\r\n", 32<<20)
+		chunk := make([]byte, 64<<10)
+		for {
+			if _, err := c.nc.Write(chunk); err != nil {
+				return
+			}
+		}
+	}()
+	if got := c.read(); got != "-ERR Protocol error: query buffer limit exceeded (client-query-buffer-limit)\r\n" && got != "EOF" {
+		t.Errorf("got %q", got)
+	}
+	w.dial(t).expect("$-1\r\n", "GET", "a")
+}
+
+func TestLargeValues(t *testing.T) {
+	w := newWorld(t, 1)
+	c := w.dial(t)
+	for _, size := range []int{0, 1, inboxFirst - 1, inboxFirst, inboxRoomy + 1, 5 << 20} {
+		value := strings.Repeat("v", size)
+		go func() { _, _ = c.nc.Write([]byte(array("SET", "big", value) + array("GET", "big"))) }()
+		if got := c.read(); got != "+OK\r\n" {
+			t.Fatalf("size %d: %q", size, got)
+		}
+		if got := c.read(); got != fmt.Sprintf("$%d\r\n%s\r\n", size, value) {
+			t.Fatalf("size %d: %d bytes came back", size, len(got))
+		}
+	}
+}
+
+// TestSlowReaderHoldsUpNobody: a client that does not read its replies stops only itself.
+func TestSlowReaderHoldsUpNobody(t *testing.T) {
+	w := newWorld(t, 1)
+	c := w.dial(t)
+	value := strings.Repeat("v", 1<<20)
+	c.expect("+OK\r\n", "SET", "big", value)
+	slow := w.dial(t)
+	if tcp, ok := slow.nc.(*net.TCPConn); ok {
+		_ = tcp.SetReadBuffer(4096)
+	}
+	go func() { _, _ = slow.nc.Write([]byte(strings.Repeat(array("GET", "big"), 200))) }()
+	await(t, "the slow reader's commands", func() bool {
+		g := w.groups[1]
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		return g.reads > 0
+	})
+	for range 100 {
+		c.expect("+OK\r\n", "SET", "small", "1")
+	}
+}
+
+// TestInvalidationsForASlowReader: those who track and do not read are disconnected, and writers never wait for them.
+func TestInvalidationsForASlowReader(t *testing.T) {
+	w := newWorld(t, 1, func(c *Config) { c.PushBufferLimit = 64 << 10 })
+	slow := w.dial(t)
+	slow.do("HELLO", "3")
+	slow.expect("+OK\r\n", "CLIENT", "TRACKING", "ON", "BCAST")
+	c := w.dial(t)
+	long := strings.Repeat("k", 16<<10)
+	for i := 0; w.srv.stats.outputLimitKills.Load() == 0; i++ {
+		if i > 10_000 {
+			t.Fatal("the slow reader was never disconnected")
+		}
+		c.expect("+OK\r\n", "SET", long, "1")
+	}
+	await(t, "the disconnection", func() bool { return w.srv.conns.count() == 1 })
+}
+
+func TestShutdownAnswersWhatWasSent(t *testing.T) {
+	w := newWorld(t, 1)
+	g := w.groups[1]
+	hold := make(chan struct{})
+	g.set(func() { g.hold = hold })
+	c, idle := w.dial(t), w.dial(t)
+	idle.expect("+PONG\r\n", "PING")
+	c.send(array("SET", "a", "1"))
+	awaitSubmits(t, g, 1)
+	done := make(chan error, 1)
+	go func() { done <- w.srv.Shutdown(context.Background()) }()
+	if got := idle.read(); got != "EOF" {
+		t.Errorf("idle connection: %q", got)
+	}
+	close(hold)
+	if got := c.read() + c.read(); got != "+OK\r\nEOF" {
+		t.Errorf("got %q", got)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestProtectedMode(t *testing.T) {
+	w := newWorld(t, 1)
+	far, near := net.Pipe()
+	t.Cleanup(func() { near.Close() })
+	go w.srv.admit(remoteConn{far})
+	c := &client{t: t, nc: near}
+	if got := c.read(); !strings.HasPrefix(got, "-DENIED Quorate is running in protected mode") {
+		t.Errorf("got %q", got)
+	}
+	w.dial(t).expect("+OK\r\n", "CONFIG", "SET", "protected-mode", "no")
+	far, near2 := net.Pipe()
+	t.Cleanup(func() { near2.Close() })
+	go w.srv.admit(remoteConn{far})
+	c = &client{t: t, nc: near2}
+	c.expect("+PONG\r\n", "PING")
+}
+
+// remoteConn says that it comes from another machine.
+type remoteConn struct{ net.Conn }
+
+func (remoteConn) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(10, 9, 9, 9), Port: 9} }
+
+func TestClientListAndKill(t *testing.T) {
+	w := newWorld(t, 1)
+	a, b := w.dial(t), w.dial(t)
+	a.do("CLIENT", "SETNAME", "anna")
+	b.do("CLIENT", "SETNAME", "berta")
+	b.do("HELLO", "3")
+	b.do("CLIENT", "SETINFO", "LIB-NAME", "tester")
+	b.do("MULTI")
+	b.do("GET", "x")
+	list := a.do("CLIENT", "LIST")
+	for _, want := range []string{"name=anna", "name=berta", "cmd=client|list", "resp=3", "lib-name=tester", "flags=x", "multi=1", "laddr=" + w.addr} {
+		if !strings.Contains(list, want) {
+			t.Errorf("CLIENT LIST has no %q:\n%s", want, list)
+		}
+	}
+	if got := a.do("CLIENT", "LIST", "ID", "2"); strings.Contains(got, "anna") || !strings.Contains(got, "berta") {
+		t.Errorf("by id: %q", got)
+	}
+	a.expect(":1\r\n", "CLIENT", "KILL", "ID", "2")
+	if got := b.read(); got != "EOF" {
+		t.Errorf("killed: %q", got)
+	}
+	a.expect(":0\r\n", "CLIENT", "KILL", "TYPE", "normal")
+	a.expect(":1\r\n", "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "no")
+	if got := a.read(); got != "EOF" {
+		t.Errorf("killed itself: %q", got)
+	}
+}
+
+func TestClientPause(t *testing.T) {
+	w := newWorld(t, 1)
+	admin, c := w.dial(t), w.dial(t)
+	admin.expect("+OK\r\n", "CLIENT", "PAUSE", "100000", "WRITE")
+	c.expect("$-1\r\n", "GET", "a")
+	c.send(array("SET", "a", "1"))
+	admin.expect("$-1\r\n", "GET", "a")
+	admin.expect("+OK\r\n", "CLIENT", "UNPAUSE")
+	if got := c.read(); got != "+OK\r\n" {
+		t.Errorf("after the pause: %q", got)
+	}
+	admin.expect("+OK\r\n", "CLIENT", "PAUSE", "30", "ALL")
+	c.expect("$1\r\n1\r\n", "GET", "a")
+}
+
+func TestSlowlog(t *testing.T) {
+	w := newWorld(t, 1, func(c *Config) {
+		c.EnableDebug = "yes"
+		c.SlowlogSlowerThan = 5 * time.Millisecond
+		c.SlowlogMaxLen = 2
+	})
+	c := w.dial(t)
+	for _, s := range []string{"0.01", "0.011", "0.012"} {
+		c.expect("+OK\r\n", "DEBUG", "SLEEP", s)
+	}
+	c.expect(":2\r\n", "SLOWLOG", "LEN")
+	got := c.do("SLOWLOG", "GET", "1")
+	if !strings.Contains(got, "*3\r\n$5\r\ndebug\r\n$5\r\nSLEEP\r\n$5\r\n0.012\r\n") {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestInfoForTools(t *testing.T) {
+	w := newWorld(t, 3)
+	c := w.dial(t)
+	c.do("SET", key1, "1")
+	c.do("GET", key1)
+	c.do("GET", key2)
+	c.do("INCR")
+	info := c.do("INFO", "everything")
+	for _, want := range []string{
+		"redis_version:7.2", "redis_mode:cluster", "quorate_version:test", "tcp_port:7000", "connected_clients:1", "used_memory:",
+		"loading:0", "role:master", "master_repl_offset:30", "cluster_enabled:1", "db0:keys=1,expires=0", "keyspace_hits:1", "keyspace_misses:1",
+		"cmdstat_set:calls=1,", "cmdstat_get:calls=2,", "rejected_calls=1", "errorstat_ERR:count=1", "raft_durability:always", "raft_group2:role=leader",
+		"# Commandstats", "# Latencystats", "latency_percentiles_usec_write:",
+	} {
+		if !strings.Contains(info, want) {
+			t.Errorf("INFO has no %q", want)
+		}
+	}
+	if t.Failed() {
+		t.Log(info)
+	}
+	if got := c.do("INFO", "server"); strings.Contains(got, "# Clients") || !strings.Contains(got, "# Server") {
+		t.Errorf("INFO server: %q", got)
+	}
+}

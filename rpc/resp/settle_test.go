@@ -1,0 +1,298 @@
+package resp
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/quorate/quorate/fsm/slot"
+	"github.com/quorate/quorate/shardgroup"
+)
+
+// Keys of the three groups of newWorld(t, 3).
+const (
+	key1 = "{hello}" // slot 866
+	key2 = "{c}"     // slot 7365
+	key3 = "{foo}"   // slot 12182
+)
+
+func failing(err error) func(*shardgroup.Call) error {
+	return func(*shardgroup.Call) error { return err }
+}
+
+// once fails the first call only.
+func once(err error) func(*shardgroup.Call) error {
+	var first sync.Once
+	return func(*shardgroup.Call) (got error) {
+		first.Do(func() { got = err })
+		return got
+	}
+}
+
+func TestWhatFailuresMeanToClients(t *testing.T) {
+	for name, tc := range map[string]struct {
+		err        error
+		set, get   string
+		afterwards string
+	}{
+		"another node leads": {&shardgroup.NotLeaderError{Leader: string(nodeID("b"))}, "-MOVED 866 10.0.0.2:7000\r\n", "-MOVED 866 10.0.0.2:7000\r\n", "$-1\r\n"},
+		"no leader":          {shardgroup.ErrNoLeader, "-CLUSTERDOWN The cluster is down\r\n", "-CLUSTERDOWN The cluster is down\r\n", "$-1\r\n"},
+		"queue full":         {shardgroup.ErrOverloaded, "-TRYAGAIN not applied: the group's queue is full\r\n", "-TRYAGAIN not applied: the group's queue is full\r\n", "$-1\r\n"},
+		"fate unknown":       {shardgroup.ErrUnknown, "-UNCERTAIN write may or may not have been applied\r\n", "-TRYAGAIN read not executed: the writes before it are in doubt\r\n", "$-1\r\n"},
+		"any other error":    {fmt.Errorf("wrapped: %w", shardgroup.ErrUnknown), "-UNCERTAIN write may or may not have been applied\r\n", "-TRYAGAIN read not executed: the writes before it are in doubt\r\n", "$-1\r\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, 3)
+			c := w.dial(t)
+			w.groups[1].set(func() { w.groups[1].fail = failing(tc.err) })
+			c.expect(tc.set, "SET", key1, "x")
+			// A read in the same call as a write.
+			c.send(array("SET", key1, "x") + array("GET", key1))
+			if got := c.read() + c.read(); got != tc.set+tc.get {
+				t.Errorf("got %q, want %q", got, tc.set+tc.get)
+			}
+			w.groups[1].set(func() { w.groups[1].fail = nil })
+			// The connection is still there, and nothing was executed behind its back.
+			c.expect(tc.afterwards, "GET", key1)
+			c.expect("+OK\r\n", "SET", key3, "y")
+		})
+	}
+}
+
+// TestParking: commands wait for an election and are then executed, in order, where the new leader is.
+func TestParking(t *testing.T) {
+	patient := func(c *Config) { c.ParkTimeout = patience }
+	t.Run("this node is elected", func(t *testing.T) {
+		w := newWorld(t, 3, patient)
+		w.lead(1, "")
+		c := w.dial(t)
+		c.send(array("SET", key1, "1") + array("GET", key3) + array("INCR", key1) + array("GET", key1))
+		awaitParked(t, w)
+		w.lead(2, "b")
+		w.lead(1, "a")
+		if got := c.read() + c.read() + c.read() + c.read(); got != "+OK\r\n$-1\r\n:2\r\n$1\r\n2\r\n" {
+			t.Errorf("got %q", got)
+		}
+	})
+	t.Run("another node is elected", func(t *testing.T) {
+		w := newWorld(t, 3, patient)
+		w.lead(1, "")
+		c := w.dial(t)
+		c.send(array("SET", key1, "1") + array("SET", key3, "2"))
+		awaitParked(t, w)
+		w.lead(1, "c")
+		if got := c.read() + c.read(); got != "-MOVED 866 10.0.0.3:7000\r\n+OK\r\n" {
+			t.Errorf("got %q", got)
+		}
+	})
+	t.Run("the replica says that it does not lead, the table does not know yet", func(t *testing.T) {
+		w := newWorld(t, 3, patient)
+		g := w.groups[1]
+		g.set(func() { g.fail = once(&shardgroup.NotLeaderError{}) })
+		c := w.dial(t)
+		c.send(array("SET", key1, "1"))
+		awaitSubmits(t, g, 1)
+		w.lead(1, "")
+		w.lead(1, "a")
+		if got := c.read(); got != "+OK\r\n" {
+			t.Errorf("got %q", got)
+		}
+	})
+	t.Run("the slots have moved, the map does not show it yet", func(t *testing.T) {
+		w := newWorld(t, 3, patient)
+		c := w.dial(t)
+		c.expect("+OK\r\n", "SET", key3, "there")
+		// The front end believes that group 1 owns everything.
+		real := w.Map()
+		w.locked(func() {
+			wrong := real.Clone()
+			for n := range wrong.Slots {
+				wrong.Slots[n] = 1
+			}
+			w.m = wrong
+		})
+		w.srv.TopologyChanged()
+		c.send(array("SET", key1, "1") + array("APPEND", key3, "!") + array("GET", key3))
+		awaitSubmits(t, w.groups[1], 1)
+		w.locked(func() { w.m = real })
+		w.srv.TopologyChanged()
+		if got := c.read() + c.read() + c.read(); got != "+OK\r\n:6\r\n$6\r\nthere!\r\n" {
+			t.Errorf("got %q", got)
+		}
+	})
+	t.Run("nobody is elected in time", func(t *testing.T) {
+		w := newWorld(t, 3)
+		w.lead(1, "")
+		c := w.dial(t)
+		c.send(array("SET", key1, "1") + array("SET", key3, "2"))
+		if got := c.read() + c.read(); got != "-CLUSTERDOWN The cluster is down\r\n+OK\r\n" {
+			t.Errorf("got %q", got)
+		}
+		w.locked(func() { w.loading = true })
+		c.expect("-LOADING Redis is loading the dataset in memory\r\n", "SET", key1, "1")
+	})
+}
+
+// awaitParked waits until a connection is executing, that is until its next change of routes will be seen.
+func awaitParked(t *testing.T, w *world) {
+	t.Helper()
+	await(t, "a parked command", func() bool { return w.srv.stats.parked.Load() > 0 })
+}
+
+func awaitSubmits(t *testing.T, g *machineGroup, n int) {
+	t.Helper()
+	await(t, "a submitted call", func() bool {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		return g.submits >= n
+	})
+}
+
+func await(t *testing.T, what string, ready func() bool) {
+	t.Helper()
+	for limit := time.Now().Add(patience); !ready(); time.Sleep(time.Millisecond) {
+		if time.Now().After(limit) {
+			t.Fatalf("%s did not come within %v", what, patience)
+		}
+	}
+}
+
+// TestPipelineOverGroups: replies come in the order of the commands, and each key sees its commands in their order,
+// whatever the groups' speeds.
+func TestPipelineOverGroups(t *testing.T) {
+	w := newWorld(t, 3)
+	slow := make(chan struct{})
+	w.groups[2].set(func() { w.groups[2].hold = slow })
+	c := w.dial(t)
+	var sent, want strings.Builder
+	for i := 1; i <= 500; i++ {
+		for _, k := range []string{key1, key2, key3} {
+			sent.WriteString(array("INCR", k+"n"))
+			fmt.Fprintf(&want, ":%d\r\n", i)
+		}
+		sent.WriteString(array("PING"))
+		want.WriteString("+PONG\r\n")
+	}
+	go func() { _, _ = c.nc.Write([]byte(sent.String())) }()
+	awaitSubmits(t, w.groups[3], 1)
+	close(slow)
+	var got strings.Builder
+	for range 2000 {
+		got.WriteString(c.read())
+	}
+	if got.String() != want.String() {
+		t.Error("replies are out of order")
+	}
+}
+
+// TestReadsSkipTheLog: a pipeline of reads asks the read gate once per group; with a write in it, all goes one way.
+func TestReadsSkipTheLog(t *testing.T) {
+	w := newWorld(t, 1)
+	g := w.groups[1]
+	c := w.dial(t)
+	c.send(strings.Repeat(array("GET", "a"), 100))
+	for range 100 {
+		c.read()
+	}
+	if g.reads == 0 || g.reads > 10 || g.submits != 0 {
+		t.Errorf("100 pipelined GETs: %d reads, %d submits", g.reads, g.submits)
+	}
+	reads := g.reads
+	c.send(array("GET", "a") + array("SET", "a", "1") + array("GET", "a"))
+	if got := c.read() + c.read() + c.read(); got != "$-1\r\n+OK\r\n$1\r\n1\r\n" {
+		t.Errorf("got %q", got)
+	}
+	if g.reads != reads || g.submits != 1 {
+		t.Errorf("a mixed pipeline: %d reads more, %d submits; want it in one call", g.reads-reads, g.submits)
+	}
+}
+
+func TestNudge(t *testing.T) {
+	w := newWorld(t, 3)
+	c, idle, piped, multi := w.dial(t), w.dial(t), w.dial(t), w.dial(t)
+	for _, each := range []*client{c, idle, piped, multi} {
+		each.expect("+OK\r\n", "SET", key1, "0")
+	}
+	multi.expect("+OK\r\n", "MULTI")
+	w.lead(2, "b")
+	self := "-MOVED 866 10.0.0.1:7000\r\n"
+	c.expect(self, "INCR", key1)
+	c.expect(":1\r\n", "INCR", key1)
+	// One per connection and change, and for an idle connection only the newest counts.
+	w.lead(3, "c")
+	idle.expect(self, "INCR", key1)
+	idle.expect(":2\r\n", "INCR", key1)
+	// At most one a second.
+	c.expect(":3\r\n", "INCR", key1)
+	// Never in a pipeline or a transaction.
+	piped.send(array("INCR", key1) + array("INCR", key1))
+	if got := piped.read() + piped.read(); got != ":4\r\n:5\r\n" {
+		t.Errorf("pipeline: %q", got)
+	}
+	multi.expect("+QUEUED\r\n", "INCR", key1)
+	multi.expect("*1\r\n:6\r\n", "EXEC")
+	// Reading the map or a real MOVED is news enough; a new connection knows the newest.
+	w.lead(2, "a")
+	w.dial(t).expect(":7\r\n", "INCR", key1)
+	late := w.dial(t)
+	w.lead(3, "b")
+	late.expect("-MOVED 12182 10.0.0.2:7000\r\n", "GET", key3)
+	late.expect(":8\r\n", "INCR", key1)
+	// An election that ends where it began is none.
+	w.lead(1, "")
+	w.lead(1, "a")
+	late.expect(":9\r\n", "INCR", key1)
+}
+
+func TestFollowerReads(t *testing.T) {
+	w := newWorld(t, 3)
+	w.lead(1, "b")
+	c := w.dial(t)
+	c.expect("-MOVED 866 10.0.0.2:7000\r\n", "GET", key1)
+	c.expect("+OK\r\n", "READONLY")
+	c.expect("$-1\r\n", "GET", key1)
+	c.expect("-MOVED 866 10.0.0.2:7000\r\n", "SET", key1, "1")
+	c.expect("+OK\r\n", "SET", key3, "1")
+	if g := w.groups[1]; g.follower != 1 || g.reads != 0 || g.submits != 0 {
+		t.Errorf("follower reads %d, reads %d, submits %d", g.follower, g.reads, g.submits)
+	}
+}
+
+func TestScanVisitsLedKeysOnce(t *testing.T) {
+	w := newWorld(t, 5)
+	c := w.dial(t)
+	want := map[string]bool{}
+	for i := range 300 {
+		k := fmt.Sprint("key", i)
+		c.expect("+OK\r\n", "SET", k, "v")
+		if n := slot.Of([]byte(k)); w.m.Slots[n] != 2 && w.m.Slots[n] != 5 {
+			want[k] = true
+		}
+	}
+	w.lead(2, "b")
+	w.lead(5, "c")
+	c.expect(fmt.Sprintf(":%d\r\n", len(want)), "DBSIZE")
+	seen := map[string]bool{}
+	cursor := "0"
+	for range 10_000 {
+		parts := elements([]byte(c.do("SCAN", cursor, "COUNT", "7")))
+		for _, k := range elements(parts[1]) {
+			if seen[string(bulk(k))] {
+				t.Errorf("%s came twice", bulk(k))
+			}
+			seen[string(bulk(k))] = true
+		}
+		if cursor = string(bulk(parts[0])); cursor == "0" {
+			break
+		}
+	}
+	if cursor != "0" || len(seen) != len(want) {
+		t.Errorf("saw %d keys, want %d; cursor %s", len(seen), len(want), cursor)
+	}
+	if got := len(elements([]byte(c.do("KEYS", "*")))); got != len(want) {
+		t.Errorf("KEYS: %d", got)
+	}
+	c.expect("-ERR invalid cursor\r\n", "SCAN", "18446744073709551615")
+}
