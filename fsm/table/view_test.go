@@ -74,6 +74,31 @@ func TestReleaseInAnyOrder(t *testing.T) {
 	}
 }
 
+// TestResizeUnderView writes into what Resize returns while a View holds the old value, inline and in a blob.
+func TestResizeUnderView(t *testing.T) {
+	for _, size := range []int{100, 10_000} {
+		for _, grow := range []int{-10, 0, 10, size} {
+			tab := New(1)
+			tab.Put(Record{Key: []byte("k"), Value: make([]byte, size)})
+			view := tab.Mark()
+			want := view.Digest()
+			for round := range 2 { // the second one doesn't have to copy
+				value, _, _ := tab.Resize([]byte("k"), size+grow, uint64(round))
+				for i := range value {
+					value[i] = 'x'
+				}
+			}
+			if view.Digest() != want {
+				t.Errorf("a value of %d bytes, resized by %d, changed in the view", size, grow)
+			}
+			if r, _ := tab.Get([]byte("k")); len(r.Value) != size+grow || r.Value[0] != 'x' || r.Value[size+grow-1] != 'x' {
+				t.Errorf("a value of %d bytes, resized by %d, is %d bytes or lost what was written", size, grow, len(r.Value))
+			}
+			view.Release()
+		}
+	}
+}
+
 // TestConcurrently runs readers, touchers and persisters against a writer, under the documented locks; for -race.
 func TestConcurrently(t *testing.T) {
 	const keys = 1500
@@ -112,7 +137,7 @@ func TestConcurrently(t *testing.T) {
 		}
 	})
 	rnd := rand.New(rand.NewPCG(9, 1))
-	for i := range 3_000 {
+	for i := range 2_000 {
 		lock.Lock()
 		writeSomething(tab, rnd, numberedKey(rnd.IntN(keys)), uint64(i))
 		lock.Unlock()
