@@ -10,20 +10,21 @@ import (
 	"github.com/quorate/quorate/fsm/table"
 )
 
-// A SCAN cursor is slot<<table.CursorBits | cursor within the slot's table: it means the same on every replica and after
-// a snapshot, and it is below 2^62. Slots are scanned in order. A machine scans on until the first slot that it does not
-// serve and returns the cursor of that slot's start, so that the front end can pass it to whoever serves it.
+// A SCAN cursor is the slot and, below it, the high bits of a cursor within the slot's table: it means the same on every
+// replica and after a snapshot. It is less than 2^53, so that clients in JavaScript may hold it as a number. Slots are
+// scanned in order. A machine scans on until the first slot that it does not serve and answers the cursor of that slot's
+// start, so that the front end can pass it to whoever serves it; behind the last slot it answers 0.
+const (
+	withinBits  = 39
+	withinShift = table.CursorBits - withinBits
+	scanEnd     = uint64(slot.Count) << withinBits
+)
 
-// ScanEnd is the cursor behind the last slot. Clients get 0 for it.
-const ScanEnd = uint64(slot.Count) << table.CursorBits
-
-// ScanStart is the cursor at the start of a slot, CursorSlot the slot that a cursor is in.
-func ScanStart(n uint16) uint64 { return uint64(n) << table.CursorBits }
+// ScanStart is the cursor at the start of a slot.
+func ScanStart(n uint16) uint64 { return uint64(n) << withinBits }
 
 // CursorSlot is the slot that a cursor is in; false if it is not a cursor.
-func CursorSlot(cursor uint64) (uint16, bool) {
-	return uint16(cursor >> table.CursorBits), cursor < ScanEnd
-}
+func CursorSlot(cursor uint64) (uint16, bool) { return uint16(cursor >> withinBits), cursor < scanEnd }
 
 // defaultScanCount is Redis's default for COUNT.
 const defaultScanCount = 10
@@ -71,7 +72,7 @@ func (c *call) scanOptions(args [][]byte) (o scanOptions, ok bool) {
 	return o, true
 }
 
-// cmdScan answers SCAN for the slots of this machine from the cursor on; see ScanEnd for the next cursor's meaning.
+// cmdScan answers SCAN for the slots of this machine from the cursor on.
 func cmdScan(c *call) {
 	cursor, err := strconv.ParseUint(string(c.args[0]), 10, 64)
 	n, inRange := CursorSlot(cursor)
@@ -86,25 +87,19 @@ func cmdScan(c *call) {
 	var found [][]byte
 	next := cursor
 	left := int(min(o.count, math.MaxInt32))
-	for s := c.st.serving(n); s != nil && left > 0; s = c.nextServing(next) {
-		next = c.scanSlot(s, next, &left, func(r table.Record) {
+	for s := c.st.serving(n); s != nil && left > 0; s = c.servingAt(next) {
+		next = scanSlot(s, next, &left, func(r table.Record) {
 			if o.wants(r, c.now) {
 				found = append(found, append([]byte(nil), r.Key...))
 			}
 		})
 	}
-	if next >= ScanEnd {
-		next = 0
-	}
 	c.w.Array(2)
-	c.w.Bulk(strconv.AppendUint(c.scratch[:0], next, 10))
-	c.w.Array(len(found))
-	for _, key := range found {
-		c.w.Bulk(key)
-	}
+	c.w.Bulk(strconv.AppendUint(c.scratch[:0], next%scanEnd, 10))
+	c.answerKeys(found)
 }
 
-func (c *call) nextServing(cursor uint64) *shard {
+func (c *call) servingAt(cursor uint64) *shard {
 	n, ok := CursorSlot(cursor)
 	if !ok {
 		return nil
@@ -113,17 +108,23 @@ func (c *call) nextServing(cursor uint64) *shard {
 }
 
 // scanSlot visits at most about left keys of a slot and returns the cursor to go on from, in this slot or the next.
-func (c *call) scanSlot(s *shard, cursor uint64, left *int, visit func(table.Record)) (next uint64) {
+func scanSlot(s *shard, cursor uint64, left *int, visit func(table.Record)) (next uint64) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	within := s.keys.Scan(cursor&(1<<table.CursorBits-1), *left, func(r table.Record) {
-		*left--
-		visit(r)
-	})
-	if within == 0 {
-		return ScanStart(s.slot) + 1<<table.CursorBits
+	within := cursor << withinShift & (1<<table.CursorBits - 1)
+	for {
+		within = s.keys.Scan(within, max(*left, 1), func(r table.Record) {
+			*left--
+			visit(r)
+		})
+		if within == 0 {
+			return cursor>>withinBits<<withinBits + 1<<withinBits
+		}
+		// What the cursor cannot hold is cut off: the next call visits a key or two again. If nothing is left of the step, go on.
+		if next = ScanStart(s.slot) | within>>withinShift; next > cursor {
+			return next
+		}
 	}
-	return ScanStart(s.slot) | within
 }
 
 func cmdKeys(c *call) {
