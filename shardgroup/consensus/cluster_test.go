@@ -86,7 +86,7 @@ func (n *node) open(bootstrap bool) {
 	n.link = n.c.net.Node(topology.NodeID(n.id))
 	cfg := n.config(bootstrap)
 	var err error
-	if n.tr, err = raftnet.NewMux(n.link).Open(7, raftnet.Options{HadState: n.runs > 0, HoldVotes: cfg.LostTail, Logger: cfg.Logger}); err != nil {
+	if n.tr, err = raftnet.NewMux(n.link).Open(7, raftnet.Options{Lease: cfg.Timing.Lease, HadState: n.runs > 0, HoldVotes: cfg.LostTail, Logger: cfg.Logger}); err != nil {
 		n.c.t.Fatal(err)
 	}
 	n.runs++

@@ -53,7 +53,9 @@ type instance struct {
 	// dead is closed when all goroutines of raft have ended, so that nobody will answer a future any more.
 	dead chan struct{}
 	// ended is closed when shutdown begins, to stop the goroutines that watch the instance.
-	ended   chan struct{}
+	ended chan struct{}
+	// silence keeps the transport from sending for this instance.
+	silence func()
 	once    sync.Once
 	stopped raft.Future
 	watch   sync.WaitGroup
@@ -133,7 +135,11 @@ func (r *Replica) start() error {
 	if err := r.logs.open(newest); err != nil {
 		return err
 	}
-	inst := &instance{dead: make(chan struct{}), ended: make(chan struct{}), wish: make(chan string, 1)}
+	r.transport.down.Store(false)
+	inst := &instance{
+		dead: make(chan struct{}), ended: make(chan struct{}), wish: make(chan string, 1),
+		silence: func() { r.transport.down.Store(true) },
+	}
 	inst.raft, err = raft.NewRaft(r.cfg.raftConfig(), r.fsm, r.logs, r.stable, r.snapshots, r.transport)
 	if err != nil {
 		return err
@@ -148,6 +154,7 @@ func (r *Replica) start() error {
 func (inst *instance) shutdown() {
 	inst.once.Do(func() {
 		close(inst.ended)
+		inst.silence()
 		inst.stopped = inst.raft.Shutdown()
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -22,6 +23,9 @@ type limited struct {
 	preVote raft.WithPreVote
 	fsm     *machine
 	off     Off
+	// down is set while the instance ends. Raft's heartbeats go on until its last request to that follower has come
+	// back, and would keep the others from electing somebody who works.
+	down atomic.Bool
 
 	mu    sync.Mutex
 	peers map[raft.ServerID]peerState // of term
@@ -57,6 +61,9 @@ func (l *limited) AppendEntriesPipeline(raft.ServerID, raft.ServerAddress) (raft
 func (l *limited) AppendEntries(id raft.ServerID, to raft.ServerAddress, req *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
 	if !l.off.CommitLimit {
 		req.LeaderCommitIndex = min(req.LeaderCommitIndex, l.fsm.applied.Load())
+	}
+	if l.down.Load() {
+		return raft.ErrRaftShutdown
 	}
 	sent := time.Now()
 	if err := l.Transport.AppendEntries(id, to, req, resp); err != nil {

@@ -1,0 +1,337 @@
+package consensus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/quorate/quorate/placement/topology"
+	"github.com/quorate/quorate/rpc/raftnet"
+	"github.com/quorate/quorate/rpc/raftnet/memnet"
+)
+
+func modes(t *testing.T, f func(t *testing.T, reads Reads)) {
+	for name, reads := range map[string]Reads{"lease": Lease, "quorum": Quorum} {
+		t.Run(name, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { f(t, reads) }) })
+	}
+}
+
+// read reads the newest item through the gate, as fast as the gate allows.
+func (n *node) read(ctx context.Context) (string, error) {
+	if ticket, ok := n.Gate().Enter(); ok {
+		if item := n.fsm.last(); n.Gate().Check(ticket) {
+			return item, nil
+		}
+	}
+	ticket, err := n.Gate().Confirm(ctx)
+	if err != nil {
+		return "", err
+	}
+	item := n.fsm.last()
+	if !n.Gate().Check(ticket) {
+		return "", errors.New("the gate closed during the read")
+	}
+	return item, nil
+}
+
+func TestIsolatedLeaderServesNothingStale(t *testing.T) {
+	modes(t, func(t *testing.T, reads Reads) {
+		c := newCluster(t, 3, func(cfg *Config) { cfg.Reads = reads })
+		for round := range 10 {
+			l := c.ready()
+			old := fmt.Sprint("old ", round)
+			if err := l.propose(old); err != nil {
+				t.Fatal(err)
+			}
+			if item, err := l.read(t.Context()); item != old || err != nil {
+				t.Fatalf("healthy leader: %q, %v", item, err)
+			}
+			l.isolate()
+			// Reads of the old leader go on all the time, also while the others elect and write.
+			var newer atomic.Bool
+			reader := make(chan int)
+			stop := make(chan struct{})
+			go func() {
+				served := 0
+				defer func() { reader <- served }()
+				for {
+					select {
+					case <-stop:
+						return
+					case <-time.After(time.Millisecond):
+					}
+					before := newer.Load()
+					ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+					item, err := l.read(ctx)
+					cancel()
+					if err == nil && before && item == old {
+						t.Errorf("round %d: %q was read at the isolated leader after a newer item was acknowledged", round, item)
+					}
+					if err == nil {
+						served++
+					}
+				}
+			}()
+			if err := c.ready(l).propose(fmt.Sprint("new ", round)); err != nil {
+				t.Fatal(err)
+			}
+			newer.Store(true)
+			time.Sleep(2 * time.Second)
+			close(stop)
+			if served := <-reader; reads == Lease && served < 100 {
+				t.Errorf("only %d reads were served within the lease", served)
+			}
+			c.net.HealAll()
+		}
+	})
+}
+
+func TestPauseBetweenReadAndReply(t *testing.T) {
+	modes(t, func(t *testing.T, reads Reads) {
+		c := newCluster(t, 3, func(cfg *Config) { cfg.Reads = reads })
+		l := c.ready()
+		c.await("an open gate", func() bool {
+			_, ok := l.Gate().Enter()
+			return ok == (reads == Lease)
+		})
+		ticket, err := l.Gate().Confirm(t.Context())
+		if reads == Lease {
+			ticket, _ = l.Gate().Enter()
+		}
+		if err != nil || !l.Gate().Check(ticket) {
+			t.Fatalf("gate of a healthy leader: %v", err)
+		}
+		l.isolate()
+		time.Sleep(2 * time.Second)
+		if l.Gate().Check(ticket) {
+			t.Error("what was read before the pause may still be sent")
+		}
+	})
+}
+
+func TestStandstillIsSuspicious(t *testing.T) {
+	g := &Gate{lease: 400 * time.Millisecond}
+	for name, c := range map[string]struct {
+		elapsed, wall time.Duration
+		want          bool
+	}{
+		"a beat on time":                   {100 * time.Millisecond, 100 * time.Millisecond, false},
+		"a late beat, both clocks agree":   {201 * time.Millisecond, 201 * time.Millisecond, true},
+		"machine suspended":                {100 * time.Millisecond, 10 * time.Second, true},
+		"wall clock set back":              {100 * time.Millisecond, -time.Hour, true},
+		"wall clock slewed by a few ms":    {100 * time.Millisecond, 103 * time.Millisecond, false},
+		"wall clock stepped within a beat": {100 * time.Millisecond, 201 * time.Millisecond, true},
+	} {
+		if got := g.stoodStill(c.elapsed, c.wall); got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+// After a standstill, a lease that looks valid counts only once a quorum has accepted something newer.
+func TestSuspicionNeedsFreshConfirmation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 3, nil)
+		l := c.ready()
+		c.await("lease", func() bool { _, ok := l.Gate().Enter(); return ok })
+		now := time.Now()
+		l.Gate().suspect.Store(&now)
+		if _, ok := l.Gate().Enter(); ok {
+			t.Fatal("the gate is open on acknowledgements from before the standstill")
+		}
+		if _, err := l.Gate().Confirm(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := l.Gate().Enter(); !ok {
+			t.Fatal("the gate stays closed after a fresh confirmation")
+		}
+	})
+}
+
+// holdReplies keeps answers to AppendEntries that go to leader back until release is closed.
+func holdReplies(c *cluster, leader string) (held *atomic.Int32, release chan struct{}) {
+	held, release = &atomic.Int32{}, make(chan struct{})
+	c.net.SetTap(func(ctx context.Context, m memnet.Message) bool {
+		if m.Kind == raftnet.KindAppend && m.Reply && string(m.To) == leader {
+			held.Add(1)
+			select {
+			case <-release:
+			case <-ctx.Done():
+			}
+		}
+		return true
+	})
+	return held, release
+}
+
+// F3: answers to messages that were sent before a read began confirm nothing, however late they arrive.
+func TestConfirmationCountsFromItsBeginning(t *testing.T) {
+	for _, off := range []bool{false, true} {
+		t.Run(fmt.Sprint("guard off: ", off), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newCluster(t, 3, func(cfg *Config) { cfg.Reads, cfg.off.SendTimes = Quorum, off })
+				l := c.ready()
+				held, release := holdReplies(c, l.id)
+				c.await("an answer on its way from each follower", func() bool { return held.Load() >= 4 })
+				for _, n := range c.others(l) {
+					c.net.Cut(topology.NodeID(l.id), topology.NodeID(n.id)) // nothing new leaves the leader
+				}
+				go func() {
+					time.Sleep(20 * time.Millisecond)
+					close(release)
+				}()
+				ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+				defer cancel()
+				_, err := l.Gate().Confirm(ctx)
+				if confirmed := err == nil; confirmed != off {
+					t.Errorf("confirmed: %v (%v)", confirmed, err)
+				}
+			})
+		})
+	}
+}
+
+// A new leader has entries that an earlier one committed, and does not know yet that they are.
+func TestNewLeaderWaitsForItsBarrier(t *testing.T) {
+	for _, off := range []bool{false, true} {
+		t.Run(fmt.Sprint("guard off: ", off), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newCluster(t, 3, func(cfg *Config) {
+					cfg.Timing.Commit = time.Hour // followers hear of a commit with the next entry, which does not come
+					cfg.off.Barrier = off
+				})
+				l := c.ready()
+				// With a delay, both followers are sent the item before either has acknowledged it, and a new leader's
+				// no-op takes a while to be committed.
+				c.net.SetDelay(func(_, _ topology.NodeID) time.Duration { return 5 * time.Millisecond })
+				time.Sleep(time.Second)
+				if err := l.propose("first"); err != nil {
+					t.Fatal(err)
+				}
+				c.await("first item everywhere but for its commitment", func() bool {
+					return c.nodes[0].Stats().Last == c.nodes[1].Stats().Last && c.nodes[1].Stats().Last == c.nodes[2].Stats().Last
+				})
+				l.close()
+				seen := false
+				c.await("a leader", func() bool {
+					for _, n := range c.others(l) {
+						if ticket, ok := n.Gate().Enter(); ok || off && n.Leader().Ready {
+							item := n.fsm.last()
+							seen = seen || (n.Gate().Check(ticket) || off) && item != "first"
+							return true
+						}
+					}
+					return false
+				})
+				if seen != off {
+					t.Errorf("a new leader served a state without what was acknowledged before: %v", seen)
+				}
+			})
+		})
+	}
+}
+
+// A follower that is ahead of its leader's state machine would show a linearizable reader what the leader's own reads, a
+// moment later, do not have yet.
+func TestFollowerDoesNotOvertakeItsLeader(t *testing.T) {
+	for _, off := range []bool{false, true} {
+		t.Run(fmt.Sprint("guard off: ", off), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newCluster(t, 3, func(cfg *Config) { cfg.off.CommitLimit = off })
+				l := c.ready()
+				block := make(chan struct{})
+				l.fsm.before = func(item string) { <-block }
+				done := make(chan error)
+				go func() { done <- l.propose("slow at the leader") }()
+				time.Sleep(300 * time.Millisecond)
+				ahead := false
+				for _, n := range c.others(l) {
+					ahead = ahead || len(n.fsm.items()) > 0
+				}
+				close(block)
+				if err := <-done; err != nil {
+					t.Fatal(err)
+				}
+				c.agree(1)
+				if ahead != off {
+					t.Errorf("a follower was ahead of its leader: %v", ahead)
+				}
+			})
+		})
+	}
+}
+
+func TestReadIndexCoversAcknowledgedWrites(t *testing.T) {
+	modes(t, func(t *testing.T, reads Reads) {
+		c := newCluster(t, 3, func(cfg *Config) { cfg.Reads = reads })
+		l := c.ready()
+		for i := range 5 {
+			item := fmt.Sprint("item ", i)
+			if err := l.propose(item); err != nil {
+				t.Fatal(err)
+			}
+			index, err := l.ReadIndex(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, n := range c.others(l) {
+				if err := n.WaitApplied(t.Context(), index); err != nil {
+					t.Fatal(err)
+				}
+				if got := n.fsm.last(); got != item {
+					t.Errorf("%s shows %q, want %q", n.id, got, item)
+				}
+			}
+		}
+		if _, err := c.others(l)[0].ReadIndex(t.Context()); !NotApplied(err) {
+			t.Errorf("read index of a follower: %v", err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		if err := l.WaitApplied(ctx, 1<<40); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("waiting for an entry that does not come: %v", err)
+		}
+	})
+}
+
+func TestReadsShareConfirmations(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 3, func(cfg *Config) { cfg.Reads = Quorum })
+		l := c.ready()
+		c.net.SetDelay(func(_, _ topology.NodeID) time.Duration { return 2 * time.Millisecond })
+		before := l.Stats().Confirmations
+		done := make(chan error)
+		for range 100 {
+			go func() {
+				_, err := l.Gate().Confirm(t.Context())
+				done <- err
+			}()
+		}
+		for range 100 {
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		}
+		if rounds := l.Stats().Confirmations - before; rounds > 3 {
+			t.Errorf("%d rounds for 100 reads at once", rounds)
+		}
+	})
+}
+
+func TestGateDoesNotAllocate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 3, nil)
+		l := c.ready()
+		c.await("lease", func() bool { _, ok := l.Gate().Enter(); return ok })
+		if n := testing.AllocsPerRun(100, func() {
+			ticket, _ := l.Gate().Enter()
+			l.Gate().Check(ticket)
+		}); n > 0 {
+			t.Errorf("%v allocations per read", n)
+		}
+	})
+}
