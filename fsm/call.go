@@ -50,8 +50,12 @@ func (c *call) find(key []byte) (table.Record, bool) {
 		return r, false
 	}
 	// Most touches change nothing, as the clock is coarse: the second search for the key is rare.
-	if word := c.touched(r.Access); word != r.Access {
+	word := c.touched(r.Access)
+	if word != r.Access {
 		c.s.keys.Touch(key, word)
+	}
+	if !c.applying() && c.rng.below(useSample) == 0 {
+		c.m.uses.note(key, word)
 	}
 	return r, true
 }

@@ -39,6 +39,7 @@ type Machine struct {
 	readers  sync.Pool
 	observer Observer
 	evictor  evictor
+	uses     useLog
 	expired  atomic.Uint64
 	evicted  atomic.Uint64
 }
