@@ -49,7 +49,7 @@ func (l *Log) clean() error {
 			return err
 		}
 		if oldest.live.Load() > 0 {
-			return nil // a store has not published its entries yet; the next kick finds them
+			return nil // a store has not published its entries yet; the next kick or tick finds them
 		}
 	}
 }

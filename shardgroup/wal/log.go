@@ -206,7 +206,7 @@ func (l *Log) syncAndSeal() error {
 	return l.seal()
 }
 
-// runTicks syncs in Interval, and seals a log that was idle since the tick before.
+// runTicks syncs in Interval, seals a log that was idle since the tick before, and lets the cleaner look again.
 func (l *Log) runTicks() {
 	ticker := time.NewTicker(l.opts.SyncEvery)
 	defer ticker.Stop()
@@ -217,6 +217,7 @@ func (l *Log) runTicks() {
 			return
 		case <-ticker.C:
 		}
+		l.kickCleaner() // it may have left a segment whose newest entries were not published yet
 		idle := l.written.Load() == before
 		before = l.written.Load()
 		// An error has latched and been told already.
