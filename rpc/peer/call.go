@@ -104,7 +104,9 @@ func (c *conn) call(ctx context.Context, kind Kind, group slot.GroupID, payload 
 		return c.answer(&f)
 	case <-c.lost:
 	case <-ctx.Done():
-		c.suspect(ctx, started)
+		if left >= silence && errors.Is(ctx.Err(), context.DeadlineExceeded) && c.heard.Load() < started {
+			c.fail(errors.New("it has gone silent"))
+		}
 	}
 	if c.end(id) {
 		replies.Put(reply)
@@ -117,13 +119,6 @@ func (c *conn) call(ctx context.Context, kind Kind, group slot.GroupID, payload 
 	f := <-reply // it was being delivered
 	replies.Put(reply)
 	return c.answer(&f)
-}
-
-// suspect gives the connection up if it has brought nothing for the whole of a call that ran out of time.
-func (c *conn) suspect(ctx context.Context, started int64) {
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) && c.heard.Load() < started && c.n.sinceStart()-started >= int64(silence) {
-		c.fail(errors.New("it has gone silent"))
-	}
 }
 
 // answer turns a reply frame into Call's results.

@@ -18,10 +18,12 @@ const (
 	readBuffer = 64 << 10
 	// keepBuffer is the largest write buffer that is kept for reuse.
 	keepBuffer = 1 << 20
-	// writeTimeout is for how long the other side may take nothing before the connection is given up.
+	// writeTimeout is for how long the other side may take nothing of a writeSize before the connection is given up.
 	writeTimeout = 5 * time.Second
-	// silence is for how long a connection may bring nothing while a call runs into its deadline before it is given
-	// up: after a partition, a new connection works at once, but TCP may wait a minute to send again on an old one.
+	writeSize    = 256 << 10
+	// silence is how long a call must have waited in vain, without anything else coming either, for the connection to
+	// be given up: after a partition, a new connection works at once, but TCP may wait a minute to send again on an
+	// old one.
 	silence = 500 * time.Millisecond
 )
 
@@ -97,8 +99,7 @@ func (c *conn) flush() (more bool) {
 	c.pending, c.spare = c.spare[:0], nil
 	c.wmu.Unlock()
 
-	c.raw.SetWriteDeadline(time.Now().Add(writeTimeout))
-	_, err := c.raw.Write(buf)
+	err := c.write(buf)
 	c.n.stats.flushes.Add(1)
 	c.n.stats.bytesOut.Add(uint64(len(buf)))
 	if err != nil {
@@ -115,6 +116,19 @@ func (c *conn) flush() (more bool) {
 		return false
 	}
 	return true
+}
+
+// write writes all of buf, which may take its time as long as it moves.
+func (c *conn) write(buf []byte) error {
+	for len(buf) > 0 {
+		c.raw.SetWriteDeadline(time.Now().Add(writeTimeout))
+		k, err := c.raw.Write(buf[:min(len(buf), writeSize)])
+		if err != nil {
+			return err
+		}
+		buf = buf[k:]
+	}
+	return nil
 }
 
 // runWriter takes over when a writer finds that more has come.

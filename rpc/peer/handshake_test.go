@@ -71,7 +71,7 @@ func TestWhoMayTalkToWhom(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			a, b := listen(t, "a", c.dialler...), listen(t, "b", c.listener...)
 			a.SetAddr("b", b.Addr())
-			_, err := a.Call(t.Context(), "b", kindEcho, 0, nil)
+			_, err := a.Call(long(t), "b", kindEcho, 0, nil)
 			if c.refusal == "" && err != nil {
 				t.Fatal(err)
 			}
@@ -86,7 +86,7 @@ func TestClusterSetLater(t *testing.T) {
 	a, b := pair(t, cluster(""))
 	a.SetCluster("c1")
 	b.SetCluster("c2")
-	if _, err := a.Call(t.Context(), "b", kindEcho, 0, nil); !errors.Is(err, ErrNotSent) {
+	if _, err := a.Call(long(t), "b", kindEcho, 0, nil); !errors.Is(err, ErrNotSent) {
 		t.Errorf("error %v, want a refusal", err)
 	}
 }
@@ -201,7 +201,7 @@ func TestImpostorListenerIsRefused(t *testing.T) {
 		io.Copy(io.Discard, c)
 	}()
 	a.SetAddr("b", l.Addr().String())
-	if _, err := a.Call(t.Context(), "b", kindEcho, 0, []byte("confidential")); !errors.Is(err, ErrNotSent) || !strings.Contains(err.Error(), "proof") {
+	if _, err := a.Call(long(t), "b", kindEcho, 0, []byte("confidential")); !errors.Is(err, ErrNotSent) || !strings.Contains(err.Error(), "proof") {
 		t.Errorf("error %v", err)
 	}
 	<-played
@@ -228,21 +228,22 @@ func TestGarbageAndSilenceAreDropped(t *testing.T) {
 	}
 	a := listen(t, "a")
 	a.SetAddr("b", b.Addr())
-	if _, err := a.Call(t.Context(), "b", kindEcho, 0, nil); err != nil {
+	if _, err := a.Call(long(t), "b", kindEcho, 0, nil); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestBadFrameEndsConnection(t *testing.T) {
 	a, b := pair(t)
-	if _, err := a.Call(t.Context(), "b", kindEcho, 0, nil); err != nil {
+	if _, err := a.Call(long(t), "b", kindEcho, 0, nil); err != nil {
 		t.Fatal(err)
 	}
 	damaged := appendFrame(nil, sample())
 	damaged[len(damaged)-1] ^= 1
-	a.link("b").conn.raw.Write(damaged)
-	<-a.link("b").conn.lost
-	if _, err := a.Call(t.Context(), "b", kindEcho, 0, nil); err != nil {
+	c := connOf(a, "b")
+	c.raw.Write(damaged)
+	<-c.lost
+	if _, err := a.Call(long(t), "b", kindEcho, 0, nil); err != nil {
 		t.Errorf("after the damage: %v", err)
 	}
 	if s := b.Stats(); s.Accepted != 2 {

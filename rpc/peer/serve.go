@@ -124,8 +124,10 @@ func (c *conn) handle(ctx context.Context, h Handler, f *frame) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	reply, err := h(ctx, c.peer, f.group, f.payload)
+	late := ctx.Err() != nil
 	cancel()
 	switch {
+	case err != nil && late: // that it ran out of time tells nothing; the caller sees ErrNoAnswer
 	case err != nil:
 		c.reply(f, opError, []byte(err.Error()))
 	case len(reply) > c.n.o.MaxFrame:

@@ -45,7 +45,7 @@ func TestStreamRefusals(t *testing.T) {
 		"the node's address is unknown": {"c", kindSum, 1, endless(), ErrNotSent, "no address"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := a.Stream(within(t, 5*time.Second), c.to, c.kind, 0, nil, c.size, c.body)
+			_, err := a.Stream(long(t), c.to, c.kind, 0, nil, c.size, c.body)
 			if err == nil || !strings.Contains(err.Error(), c.text) {
 				t.Fatalf("error %v does not say %q", err, c.text)
 			}
@@ -58,16 +58,17 @@ func TestStreamRefusals(t *testing.T) {
 
 // A receiver that takes longer than the timeout is held to be alive as long as its process is.
 func TestStreamWaitsForBusyReceiver(t *testing.T) {
-	a := listen(t, "a", func(o *Options) { o.CallTimeout = 100 * time.Millisecond })
-	b, err := Listen("127.0.0.1:0", Options{Self: "b", Secret: "s3cret", CallTimeout: 100 * time.Millisecond})
+	const timeout = 600 * time.Millisecond
+	a := listen(t, "a", func(o *Options) { o.CallTimeout = timeout })
+	b, err := Listen("127.0.0.1:0", Options{Self: "b", Secret: "s3cret", CallTimeout: timeout})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer b.Close()
 	b.HandleStream(kindSum, func(_ context.Context, _ topology.NodeID, _ slot.GroupID, _ []byte, _ int64, body io.Reader) ([]byte, error) {
-		time.Sleep(300 * time.Millisecond) // a slow disk; the point is that real time passes
+		time.Sleep(2 * timeout) // a slow disk; the point is that real time passes
 		k, err := io.Copy(io.Discard, body)
-		time.Sleep(300 * time.Millisecond)
+		time.Sleep(2 * timeout)
 		return []byte(itoa(int(k))), err
 	})
 	b.Serve()

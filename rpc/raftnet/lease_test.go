@@ -11,7 +11,7 @@ import (
 	"github.com/quorate/quorate/placement/topology"
 )
 
-const leaseRuns = 100
+const leaseRuns = 50
 
 // inside counts the runs of scenario in which a leader was elected while an earlier leader's lease held. scenario
 // takes a cluster with a leader and provokes an election.
