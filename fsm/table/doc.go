@@ -1,13 +1,31 @@
 // Package table is the storage engine of one slot: an ordered hash table whose records live in byte slabs.
 //
+// A cluster has 16384 tables of nothing to millions of keys each, typically some hundred. So a key costs no Go object and
+// no pointer, an empty table nothing but its struct, and no write does more work than one page's, however many keys there are.
+//
+// # Layout
+//
+// A table is a directory of pages by hash prefix (extendible hashing). A page is an index of 4-byte entries, sorted by hash with gaps,
+// over slabs of 16 KiB that hold the records; see page and, for a record's bytes, record.go. Key and value of more than 2 KiB together
+// are a byte slice of their own, a blob, which is limited by memory only. A page splits at 128 KiB of live bytes or 2048 keys; its
+// siblings merge again at a quarter of that. What a record leaves behind when it moves is compacted once it is
+// an eighth of the page (when the page needs space) or half of it (at once).
+//
+// Measured, for 16-byte keys, all that the allocator gives included: 106 bytes per key with 64-byte values at 300 keys per
+// table, 102 at 10 million in one; 1,114 with 1 KiB values. With 10 million keys in one table the slowest write took 3 ms of CPU
+// while it was loaded (a collection by Go's runtime that fell into it included), and 0.7 ms after a Mark.
+//
 // # Locks
 //
 // A table has no lock of its own; its owner (the machine) holds one sync.RWMutex per slot.
 //
-//   - Read lock, or being the one writing goroutine: Get, Len, Bytes, NextDue, All, Scan, Sample, Digest, and Touch
-//     and AccessOf, which use atomic operations on the access field and so are the only "writes" a reader may do.
-//   - Write lock: Put, Delete, SetDeadline, Resize, Clear, Mark.
+//   - Read lock, or being the one writing goroutine: Get, Len, Volatile, Bytes, Physical, NextDue, All, Scan, Sample,
+//     SampleVolatile, Digest; also Touch and AccessOf, which use atomic operations on the access field and so may
+//     run beside all these.
+//   - Write lock: Put, Delete, SetDeadline, Resize and writing to what it returned, Clear, Mark.
 //   - No lock, any goroutine: all methods of View.
+//
+// A table has no ties to its slot or group: handing it over is copying the pointer, Views may stay live meanwhile.
 //
 // # Snapshot of many tables in O(1)
 //
@@ -17,4 +35,13 @@
 // snapshot that has no view of that slot yet, stores the View in the snapshot (guarded by the same lock), and sets the slot's epoch.
 // The goroutine that persists the snapshot visits slot by slot: it takes the slot's write lock, takes the stored View or,
 // if the slot was not written since, calls Mark itself, unlocks, and reads the View at leisure. When it is done it calls Release.
+//
+// A Mark copies nothing. The first write to each page afterwards copies that page (for as long as the View is live), and the
+// directory once; blobs are copied when they are changed in place. So a snapshot costs memory for the pages
+// that are written while it lasts, and a View shows what was there at the Mark and no more.
+//
+// # Collections
+//
+// Records of other kinds than strings can hang off the same index: a record's value is then the number of an object in a
+// slice beside Table.dir, of which a View takes a reference as it does of dir. Nothing here looks into values or kinds.
 package table

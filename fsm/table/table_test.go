@@ -305,3 +305,16 @@ func TestCollisionsPanic(t *testing.T) {
 	}()
 	New(1).split(newPage(maxDepth, 0, 1), 0)
 }
+
+// TestResizeClears: what was cut off a value must not come back when it grows again where it is.
+func TestResizeClears(t *testing.T) {
+	for _, size := range []int{1000, 10_000} {
+		tab := New(1)
+		key := []byte("k")
+		tab.Put(Record{Key: key, Value: bytes.Repeat([]byte("x"), size)})
+		tab.Put(Record{Key: key, Value: make([]byte, size-100)})
+		if value, _, _ := tab.Resize(key, size, 1); !bytes.Equal(value, make([]byte, size)) {
+			t.Errorf("a value of %d bytes has old bytes after it grew", size)
+		}
+	}
+}
