@@ -65,7 +65,7 @@ func (c *call) exists(key []byte) bool {
 	return ok
 }
 
-// clock is the time for access statistics: the later of the two clocks.
+// clock is the later of the two clocks: for what is shown and for access statistics, never for what is decided.
 func (c *call) clock() int64 { return max(c.now, c.wall) }
 
 func (c *call) touched(word uint32) uint32 {

@@ -3,4 +3,22 @@
 // Every replica of a group that applies the same entries holds the same state, byte for byte of its digest. So
 // the package has no clock, no I/O, no goroutine, no random source and no knowledge of Raft: time, evictions and
 // limits come in through the log. One goroutine applies; any number of goroutines read, under the slots' read locks.
+//
+// # An operation's way
+//
+// Do and Read look the command up in operations (dispatch.go), find its slot, lock that slot's shard and run the command
+// on a call, whose primitives (find, put, remove, setDeadline …, call.go) are all that commands are made of: they hide
+// expired keys, give every change a version of its own, keep the account of memory, mark what snapshots share and tell
+// the observer. A data type is a kind (kind.go), a file of commands and a map from ids to them.
+//
+// # What decides and what does not
+//
+// The state (state.go) is what entries lead to: clock, version counter, limits, ownership and keys. It is in snapshots
+// and in the digest. Access statistics are beside it: readers change them without a log entry, so they may only advise,
+// which is what Victims does for the leader; an eviction takes effect as an op in the log, if the key's version is unchanged.
+//
+// # Time
+//
+// The machine's clock is the highest time that an entry carried, and it alone decides whether a key has expired. A reader
+// whose own clock says otherwise gets NeedAdvance instead of a reply. So no clock can bring back what was seen expired.
 package fsm

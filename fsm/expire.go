@@ -104,8 +104,10 @@ func cmdPersist(c *call) {
 	c.w.Int(0)
 }
 
-func cmdTTL(c *call)  { c.ttl(func(at int64) int64 { return roundSeconds(at - c.now) }) }
-func cmdPTTL(c *call) { c.ttl(func(at int64) int64 { return at - c.now }) }
+// What is left is shown by the later clock: in an idle group the machine's stands still until something is due. It shows
+// and decides nothing: whether the key has expired is the machine's to say.
+func cmdTTL(c *call)  { c.ttl(func(at int64) int64 { return roundSeconds(at - c.clock()) }) }
+func cmdPTTL(c *call) { c.ttl(func(at int64) int64 { return at - c.clock() }) }
 
 func cmdExpireTime(c *call)  { c.ttl(roundSeconds) }
 func cmdPExpireTime(c *call) { c.ttl(func(at int64) int64 { return at }) }
