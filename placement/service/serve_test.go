@@ -178,10 +178,11 @@ func TestMachine(t *testing.T) {
 		t.Fatalf("init: %+v", v)
 	}
 	settings := topology.DefaultSettings()
-	settings.MaxMemory = 9
+	log(3, placement.SetSettings{Settings: topology.Settings{MaxMemoryPolicy: "volatile-ttl", MaxMemorySamples: 3}})
 	log(5, placement.SetSettings{Settings: settings})
 	// A Raft instance that is restarted over a living machine replays what the machine has.
-	if log(2, init); m.now().Map.Settings != settings || m.now().Epoch() != 2 {
+	log(2, init)
+	if log(3, placement.SetSettings{Settings: topology.Settings{MaxMemoryPolicy: "volatile-ttl", MaxMemorySamples: 3}}); m.now().Map.Settings != settings || m.now().Epoch() != 3 {
 		t.Fatal("an old entry was applied again")
 	}
 	store := raft.NewInmemSnapshotStore()
@@ -201,11 +202,11 @@ func TestMachine(t *testing.T) {
 		t.Fatal(err)
 	}
 	m = fresh()
-	if err := m.Restore(r); err != nil || m.now().Epoch() != 2 || published[len(published)-1] != 2 {
+	if err := m.Restore(r); err != nil || m.now().Epoch() != 3 || published[len(published)-1] != 3 {
 		t.Fatalf("restore: %v, epoch %d, published %v", err, m.now().Epoch(), published)
 	}
 	log(5, init)
-	if err := m.Restore(io.NopCloser(strings.NewReader("{}"))); err == nil || m.now().Epoch() != 2 {
+	if err := m.Restore(io.NopCloser(strings.NewReader("{}"))); err == nil || m.now().Epoch() != 3 {
 		t.Fatalf("restore of nothing: %v, epoch %d", err, m.now().Epoch())
 	}
 	if m.Apply(&raft.Log{Index: 6, Data: []byte("{")}); fatal == nil {

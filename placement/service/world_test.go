@@ -37,6 +37,9 @@ type world struct {
 	// leads plays the shard groups: who leads each, in which term. There is no Raft behind them here.
 	leads map[slot.GroupID]GroupStatus
 	where map[slot.GroupID]topology.NodeID
+	// stuck is a group that can't be handed over; tries counts who tried.
+	stuck slot.GroupID
+	tries int
 }
 
 // server is one node: what it has on disk outlives its process.
@@ -188,6 +191,15 @@ func (s *server) status() []GroupStatus {
 }
 
 func (s *server) transfer(_ context.Context, g slot.GroupID, to topology.NodeID) error {
+	s.w.mu.Lock()
+	stuck := g == s.w.stuck
+	if stuck {
+		s.w.tries++
+	}
+	s.w.mu.Unlock()
+	if stuck {
+		return errors.New("the group can't be handed over")
+	}
 	s.w.lead(g, to)
 	return nil
 }
