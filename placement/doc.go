@@ -1,6 +1,6 @@
-// Package placement decides which nodes hold which groups and which group owns which slot.
+// Package placement is the pure machine that decides maps: a State, the Commands that change it, and their encoding.
 //
-// Its heart is pure: a map machine with one apply function, a check function per invariant, and planning that looks
-// at a map and observations and names the next step. Around it stand the service (its own Raft group), the API
-// for nodes, and the driver loop on placement's leader.
+// State.Apply is the only way that a map changes. It copies, edits, and checks every invariant of the result; what breaks
+// one is refused, on every replica alike. Package plan names what to do next, package service carries it out and
+// brings the map to every node. DESIGN.md says why it is as it is.
 package placement
