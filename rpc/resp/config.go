@@ -11,7 +11,7 @@ import (
 type Config struct {
 	// RequirePass is the password of the default user; empty means none.
 	RequirePass string
-	// ProtectedMode refuses connections from other machines while RequirePass is empty and Exposed is not set.
+	// ProtectedMode refuses connections from other machines while RequirePass is empty.
 	ProtectedMode bool
 	// MaxClients bounds open client connections. 10000 by default.
 	MaxClients int

@@ -130,11 +130,11 @@ func (c *conn) own(spec *command.Spec, args [][]byte, run handler) {
 	if len(c.run.cmds) == 0 {
 		c.ownArgs = args
 	}
-	began := len(c.run.own.Buf)
 	run(c, args)
 	c.publish()
-	if spec.ID == command.Exec && len(c.run.own.Buf) == began {
-		// EXEC was gathered: the group replies.
+	if c.tx.gathered {
+		// EXEC: the group replies.
+		c.tx.gathered = false
 		return
 	}
 	c.run.answered(spec, c.mute() || spec.ID == command.ClientReply && c.reply != replyOn)

@@ -41,7 +41,6 @@ func (c *conn) askGroups(id command.ID, args [][]byte, targets ...*target) []ans
 // askEach is askGroups with arguments of its own for each target; a group may be asked several times.
 func (c *conn) askEach(spec *command.Spec, targets []*target, args func(i int) [][]byte) []answer {
 	r := &c.run
-	r.clear()
 	for i, t := range targets {
 		r.gather(placed{spec: spec}, t, entry.Op{Cmd: spec.ID, Args: args(i)}, 2, false)
 	}
@@ -58,7 +57,7 @@ func (c *conn) askEach(spec *command.Spec, targets []*target, args func(i int) [
 			out[i].reply = append([]byte(nil), r.replyOf(&r.cmds[i])...)
 		}
 	}
-	r.clear()
+	r.clearCalls()
 	return out
 }
 
@@ -218,7 +217,7 @@ func cmdGetkeysinslot(c *conn, args [][]byte) {
 func (c *conn) inSlot(id command.ID, args [][]byte, absent func()) {
 	n, err := strconv.ParseInt(string(args[0]), 10, 64)
 	if err != nil || n < 0 || n >= slot.Count {
-		c.w().Error(reply.InvalidSlot)
+		c.w().Error("ERR Invalid slot")
 		return
 	}
 	t := c.s.routes.Load().at(uint16(n))

@@ -154,14 +154,19 @@ func (gc *groupCall) reset() {
 
 // clear forgets the run.
 func (r *run) clear() {
+	r.clearCalls()
+	if r.own.Buf = r.own.Buf[:0]; cap(r.own.Buf) > maxKeptOut {
+		r.own.Buf = nil
+	}
+}
+
+// clearCalls forgets what was gathered, not what the connection has written itself.
+func (r *run) clearCalls() {
 	for _, gc := range r.calls[:r.used] {
 		gc.reset()
 	}
 	r.used, r.last, r.routes = 0, nil, nil
 	r.cmds = r.cmds[:0]
-	if r.own.Buf = r.own.Buf[:0]; cap(r.own.Buf) > maxKeptOut {
-		r.own.Buf = nil
-	}
 }
 
 // replyOf returns the reply of p, which must have one.

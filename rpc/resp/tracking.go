@@ -13,6 +13,12 @@ import (
 // invalidateChannel carries invalidations to RESP2 connections.
 const invalidateChannel = "__redis__:invalidate"
 
+// maxPrefixes bounds the prefixes of one client, maxChannels what it can subscribe to.
+const (
+	maxPrefixes = 1024
+	maxChannels = 1024
+)
+
 // trackState is a connection's CLIENT TRACKING.
 //
 // NOLOOP is accepted, but a connection with it hears of its own writes too: a group does not say who wrote, and to
@@ -73,6 +79,9 @@ func (c *conn) trackingOptions(args [][]byte) (t trackState, problem string) {
 			t.redirect = id
 		case opt == "PREFIX" && more:
 			i++
+			if len(t.prefixes)+len(c.track.prefixes) >= maxPrefixes {
+				return t, "ERR too many prefixes: at most " + strconv.Itoa(maxPrefixes)
+			}
 			t.prefixes = append(t.prefixes, string(args[i]))
 		case opt == "BCAST":
 			t.bcast = true
@@ -148,17 +157,14 @@ func (c *conn) startTracking(t trackState) {
 		fresh = []string{""}
 	}
 	t.prefixes = append(c.track.prefixes, fresh...)
-	if t.client == nil {
-		t.client = &tracking.Client{}
-	}
-	redirect := t.redirect
-	t.client.Deliver = func(key []byte) { c.invalidate(redirect, key) }
-	if c.track.on && redirect != c.track.redirect {
-		// Deliver may be running: a new client instead of a change under its feet.
-		c.track.client.Gone()
-		c.s.tracked.Silence(c.track.client, c.track.prefixes)
-		t.client = &tracking.Client{Deliver: t.client.Deliver}
-		fresh = t.prefixes
+	if redirect := t.redirect; t.client == nil || redirect != c.track.redirect {
+		// A new client rather than another Deliver for the old one, which may be running.
+		if t.client != nil {
+			t.client.Gone()
+			c.s.tracked.Silence(t.client, c.track.prefixes)
+			fresh = t.prefixes
+		}
+		t.client = &tracking.Client{Deliver: func(key []byte) { c.invalidate(redirect, key) }}
 	}
 	c.track = t
 	if t.bcast {
@@ -284,7 +290,13 @@ func cmdClientTrackinginfo(c *conn, _ [][]byte) {
 
 // cmdSubscribe serves RESP2 clients that receive invalidations on a connection of their own. No other channel ever
 // has a message: this server has no PUBLISH.
-func cmdSubscribe(c *conn, args [][]byte) { c.subscription("subscribe", true, args) }
+func cmdSubscribe(c *conn, args [][]byte) {
+	if len(args)+len(c.channels) > maxChannels {
+		c.w().Error("ERR too many channels: at most " + strconv.Itoa(maxChannels))
+		return
+	}
+	c.subscription("subscribe", true, args)
+}
 
 func cmdUnsubscribe(c *conn, args [][]byte) {
 	if len(args) == 0 {

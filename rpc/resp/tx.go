@@ -3,6 +3,7 @@ package resp
 import (
 	"bytes"
 	"slices"
+	"strconv"
 
 	"github.com/quorate/quorate/fsm/command"
 	"github.com/quorate/quorate/fsm/entry"
@@ -17,6 +18,10 @@ type tx struct {
 	spoiled bool
 	queue   []queued
 	watches []entry.Watch
+	// bytes is what queue and watches hold.
+	bytes int64
+	// gathered: EXEC was passed on to a group, which will reply.
+	gathered bool
 }
 
 // queued is one command between MULTI and EXEC; args are copies, because they outlive the read buffer.
@@ -34,8 +39,23 @@ func (t *tx) spoil() {
 // end forgets the queue and the watches.
 func (t *tx) end() { *t = tx{} }
 
-// maxQueued bounds the commands of one transaction: they are one log entry.
+// maxQueued bounds the commands and the watched keys of one transaction: they are one log entry.
 const maxQueued = 1 << 16
+
+// notQueued have no reply, or several, and so no place in EXEC's array.
+var notQueued = map[command.ID]bool{command.Subscribe: true, command.Unsubscribe: true, command.ClientReply: true}
+
+// hold counts bytes that the transaction will keep. If they are too many the error has been answered.
+func (c *conn) hold(args [][]byte) bool {
+	for _, a := range args {
+		c.tx.bytes += int64(len(a))
+	}
+	if limit := c.s.cfg.Load().QueryBufferLimit; c.tx.bytes > limit || len(c.tx.queue)+len(c.tx.watches) >= maxQueued {
+		c.w().Error("ERR transaction too large: at most " + strconv.Itoa(maxQueued) + " commands and watched keys of " + strconv.FormatInt(limit, 10) + " bytes together")
+		return false
+	}
+	return true
+}
 
 func cmdMulti(c *conn, _ [][]byte) {
 	if c.tx.open {
@@ -56,7 +76,7 @@ func cmdDiscard(c *conn, _ [][]byte) {
 }
 
 func cmdUnwatch(c *conn, _ [][]byte) {
-	c.tx.watches = nil
+	c.tx.watches, c.tx.bytes = nil, 0
 	c.w().OK()
 }
 
@@ -67,8 +87,11 @@ func (c *conn) queue(spec *command.Spec, args [][]byte) {
 	case spec.Home == command.Node:
 		c.refuse(spec, "ERR "+spec.Name+" is not allowed in a transaction: it concerns several groups, which cannot act as one step")
 		return
-	case len(c.tx.queue) >= maxQueued:
-		c.refuse(spec, "ERR too many commands in a transaction")
+	case notQueued[spec.ID]:
+		c.refuse(spec, "ERR Command not allowed inside a transaction")
+		return
+	case !c.hold(args):
+		c.refused(spec)
 		return
 	}
 	if spec.Home == command.Keyed {
@@ -169,6 +192,7 @@ func (c *conn) execKeyed(n uint16, t tx) {
 	}
 	c.run.gather(placed{spec: spec, slot: n, mute: c.mute()}, target, op, c.proto, false)
 	if !mixed {
+		c.tx.gathered = true
 		return
 	}
 	if group := c.executeLast(); len(group) > 0 && group[0] == '*' && !bytes.HasPrefix(group, []byte("*-1")) {
@@ -201,7 +225,7 @@ func (c *conn) executeLast() []byte {
 		c.settle()
 	}
 	got := slices.Clone(r.replyOf(&r.cmds[0]))
-	r.clear()
+	r.clearCalls()
 	return got
 }
 
@@ -229,6 +253,9 @@ func (c *conn) execLocal(queue []queued, group []byte) {
 func cmdWatch(c *conn, args [][]byte) {
 	if c.tx.open {
 		c.w().Error(reply.WatchInMulti)
+		return
+	}
+	if !c.hold(args) {
 		return
 	}
 	spec := command.ByID(command.Watch)

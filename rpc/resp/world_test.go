@@ -31,6 +31,8 @@ type world struct {
 	moved    []slot.GroupID
 	srv      *Server
 	addr     string
+	// real takes the place of all groups, if set.
+	real Group
 }
 
 // nodeID is the identity of the node with that letter.
@@ -154,6 +156,11 @@ func (w *world) Leader(g slot.GroupID) topology.NodeID {
 }
 
 func (w *world) Replica(g slot.GroupID) Group {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.real != nil {
+		return w.real
+	}
 	if r := w.groups[g]; r != nil {
 		return r
 	}
