@@ -58,9 +58,15 @@ func TestSegmentsAreRecycled(t *testing.T) {
 	d := new(crashdisk.Disk)
 	l := open(t, d, nil)
 	g := l.Group(1)
+	salts := map[uint64]uint32{} // by which the same file's next life is told from this one
 	churn := func(from, to uint64) {
 		for i := from; i < to; i++ {
 			must(t, g.StoreLogs(entries(i, 1, 1, 4000)))
+			if s := l.active.Load(); salts[s.salt] != 0 && salts[s.salt] != s.number {
+				t.Fatalf("segments %d and %d share a salt", s.number, salts[s.salt])
+			} else {
+				salts[s.salt] = s.number
+			}
 			if i > 3 {
 				must(t, g.DeleteRange(i-3, i-3))
 			}
