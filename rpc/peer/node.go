@@ -135,14 +135,6 @@ func (n *Node) AddrOf(id topology.NodeID) (string, bool) {
 	return addr, addr != ""
 }
 
-// Connected says whether there is a connection to the node, made by this one.
-func (n *Node) Connected(id topology.NodeID) bool {
-	l := n.link(id)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.conn != nil
-}
-
 // Close stops accepting, drops every connection and waits until all handlers and calls have returned.
 func (n *Node) Close() error {
 	n.mu.Lock()

@@ -131,7 +131,7 @@ func TestCallAddrSaysWhoAnswered(t *testing.T) {
 			t.Fatalf("got %q from %q, %v", got, who, err)
 		}
 	}
-	if !a.Connected("b") {
+	if connOf(a, "b") == nil {
 		t.Error("the connection was not kept")
 	}
 }

@@ -41,7 +41,7 @@ func TestSilentConnectionIsReplaced(t *testing.T) {
 	if _, err := a.Call(within(t, silence/2), "b", kindEcho, 0, nil); !errors.Is(err, ErrNoAnswer) {
 		t.Fatalf("error %v", err)
 	}
-	if !a.Connected("b") {
+	if connOf(a, "b") == nil {
 		t.Error("a short silence cost the connection")
 	}
 	if _, err := a.Call(within(t, 2*silence), "b", kindEcho, 0, nil); !errors.Is(err, ErrNoAnswer) {
