@@ -10,6 +10,8 @@ import (
 const (
 	// maxVictims bounds the keys that one entry evicts.
 	maxVictims = 512
+	// victimTries is how often victims are looked for, for one entry: each search is a few random samples.
+	victimTries = 4
 	// entryHeader is about what an entry takes beside its ops.
 	entryHeader = 64
 )

@@ -13,6 +13,8 @@ const (
 	advancePace = 10 * time.Millisecond
 	// refusedPause is how long the batcher waits after a refusal that will pass (a leadership transfer, a busy replica).
 	refusedPause = 5 * time.Millisecond
+	// huntPause is how long the leader rests from evicting by itself after it found nothing. Writes do not wait.
+	huntPause = 100 * time.Millisecond
 	// idleWait is the longest the batcher sleeps without a reason to wake.
 	idleWait = time.Minute
 )
@@ -87,14 +89,14 @@ func (g *Group) nextChore() time.Duration {
 	if want := g.limit.Load(); want != nil && *want != g.machine.Limits() {
 		return 0
 	}
-	if l := g.machine.Limits(); !g.fruitless && l.MaxMemory > 0 && l.Policy != entry.NoEviction && uint64(g.machine.Memory()) > l.MaxMemory {
-		return 0
+	wait := idleWait
+	if l := g.machine.Limits(); l.MaxMemory > 0 && l.Policy != entry.NoEviction && uint64(g.machine.Memory()) > l.MaxMemory {
+		wait = time.Until(g.nextHunt)
 	}
-	deadline, ok := g.machine.NextDue()
-	if !ok {
-		return idleWait
+	if deadline, ok := g.machine.NextDue(); ok {
+		wait = min(wait, time.Duration(deadline-g.clock.now())*time.Millisecond)
 	}
-	return min(idleWait, time.Duration(deadline-g.clock.now())*time.Millisecond)
+	return wait
 }
 
 // form makes the next batch. It returns false if a call had to be refused instead.
@@ -125,13 +127,22 @@ func (g *Group) addPrefix(b *batch) {
 	if limit.MaxMemory == 0 {
 		return
 	}
-	victims, freed, ok := g.machine.Victims(b.growth(), maxVictims, max(b.now, g.machine.Now()), b.id)
-	g.fruitless = !ok
-	if ok {
-		b.prefix = append(b.prefix, victims)
-		b.size += opBytes(&victims)
-		g.stats.evictions.Add(uint64(len(victims.Args) / 2))
-		g.stats.evictedBytes.Add(uint64(freed))
+	room := b.growth()
+	evicting := len(b.prefix)
+	for try := range uint64(victimTries) {
+		victims, freed, ok := g.machine.Victims(room, maxVictims, max(b.now, g.machine.Now()), b.id*victimTries+try)
+		if ok {
+			b.prefix = append(b.prefix, victims)
+			b.size += opBytes(&victims)
+			g.stats.evictions.Add(uint64(len(victims.Args) / 2))
+		}
+		room -= freed
+		if g.machine.Memory()+room <= int64(limit.MaxMemory) {
+			return
+		}
+	}
+	if len(b.prefix) == evicting {
+		g.nextHunt = time.Now().Add(huntPause)
 	}
 }
 

@@ -55,10 +55,10 @@ type Group struct {
 	pendingMu sync.Mutex
 	pending   *batch
 
-	// The batcher's own. fruitless: the last search for victims found none, though memory is over the limit.
+	// The batcher's own. nextHunt is when the leader may next evict without a write that needs the room.
 	lastBatch uint64
 	lastEntry time.Time
-	fruitless bool
+	nextHunt  time.Time
 }
 
 // Open restores the replica and joins the group; it does not wait for a leader.

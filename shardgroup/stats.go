@@ -12,7 +12,7 @@ import (
 type counters struct {
 	entries, ops, calls, bytes, nanos   atomic.Uint64
 	unknown, rejected                   atomic.Uint64
-	evictions, evictedBytes             atomic.Uint64
+	evictions                           atomic.Uint64
 	fastReads, slowReads, followerReads atomic.Uint64
 }
 

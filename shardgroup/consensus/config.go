@@ -20,7 +20,7 @@ type Transport interface {
 	// SetVoters says whose acknowledgements count from now on.
 	SetVoters(ids []raft.ServerID)
 	// QuorumSent returns the latest time t such that a quorum of the voters, this node included, has accepted an
-	// AppendEntries of term that was sent at or after t; for a sole voter that is the present.
+	// AppendEntries of term that was sent at or after t; for a sole voter that is the present. It is asked on each read.
 	QuorumSent(term uint64) (time.Time, bool)
 	// LeaseUntil returns the time before which nobody else can be elected, if this node leads term.
 	LeaseUntil(term uint64) (time.Time, bool)

@@ -97,7 +97,8 @@ func (g *Gate) confirmed(term uint64, since time.Time) bool {
 		return inst.raft.VerifyLeader().Error() == nil
 	}
 	sent, ok := g.r.cfg.Transport.QuorumSent(term)
-	return ok && !sent.Before(since) && g.leads(term)
+	// After, not at: two clock readings can be equal, and then nobody knows which came first.
+	return ok && sent.After(since) && g.leads(term)
 }
 
 func (g *Gate) trigger() bool {

@@ -78,7 +78,7 @@ func (g *Gate) holds(term uint64) bool {
 		return true
 	}
 	sent, ok := g.r.cfg.Transport.QuorumSent(term)
-	return ok && !sent.Before(*suspect)
+	return ok && sent.After(*suspect)
 }
 
 // stoodStill reports whether the time since the last beat is longer than the pulse's period explains, or is not the same
@@ -120,7 +120,7 @@ func (g *Gate) tick(term uint64) {
 	if g.stoodStill(between(*g.beat.Load(), now)) {
 		g.suspect.Store(&now)
 	} else if s := g.suspect.Load(); s != nil {
-		if sent, ok := g.r.cfg.Transport.QuorumSent(term); ok && !sent.Before(*s) {
+		if sent, ok := g.r.cfg.Transport.QuorumSent(term); ok && sent.After(*s) {
 			g.suspect.Store(nil)
 		}
 	}
