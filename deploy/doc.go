@@ -1,2 +1,3 @@
-// Package deploy holds what runs Quorate elsewhere: service units, container images, dashboards and alert rules.
+// Package deploy holds what runs Quorate elsewhere: a systemd unit, and quorate.yaml, a configuration file with every key at
+// its default. It has no code but a test that keeps the file complete.
 package deploy
