@@ -31,7 +31,7 @@ func TestGoRedisOverAllSlots(t *testing.T) {
 	keys := slotKeys()
 	for _, proto := range []int{2, 3} {
 		t.Run(fmt.Sprint("RESP", proto), func(t *testing.T) {
-			rdb := redis.NewClusterClient(&redis.ClusterOptions{Addrs: addrs(l)[:1], Protocol: proto})
+			rdb := redis.NewClusterClient(&redis.ClusterOptions{Addrs: l.Addrs()[:1], Protocol: proto})
 			defer rdb.Close()
 			goRedisAllSlots(t, rdb, keys, proto)
 			goRedisTx(t, rdb, proto)
@@ -128,7 +128,7 @@ func TestRueidisOverAllSlots(t *testing.T) {
 		"RESP2":                      {AlwaysRESP2: true, DisableCache: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			o.InitAddress = addrs(l)[:1]
+			o.InitAddress = l.Addrs()[:1]
 			c, err := rueidis.NewClient(o)
 			if err != nil {
 				t.Fatal(err)

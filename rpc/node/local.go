@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+
+	"github.com/quorate/quorate/rpc/node/config"
 )
 
 // LocalOptions describe a cluster inside this process.
@@ -18,6 +20,8 @@ type LocalOptions struct {
 	Dir string
 	// Nodes listen at 127.0.0.1:Port, Port+1, …
 	Nodes, Port int
+	// Each, if set, changes the configuration of node i.
+	Each func(i int, c *config.Config)
 }
 
 // Local is a cluster inside this process: for trying Quorate out and for tests.
@@ -49,6 +53,9 @@ func StartLocal(o LocalOptions) (*Local, error) {
 			c.HTTPListen = ""
 		}
 		c.Join, c.BootstrapExpect = peers, o.Nodes
+		if o.Each != nil {
+			o.Each(i, c)
+		}
 		n, err := Start(opts)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("%s: %w", c.Name, err), l.Stop(context.Background()))
@@ -60,6 +67,14 @@ func StartLocal(o LocalOptions) (*Local, error) {
 
 // Nodes are the cluster's nodes, by port.
 func (l *Local) Nodes() []*Node { return l.nodes }
+
+// Addrs are the nodes' client addresses.
+func (l *Local) Addrs() (out []string) {
+	for _, n := range l.nodes {
+		out = append(out, n.self.Client)
+	}
+	return out
+}
 
 // Ready waits until every node serves and knows the leader of every group.
 func (l *Local) Ready(ctx context.Context) error {

@@ -17,7 +17,7 @@ import (
 )
 
 // startLocal runs a cluster of three nodes in this process until the test ends and waits until it serves.
-func startLocal(t *testing.T, change func(*config.Config)) (l *node.Local, port int) {
+func startLocal(t *testing.T, change func(i int, c *config.Config)) (l *node.Local, port int) {
 	t.Helper()
 	port = freePorts(t, 3)
 	l = openLocal(t, t.TempDir(), port, change)
@@ -25,20 +25,17 @@ func startLocal(t *testing.T, change func(*config.Config)) (l *node.Local, port 
 	return l, port
 }
 
-func openLocal(t *testing.T, dir string, port int, change func(*config.Config)) *node.Local {
+func openLocal(t *testing.T, dir string, port int, change func(i int, c *config.Config)) *node.Local {
 	t.Helper()
 	var c config.Config
 	config.Flags(pflag.NewFlagSet("test", pflag.ContinueOnError), &c)
 	c.HTTPListen = config.Off
-	if change != nil {
-		change(&c)
-	}
 	l, err := node.StartLocal(node.LocalOptions{
 		Options: node.Options{
 			Config: c, Version: "test", Logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError})),
 			Fatal: func(err error) { panic(err) },
 		},
-		Dir: dir, Nodes: 3, Port: port,
+		Dir: dir, Nodes: 3, Port: port, Each: change,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -84,17 +81,10 @@ func free(port, n int) bool {
 	return true
 }
 
-func addrs(l *node.Local) (out []string) {
-	for _, n := range l.Nodes() {
-		out = append(out, n.Identity().Client)
-	}
-	return out
-}
-
 func TestRestartContinues(t *testing.T) {
 	dir, port := t.TempDir(), freePorts(t, 3)
 	l := openLocal(t, dir, port, nil)
-	c := client.NewCluster(addrs(l), client.Options{})
+	c := client.NewCluster(l.Addrs(), client.Options{})
 	for i := range 200 {
 		key := fmt.Sprint("key:", i)
 		if _, err := c.Do(t.Context(), key, "SET", key, key); err != nil {
@@ -109,7 +99,7 @@ func TestRestartContinues(t *testing.T) {
 	if again := l.Nodes()[0].Identity().ID; again != ids {
 		t.Errorf("node 1 was %s and is %s after a restart", ids, again)
 	}
-	c = client.NewCluster(addrs(l), client.Options{})
+	c = client.NewCluster(l.Addrs(), client.Options{})
 	defer c.Close()
 	for i := range 200 {
 		key := fmt.Sprint("key:", i)
@@ -121,9 +111,9 @@ func TestRestartContinues(t *testing.T) {
 
 func TestReplicasAgreeAndLeadersMove(t *testing.T) {
 	l, _ := startLocal(t, nil)
-	c := client.NewCluster(addrs(l), client.Options{})
+	c := client.NewCluster(l.Addrs(), client.Options{})
 	defer c.Close()
-	a, err := client.NewAdmin(t.Context(), addrs(l), client.Options{})
+	a, err := client.NewAdmin(t.Context(), l.Addrs(), client.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
