@@ -30,7 +30,6 @@ type model struct {
 	keys  map[string]stored
 	views []liveView
 	clock uint64
-	draws []string // candidates for keys
 }
 
 type liveView struct {
@@ -255,81 +254,94 @@ func drawDeadline(t *rapid.T) int64 {
 func TestAgainstMap(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := newModel(rapid.Uint64().Draw(t, "seed"))
-		t.Repeat(map[string]func(*rapid.T){
-			"":    func(t *rapid.T) { m.check(t) },
-			"put": func(t *rapid.T) { m.put(t, drawRecord(t, m)) },
-			"put many": func(t *rapid.T) {
-				from, size := rapid.IntRange(0, 500).Draw(t, "from"), drawSize(t)
-				for i := range rapid.IntRange(0, 200).Draw(t, "keys") {
-					m.t.Put(Record{Key: fmt.Appendf(nil, "many%d", from+i), Value: make([]byte, size)})
-					m.keys[fmt.Sprint("many", from+i)] = stored{value: string(make([]byte, size))}
-				}
-			},
-			"delete many": func(t *rapid.T) {
-				from := rapid.IntRange(0, 500).Draw(t, "from")
-				for i := range rapid.IntRange(0, 400).Draw(t, "keys") {
-					m.t.Delete(fmt.Appendf(nil, "many%d", from+i))
-					delete(m.keys, fmt.Sprint("many", from+i))
-				}
-			},
-			"copy": func(t *rapid.T) {
-				r, ok := m.t.Get([]byte(drawOld(t, m)))
-				if ok {
-					s := storedOf(r)
-					r.Key = []byte(drawKey(t))
-					m.step(t, "Put of an alias", func() int64 {
-						m.keys[string(r.Key)] = s
-						return m.t.Put(r)
-					})
-				}
-			},
-			"delete":       func(t *rapid.T) { m.delete(t, drawOld(t, m)) },
-			"set deadline": func(t *rapid.T) { m.setDeadline(t, drawOld(t, m), drawDeadline(t)) },
-			"resize":       func(t *rapid.T) { m.resize(t, drawOld(t, m), drawSize(t), rapid.Byte().Draw(t, "fill")) },
-			"append": func(t *rapid.T) {
-				key := drawOld(t, m)
-				m.resize(t, key, len(m.keys[key].value)+rapid.IntRange(0, 50).Draw(t, "bytes"), 'a')
-			},
-			"overwrite": func(t *rapid.T) {
-				r := drawRecord(t, m)
-				r.Key = []byte(drawOld(t, m))
-				m.put(t, r)
-			},
-			"touch": func(t *rapid.T) {
-				key, access := drawOld(t, m), rapid.Uint32().Draw(t, "access")
-				m.t.Touch([]byte(key), access)
-				s, had := m.keys[key]
-				if had {
-					s.access = access
-					m.keys[key] = s
-				}
-				if got, ok := m.t.AccessOf([]byte(key)); ok != had || got != s.access {
-					t.Fatalf("AccessOf(%.20q) = %d, %v; want %d, %v", key, got, ok, s.access, had)
-				}
-			},
-			"due": func(t *rapid.T) {
-				m.drain(t, rapid.Int64Range(0, 20).Draw(t, "now"), rapid.IntRange(0, 50).Draw(t, "limit"))
-			},
-			"mark": func(t *rapid.T) {
-				if len(m.views) < 4 {
-					m.mark(t)
-				}
-			},
-			"release": func(t *rapid.T) {
-				if n := len(m.views); n > 0 {
-					m.release(t, rapid.IntRange(0, n-1).Draw(t, "view"))
-				}
-			},
-			"clear": func(t *rapid.T) {
-				if rapid.IntRange(0, 9).Draw(t, "sure") == 0 {
-					m.step(t, "Clear", func() int64 {
-						before := m.t.Bytes()
-						m.t.Clear()
-						clear(m.keys)
-						return -before
-					})
-				}
-			},
-		})
+		actions := map[string]func(*rapid.T){"": func(t *rapid.T) { m.check(t) }}
+		maps.Copy(actions, m.writes())
+		maps.Copy(actions, m.bulk())
+		t.Repeat(actions)
 	})
+}
+
+// writes are the operations on one key.
+func (m *model) writes() map[string]func(*rapid.T) {
+	return map[string]func(*rapid.T){
+		"put": func(t *rapid.T) { m.put(t, drawRecord(t, m)) },
+		"overwrite": func(t *rapid.T) {
+			r := drawRecord(t, m)
+			r.Key = []byte(drawOld(t, m))
+			m.put(t, r)
+		},
+		"copy": func(t *rapid.T) {
+			r, ok := m.t.Get([]byte(drawOld(t, m)))
+			if ok {
+				s := storedOf(r)
+				r.Key = []byte(drawKey(t))
+				m.step(t, "Put of an alias", func() int64 {
+					m.keys[string(r.Key)] = s
+					return m.t.Put(r)
+				})
+			}
+		},
+		"delete":       func(t *rapid.T) { m.delete(t, drawOld(t, m)) },
+		"set deadline": func(t *rapid.T) { m.setDeadline(t, drawOld(t, m), drawDeadline(t)) },
+		"resize":       func(t *rapid.T) { m.resize(t, drawOld(t, m), drawSize(t), rapid.Byte().Draw(t, "fill")) },
+		"append": func(t *rapid.T) {
+			key := drawOld(t, m)
+			m.resize(t, key, len(m.keys[key].value)+rapid.IntRange(0, 50).Draw(t, "bytes"), 'a')
+		},
+		"touch": func(t *rapid.T) {
+			key, access := drawOld(t, m), rapid.Uint32().Draw(t, "access")
+			m.t.Touch([]byte(key), access)
+			s, had := m.keys[key]
+			if had {
+				s.access = access
+				m.keys[key] = s
+			}
+			if got, ok := m.t.AccessOf([]byte(key)); ok != had || got != s.access {
+				t.Fatalf("AccessOf(%.20q) = %d, %v; want %d, %v", key, got, ok, s.access, had)
+			}
+		},
+	}
+}
+
+// bulk are the operations on many keys, and those with views.
+func (m *model) bulk() map[string]func(*rapid.T) {
+	return map[string]func(*rapid.T){
+		"put many": func(t *rapid.T) {
+			from, size := rapid.IntRange(0, 500).Draw(t, "from"), drawSize(t)
+			for i := range rapid.IntRange(0, 200).Draw(t, "keys") {
+				m.t.Put(Record{Key: fmt.Appendf(nil, "many%d", from+i), Value: make([]byte, size)})
+				m.keys[fmt.Sprint("many", from+i)] = stored{value: string(make([]byte, size))}
+			}
+		},
+		"delete many": func(t *rapid.T) {
+			from := rapid.IntRange(0, 500).Draw(t, "from")
+			for i := range rapid.IntRange(0, 400).Draw(t, "keys") {
+				m.t.Delete(fmt.Appendf(nil, "many%d", from+i))
+				delete(m.keys, fmt.Sprint("many", from+i))
+			}
+		},
+		"due": func(t *rapid.T) {
+			m.drain(t, rapid.Int64Range(0, 20).Draw(t, "now"), rapid.IntRange(0, 50).Draw(t, "limit"))
+		},
+		"mark": func(t *rapid.T) {
+			if len(m.views) < 4 {
+				m.mark(t)
+			}
+		},
+		"release": func(t *rapid.T) {
+			if n := len(m.views); n > 0 {
+				m.release(t, rapid.IntRange(0, n-1).Draw(t, "view"))
+			}
+		},
+		"clear": func(t *rapid.T) {
+			if rapid.IntRange(0, 9).Draw(t, "sure") == 0 {
+				m.step(t, "Clear", func() int64 {
+					before := m.t.Bytes()
+					m.t.Clear()
+					clear(m.keys)
+					return -before
+				})
+			}
+		},
+	}
 }
