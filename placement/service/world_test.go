@@ -324,3 +324,9 @@ func (w *world) stop(names ...string) {
 		w.servers[n].stop()
 	}
 }
+
+// What a process is wired with.
+var (
+	_ Peers   = (*peer.Node)(nil)
+	_ Replica = (*consensus.Replica)(nil)
+)
