@@ -61,78 +61,83 @@ func TestWhatFailuresMeanToClients(t *testing.T) {
 	}
 }
 
-// TestParking: commands wait for an election and are then executed, in order, where the new leader is.
-func TestParking(t *testing.T) {
-	patient := func(c *Config) { c.ParkTimeout = patience }
-	t.Run("this node is elected", func(t *testing.T) {
-		w := newWorld(t, 3, patient)
-		w.lead(1, "")
-		c := w.dial(t)
-		c.send(array("SET", key1, "1") + array("GET", key3) + array("INCR", key1) + array("GET", key1))
-		awaitParked(t, w)
-		w.lead(2, "b")
-		w.lead(1, "a")
-		if got := c.read() + c.read() + c.read() + c.read(); got != "+OK\r\n$-1\r\n:2\r\n$1\r\n2\r\n" {
-			t.Errorf("got %q", got)
+// patient parks commands for as long as a test may take.
+func patient(c *Config) { c.ParkTimeout = patience }
+
+// Commands wait for an election and are then executed, in order, where the new leader is.
+
+func TestParkedUntilThisNodeIsElected(t *testing.T) {
+	w := newWorld(t, 3, patient)
+	w.lead(1, "")
+	c := w.dial(t)
+	c.send(array("SET", key1, "1") + array("GET", key3) + array("INCR", key1) + array("GET", key1))
+	awaitParked(t, w)
+	w.lead(2, "b")
+	w.lead(1, "a")
+	if got := c.read() + c.read() + c.read() + c.read(); got != "+OK\r\n$-1\r\n:2\r\n$1\r\n2\r\n" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestParkedUntilAnotherNodeIsElected(t *testing.T) {
+	w := newWorld(t, 3, patient)
+	w.lead(1, "")
+	c := w.dial(t)
+	c.send(array("SET", key1, "1") + array("SET", key3, "2"))
+	awaitParked(t, w)
+	w.lead(1, "c")
+	if got := c.read() + c.read(); got != "-MOVED 866 10.0.0.3:7000\r\n+OK\r\n" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestReplicaKnowsBeforeTheTable(t *testing.T) {
+	w := newWorld(t, 3, patient)
+	g := w.groups[1]
+	g.set(func() { g.fail = once(&shardgroup.NotLeaderError{}) })
+	c := w.dial(t)
+	c.send(array("SET", key1, "1"))
+	awaitSubmits(t, g, 1)
+	w.lead(1, "")
+	w.lead(1, "a")
+	if got := c.read(); got != "+OK\r\n" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestSlotsMovedBeforeTheMap(t *testing.T) {
+	w := newWorld(t, 3, patient)
+	c := w.dial(t)
+	c.expect("+OK\r\n", "SET", key3, "there")
+	// The front end believes that group 1 owns everything.
+	real := w.Map()
+	w.locked(func() {
+		wrong := real.Clone()
+		for n := range wrong.Slots {
+			wrong.Slots[n] = 1
 		}
+		w.m = wrong
 	})
-	t.Run("another node is elected", func(t *testing.T) {
-		w := newWorld(t, 3, patient)
-		w.lead(1, "")
-		c := w.dial(t)
-		c.send(array("SET", key1, "1") + array("SET", key3, "2"))
-		awaitParked(t, w)
-		w.lead(1, "c")
-		if got := c.read() + c.read(); got != "-MOVED 866 10.0.0.3:7000\r\n+OK\r\n" {
-			t.Errorf("got %q", got)
-		}
-	})
-	t.Run("the replica says that it does not lead, the table does not know yet", func(t *testing.T) {
-		w := newWorld(t, 3, patient)
-		g := w.groups[1]
-		g.set(func() { g.fail = once(&shardgroup.NotLeaderError{}) })
-		c := w.dial(t)
-		c.send(array("SET", key1, "1"))
-		awaitSubmits(t, g, 1)
-		w.lead(1, "")
-		w.lead(1, "a")
-		if got := c.read(); got != "+OK\r\n" {
-			t.Errorf("got %q", got)
-		}
-	})
-	t.Run("the slots have moved, the map does not show it yet", func(t *testing.T) {
-		w := newWorld(t, 3, patient)
-		c := w.dial(t)
-		c.expect("+OK\r\n", "SET", key3, "there")
-		// The front end believes that group 1 owns everything.
-		real := w.Map()
-		w.locked(func() {
-			wrong := real.Clone()
-			for n := range wrong.Slots {
-				wrong.Slots[n] = 1
-			}
-			w.m = wrong
-		})
-		w.srv.TopologyChanged()
-		c.send(array("SET", key1, "1") + array("APPEND", key3, "!") + array("GET", key3))
-		awaitSubmits(t, w.groups[1], 1)
-		w.locked(func() { w.m = real })
-		w.srv.TopologyChanged()
-		if got := c.read() + c.read() + c.read(); got != "+OK\r\n:6\r\n$6\r\nthere!\r\n" {
-			t.Errorf("got %q", got)
-		}
-	})
-	t.Run("nobody is elected in time", func(t *testing.T) {
-		w := newWorld(t, 3)
-		w.lead(1, "")
-		c := w.dial(t)
-		c.send(array("SET", key1, "1") + array("SET", key3, "2"))
-		if got := c.read() + c.read(); got != "-CLUSTERDOWN The cluster is down\r\n+OK\r\n" {
-			t.Errorf("got %q", got)
-		}
-		w.locked(func() { w.loading = true })
-		c.expect("-LOADING Redis is loading the dataset in memory\r\n", "SET", key1, "1")
-	})
+	w.srv.TopologyChanged()
+	c.send(array("SET", key1, "1") + array("APPEND", key3, "!") + array("GET", key3))
+	awaitSubmits(t, w.groups[1], 1)
+	w.locked(func() { w.m = real })
+	w.srv.TopologyChanged()
+	if got := c.read() + c.read() + c.read(); got != "+OK\r\n:6\r\n$6\r\nthere!\r\n" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestNobodyIsElectedInTime(t *testing.T) {
+	w := newWorld(t, 3)
+	w.lead(1, "")
+	c := w.dial(t)
+	c.send(array("SET", key1, "1") + array("SET", key3, "2"))
+	if got := c.read() + c.read(); got != "-CLUSTERDOWN The cluster is down\r\n+OK\r\n" {
+		t.Errorf("got %q", got)
+	}
+	w.locked(func() { w.loading = true })
+	c.expect("-LOADING Redis is loading the dataset in memory\r\n", "SET", key1, "1")
 }
 
 // awaitParked waits until a connection is executing, that is until its next change of routes will be seen.
