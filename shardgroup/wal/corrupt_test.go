@@ -180,3 +180,24 @@ func TestDamageFoundWhileReadingIsFatal(t *testing.T) {
 	c.once(t, ErrCorrupt)
 	dead(t, l)
 }
+
+// TestMissingOldestSegment: after segments went for good reason, the next one is still known to be needed.
+func TestMissingOldestSegment(t *testing.T) {
+	d := new(crashdisk.Disk)
+	l := open(t, d, nil)
+	g := l.Group(1)
+	for i := range uint64(60) {
+		must(t, g.StoreLogs(entries(i+1, 1, 1, 4000)))
+	}
+	must(t, g.DeleteRange(1, 20))
+	settle(t, "the first segment gone", func() bool { return l.segments.oldest().number > 1 })
+	must(t, l.Close())
+	oldest := l.segments.oldest().name
+	kept := entries(21, 40, 1, 4000)
+	must(t, reopened(d, kept))
+	must(t, d.Remove(oldest))
+	err := reopened(d, kept)
+	if !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), "segments from "+oldest+" on are needed") {
+		t.Errorf("without %s: %v", oldest, err)
+	}
+}

@@ -94,7 +94,7 @@ const scanChunk = 1 << 20
 // missing here had been synced. If there is one, the batch did not fall to a crash: it was damaged later.
 func (c *scanner) witness() (at int64, found bool, err error) {
 	salt := binary.LittleEndian.AppendUint64(nil, c.s.salt)
-	buf := make([]byte, scanChunk+batchHeaderBytes)
+	buf := make([]byte, min(scanChunk+batchHeaderBytes, c.s.size-c.offset))
 	for from := c.offset; from < c.s.size; from += scanChunk {
 		b := buf[:min(int64(len(buf)), c.s.size-from)]
 		if _, err := c.s.file.ReadAt(b, from); err != nil {
@@ -121,7 +121,7 @@ func (c *scanner) rewriteUnproven() error {
 	if len(c.starts) > 0 {
 		from = c.starts[0]
 	}
-	buf := make([]byte, scanChunk)
+	buf := make([]byte, min(scanChunk, c.offset-from))
 	for from < c.offset {
 		b := buf[:min(int64(len(buf)), c.offset-from)]
 		if _, err := c.s.file.ReadAt(b, from); err != nil {
