@@ -137,8 +137,8 @@ func TestDamageIsNoticedInEveryFrame(t *testing.T) {
 	}
 	r.do("SET", "{b}", strings.Repeat("x", 600_000))
 	good := bytesOfSnapshot(t, r.m)
-	target := newReplica(t)
-	target.do("SET", "old", "state")
+	target := newReplica(t, slot.Range{First: 3300, Last: 3300})
+	target.do("SET", "b", "old state")
 	before := digestOf(target.m)
 	try := func(what string, b []byte) {
 		t.Helper()
