@@ -201,3 +201,22 @@ func TestMissingOldestSegment(t *testing.T) {
 		t.Errorf("without %s: %v", oldest, err)
 	}
 }
+
+// TestContradictionsInTheLog: checksums are right, what the records say together is not; only a fault of ours writes it.
+func TestContradictionsInTheLog(t *testing.T) {
+	one, three := entries(1, 1, 1, 10)[0], entries(3, 1, 1, 10)[0]
+	for want, records := range map[string][]*raft.Log{
+		"group 5 has entry 1 and then 3": {one, three},
+		"group 5 stores entry 1 twice":   {one, one},
+	} {
+		b := new(batch)
+		b.reset()
+		for _, e := range records {
+			b.entry(kindEntry, 5, e)
+		}
+		b.finish(fuzzSalt, 1, 0)
+		if err := reopened(segmentOf(t, b.buf), nil); !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}
