@@ -73,6 +73,8 @@ func (n *Node) status(ctx context.Context) client.Status {
 type nodeReport struct {
 	Status   client.NodeStatus      `json:"status"`
 	Replicas []client.ReplicaStatus `json:"replicas"`
+	// Settled: the groups that the node leads have logged the limits of its map.
+	Settled bool `json:"settled"`
 }
 
 func (n *Node) askStatus(ctx context.Context, other topology.Node) client.NodeStatus {
@@ -104,8 +106,9 @@ func (n *Node) call(ctx context.Context, to topology.NodeID, kind uint8, group s
 
 // answerStatus is the handler of kindStatus.
 func (n *Node) answerStatus(context.Context, topology.NodeID, slot.GroupID, []byte) ([]byte, error) {
-	r := nodeReport{Status: client.NodeStatus{
-		Epoch: n.place.Map().Epoch, Version: n.version, Durability: n.cfg.Durability,
+	m := n.place.Map()
+	r := nodeReport{Settled: m.Epoch > 0 && n.settled(m), Status: client.NodeStatus{
+		Epoch: m.Epoch, Version: n.version, Durability: n.cfg.Durability,
 		UptimeSeconds: int64(time.Since(n.started).Seconds()),
 	}}
 	for id, x := range n.replicas.all() {

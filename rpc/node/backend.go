@@ -103,8 +103,12 @@ func (n *Node) SetSetting(ctx context.Context, name, value string) error {
 		}
 		return err
 	}
-	_, err := n.place.Propose(ctx, placement.SetSettings{Settings: s})
-	return err
+	epoch, err := n.place.Propose(ctx, placement.SetSettings{Settings: s})
+	if err != nil {
+		return err
+	}
+	n.awaitSettings(ctx, epoch)
+	return nil
 }
 
 // edit changes one of the cluster-wide settings in s.

@@ -1,7 +1,10 @@
 package node
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/quorate/quorate/fsm/entry"
 	"github.com/quorate/quorate/placement/topology"
@@ -36,4 +39,40 @@ func groupLimits(m *topology.Map) (entry.Limits, error) {
 		limit = max(limit, 1) // 0 would be no limit
 	}
 	return entry.Limits{MaxMemory: limit, Policy: policy, Samples: uint32(s.MaxMemorySamples)}, nil
+}
+
+// settled reports whether every group that this node leads has logged the limits of its map.
+func (n *Node) settled(m *topology.Map) bool {
+	limits, err := groupLimits(m)
+	for _, r := range n.replicas.all() {
+		if r.group.Leader().Ready && r.group.Machine().Limits() != limits {
+			return false
+		}
+	}
+	return err == nil
+}
+
+// settleTimeout bounds how long a changed setting is waited for: a node that is down learns of it when it comes back.
+const settleTimeout = 2 * time.Second
+
+// awaitSettings waits until a setting of that epoch holds on every node that answers, as a client of CONFIG SET expects.
+func (n *Node) awaitSettings(ctx context.Context, epoch uint64) {
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	for _, other := range n.place.Map().Nodes {
+		for ctx.Err() == nil {
+			var r nodeReport
+			data, err := n.call(ctx, other.ID, kindStatus, 0, nil)
+			if err == nil {
+				err = json.Unmarshal(data, &r)
+			}
+			if err != nil || r.Settled && r.Status.Epoch >= epoch {
+				break
+			}
+			select {
+			case <-ctx.Done():
+			case <-time.After(5 * time.Millisecond):
+			}
+		}
+	}
 }

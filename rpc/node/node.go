@@ -192,6 +192,9 @@ func (n *Node) serve(client, ops net.Listener) {
 		}
 	})
 	n.background.Go(func() { n.runLeaderExchange(ctx) })
+	if n.stores.stable.LostTailPossible() {
+		n.background.Go(func() { n.awaitTail(ctx) })
+	}
 	if ops != nil {
 		n.background.Go(func() {
 			if err := n.http.Serve(ops); !errors.Is(err, http.ErrServerClosed) {
@@ -233,6 +236,9 @@ func (n *Node) Stop(ctx context.Context) error {
 	n.stopping.Store(true)
 	n.log.Info("stopping: handing leadership over")
 	n.handOver(ctx)
+	if err := n.place.HandOver(ctx); err != nil {
+		n.log.Warn("could not hand over placement; the others will elect a leader", "error", err)
+	}
 	return n.shutDown(ctx)
 }
 

@@ -66,7 +66,7 @@ func (p placementReplica) Close() error { return errors.Join(p.Replica.Close(), 
 
 // openPlacementReplica implements service.OpenReplica: placement's log is group 0.
 func (n *Node) openPlacementReplica(fsm raft.FSM, first *raft.Configuration) (service.Replica, error) {
-	cc, transport, err := n.consensusConfig(0)
+	cc, transport, err := n.consensusConfig(placementGroup)
 	if err != nil {
 		return nil, err
 	}

@@ -159,3 +159,38 @@ func (n *Node) closeReplicas() error {
 	wg.Wait()
 	return errors.Join(errs...)
 }
+
+// awaitTail waits, after a power cut in durability interval, until every replica has caught up with a leader and votes again,
+// and records that. Should the node stop before, the next start begins anew.
+func (n *Node) awaitTail(ctx context.Context) {
+	n.log.Warn("a power cut may have taken writes that this node had acknowledged: its replicas do not vote until they have caught up")
+	select {
+	case <-ctx.Done():
+		return
+	case <-n.place.Ready():
+	}
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for n.votesHeld() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+	if err := n.stores.stable.TailRecovered(); err != nil {
+		n.fatal(err)
+		return
+	}
+	n.log.Info("every replica has caught up and votes again")
+}
+
+// votesHeld reports whether any replica that the map assigns to this node is not open yet or does not vote yet.
+func (n *Node) votesHeld() bool {
+	for _, g := range n.place.Map().GroupsOn(n.self.ID) {
+		if r := n.replicas.get(g); r == nil || r.group.VotesHeld() {
+			return true
+		}
+	}
+	return false
+}

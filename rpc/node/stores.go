@@ -24,12 +24,13 @@ import (
 //	stable.db            identity, terms and votes
 //	log/                 the log of all groups (log-store wal), or log/<group>.db (boltdb)
 //	groups/<group>/      snapshots of the group; group 0 is placement's
-//	placement/           the cached map
+//	placement/           the cached map; placement/log/ is placement's log, synced before each answer in any mode
 type stores struct {
-	dir    string
-	lock   *stable.DirLock
-	stable *stable.Store
-	log    logStore
+	dir       string
+	lock      *stable.DirLock
+	stable    *stable.Store
+	log       logStore
+	placement *wal.Log
 }
 
 // logStore gives each group its part of the node's log.
@@ -46,14 +47,30 @@ func openStores(c config.Config, fatal func(error)) (s *stores, err error) {
 	if s.stable, err = stable.Open(filepath.Join(c.DataDir, "stable.db"), fatal); err != nil {
 		return nil, errors.Join(err, s.lock.Unlock())
 	}
-	if err = s.stable.BeginRun(c.Durability == wal.Interval.String()); err == nil {
-		s.log, err = openLog(c, fatal)
-	}
-	if err != nil {
+	if err = s.openLogs(c, fatal); err != nil {
 		return nil, errors.Join(err, s.stable.Close(), s.lock.Unlock())
 	}
 	return s, nil
 }
+
+func (s *stores) openLogs(c config.Config, fatal func(error)) (err error) {
+	if err = s.stable.BeginRun(c.Durability == wal.Interval.String()); err != nil {
+		return err
+	}
+	if s.log, err = openLog(c, fatal); err != nil {
+		return err
+	}
+	s.placement, err = wal.Open(filepath.Join(c.DataDir, "placement", "log"), wal.Options{
+		Durability: wal.Always, SegmentBytes: placementSegment, TailBytes: placementSegment, StallTimeout: c.StallTimeout, Fatal: fatal,
+	})
+	if err != nil {
+		return errors.Join(err, s.log.close())
+	}
+	return nil
+}
+
+// placementSegment is the size of placement's log files and of their memory: its entries are small and few.
+const placementSegment = 1 << 20
 
 func openLog(c config.Config, fatal func(error)) (logStore, error) {
 	dir := filepath.Join(c.DataDir, "log")
@@ -104,15 +121,21 @@ type groupStores struct {
 	lostTail bool
 }
 
+// placementGroup is placement's own Raft group.
+const placementGroup slot.GroupID = 0
+
 // snapshotsKept is how many snapshots a group keeps: one to fall back to.
 const snapshotsKept = 2
 
 func (s *stores) group(id slot.GroupID) (groupStores, error) {
-	g := groupStores{stable: s.stable.ForGroup(id), lostTail: s.stable.LostTailPossible()}
+	g := groupStores{stable: s.stable.ForGroup(id)}
 	var err error
-	if g.logs, err = s.log.group(id); err != nil {
+	if id == placementGroup {
+		g.logs = s.placement.Group(id)
+	} else if g.logs, err = s.log.group(id); err != nil {
 		return g, err
 	}
+	g.lostTail = id != placementGroup && s.stable.LostTailPossible()
 	term, err := g.stable.GetUint64([]byte("CurrentTerm"))
 	if err != nil {
 		return g, err
@@ -128,5 +151,5 @@ func (s *stores) group(id slot.GroupID) (groupStores, error) {
 }
 
 func (s *stores) close() error {
-	return errors.Join(s.log.close(), s.stable.Close(), s.lock.Unlock())
+	return errors.Join(s.log.close(), s.placement.Close(), s.stable.Close(), s.lock.Unlock())
 }
