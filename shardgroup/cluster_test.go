@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -54,7 +55,9 @@ type node struct {
 	runs int
 	// skew is added to the wall clock.
 	skew time.Duration
-	away bool
+	// live and away are what other nodes' groups see of this one.
+	live atomic.Pointer[Group]
+	away atomic.Bool
 }
 
 const testGroup = 7
@@ -104,12 +107,14 @@ func (n *node) open() {
 	if n.Group, err = Open(cfg); err != nil {
 		n.c.t.Fatal(err)
 	}
+	n.live.Store(n.Group)
 }
 
 func (n *node) close() {
 	if n.Group == nil {
 		return
 	}
+	n.live.Store(nil)
 	n.link.Close()
 	n.tr.Close()
 	if err := n.Group.Close(); err != nil {
@@ -119,13 +124,13 @@ func (n *node) close() {
 }
 
 func (n *node) isolate() {
-	n.away = true
+	n.away.Store(true)
 	n.c.net.Isolate(topology.NodeID(n.id))
 }
 
 func (c *cluster) heal() {
 	for _, n := range c.nodes {
-		n.away = false
+		n.away.Store(false)
 	}
 	c.net.HealAll()
 }
@@ -191,10 +196,10 @@ type peers cluster
 
 var errAway = errors.New("no answer")
 
-func (p *peers) reach(id string) (*node, error) {
+func (p *peers) reach(id string) (*Group, error) {
 	for _, n := range p.nodes {
-		if n.id == id && n.Group != nil && !n.away {
-			return n, nil
+		if g := n.live.Load(); n.id == id && g != nil && !n.away.Load() {
+			return g, nil
 		}
 	}
 	return nil, errAway

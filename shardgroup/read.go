@@ -65,6 +65,9 @@ func (g *Group) readSlowly(ctx context.Context, c *Call) error {
 func (g *Group) confirm(ctx context.Context) (consensus.Ticket, error) {
 	for {
 		changed := g.replica.Changed()
+		if l := g.replica.Leader(); l.Leader != "" && l.Leader != g.cfg.Self {
+			return consensus.Ticket{}, &NotLeaderError{Leader: l.Leader}
+		}
 		ticket, err := g.replica.Gate().Confirm(ctx)
 		if err == nil {
 			return ticket, nil

@@ -12,7 +12,8 @@ import (
 // newLogger gives raft an hclog.Logger whose messages end in logger. Raft's informational messages are about every
 // step of an election, so they go one level down.
 func newLogger(logger *slog.Logger) hclog.Logger {
-	l := hclog.NewInterceptLogger(&hclog.LoggerOptions{Name: "raft", Level: hclog.Debug, Output: io.Discard})
+	// Off is for the logger's own output; sinks get everything.
+	l := hclog.NewInterceptLogger(&hclog.LoggerOptions{Name: "raft", Level: hclog.Off, Output: io.Discard})
 	l.RegisterSink(sink{logger})
 	return l
 }

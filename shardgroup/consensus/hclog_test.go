@@ -1,0 +1,26 @@
+package consensus
+
+import (
+	"bytes"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+func TestRaftLogsThroughSlog(t *testing.T) {
+	var out bytes.Buffer
+	l := newLogger(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelInfo})).With("group", 7))
+	l.Warn("lost", "peer", "n1", "servers", hclog.Fmt("%d of %d", 2, 3))
+	l.Info("entering follower state")
+	got := out.String()
+	for _, want := range []string{"level=WARN", `msg="raft: lost"`, "group=7", "peer=n1", `servers="2 of 3"`} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is not in %q", want, got)
+		}
+	}
+	if strings.Contains(got, "entering") {
+		t.Errorf("raft's steps are logged above debug level: %q", got)
+	}
+}
