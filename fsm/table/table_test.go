@@ -318,3 +318,29 @@ func TestResizeClears(t *testing.T) {
 		}
 	}
 }
+
+// TestCompactsWhenAnEighthIsDead grows values again and again, so that each Put moves its record. Beside an eighth only what
+// goes into the last slab may be dead; else a full page would run out of units.
+func TestCompactsWhenAnEighthIsDead(t *testing.T) {
+	tab := New(1)
+	numbered(tab, 0, 900, 60)
+	for round := range 10 {
+		for i := range 900 {
+			tab.Put(Record{Key: numberedKey(i), Value: make([]byte, 64+4*round)})
+			if p := tab.dir[0]; p.dead > p.live/8+slabSize {
+				t.Fatalf("%d bytes are alive, %d dead", p.live, p.dead)
+			}
+		}
+	}
+}
+
+func TestBlobNumbersAreReused(t *testing.T) {
+	tab := New(1)
+	for _, size := range []int{5000, 5, 5000} { // few enough that nothing is compacted
+		tab.Put(Record{Key: numberedKey(1), Value: make([]byte, size)})
+		tab.Put(Record{Key: numberedKey(2), Value: make([]byte, size)})
+	}
+	if n := len(tab.dir[0].blobs); n != 2 {
+		t.Errorf("2 blobs at a time use %d numbers", n)
+	}
+}
