@@ -6,6 +6,9 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -141,5 +144,38 @@ func TestReplicasAgreeAndLeadersMove(t *testing.T) {
 				t.Fatalf("group %d to %s: %v", g.ID, n.Identity().Name, err)
 			}
 		}
+	}
+}
+
+// TestLostLogIsNoticed: a node whose log was deleted must not start as if it had never acknowledged anything.
+func TestLostLogIsNoticed(t *testing.T) {
+	dir, port := t.TempDir(), freePorts(t, 3)
+	l := openLocal(t, dir, port, nil)
+	stop(t, l)
+	if err := os.RemoveAll(filepath.Join(dir, "node2", "log")); err != nil {
+		t.Fatal(err)
+	}
+	var c config.Config
+	config.Flags(pflag.NewFlagSet("test", pflag.ContinueOnError), &c)
+	c.DataDir, c.Listen, c.PeerListen, c.HTTPListen = filepath.Join(dir, "node2"), "127.0.0.1:0", "127.0.0.1:0", config.Off
+	fatal := make(chan error, 1)
+	n, err := node.Start(node.Options{Config: c, Version: "test", Logger: slog.New(slog.DiscardHandler), Fatal: func(err error) {
+		select {
+		case fatal <- err:
+		default:
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err = <-fatal:
+	case <-time.After(20 * time.Second):
+	}
+	if err == nil || !strings.Contains(err.Error(), "log and snapshots are gone") {
+		t.Errorf("the node started without its log: %v", err)
+	}
+	if err := n.Stop(t.Context()); err != nil {
+		t.Error(err)
 	}
 }

@@ -59,6 +59,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	for _, g := range m.Groups {
 		gauge(knownDesc, asFloat(n.Leader(g.ID) != ""), strconv.FormatUint(uint64(g.ID), 10))
 	}
+	n.front.Collect(out)
 	for id, r := range n.replicas.all() {
 		r.collect(out, strconv.FormatUint(uint64(id), 10))
 	}

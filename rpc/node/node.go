@@ -176,6 +176,7 @@ func (n *Node) frontConfig() resp.Config {
 	c.TrackingTableMaxKeys = n.cfg.TrackingKeys
 	c.TopologyNudge = n.cfg.TopologyNudge
 	c.StaleReads = n.cfg.FollowerReads == "stale"
+	c.QuorumReads = n.cfg.Reads == "quorum"
 	c.EnableDebug = n.cfg.DebugCommand
 	c.Log = n.log
 	return c

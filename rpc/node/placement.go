@@ -66,11 +66,11 @@ func (p placementReplica) Close() error { return errors.Join(p.Replica.Close(), 
 
 // openPlacementReplica implements service.OpenReplica: placement's log is group 0.
 func (n *Node) openPlacementReplica(fsm raft.FSM, first *raft.Configuration) (service.Replica, error) {
-	cc, transport, err := n.consensusConfig(placementGroup)
+	cc, transport, _, err := n.consensusConfig(placementGroup, first)
 	if err != nil {
 		return nil, err
 	}
-	cc.Self, cc.FSM, cc.Bootstrap, cc.Logger, cc.Fatal = string(n.self.ID), fsm, first, n.log, n.fatal
+	cc.Self, cc.FSM, cc.Logger, cc.Fatal = string(n.self.ID), fsm, n.log, n.fatal
 	r, err := consensus.Open(cc)
 	if err != nil {
 		return nil, errors.Join(err, transport.Close())
@@ -78,27 +78,31 @@ func (n *Node) openPlacementReplica(fsm raft.FSM, first *raft.Configuration) (se
 	return placementReplica{r, transport}, nil
 }
 
-// consensusConfig is what all Raft replicas on this node have in common; group 0 is placement's.
-func (n *Node) consensusConfig(g slot.GroupID) (consensus.Config, *raftnet.Transport, error) {
+// consensusConfig is what all Raft replicas on this node have in common; group 0 is placement's. first is the group's first
+// configuration if this node is a founder, else nil. hadState says that the replica has run before.
+func (n *Node) consensusConfig(g slot.GroupID, first *raft.Configuration) (_ consensus.Config, _ *raftnet.Transport, hadState bool, _ error) {
 	s, err := n.stores.group(g)
+	if err == nil && s.lost && first != nil {
+		err = errLost
+	}
 	if err != nil {
-		return consensus.Config{}, nil, err
+		return consensus.Config{}, nil, false, err
 	}
 	transport, err := n.mux.Open(g, raftnet.Options{Lease: n.cfg.Lease, HadState: s.hadState, HoldVotes: s.lostTail, Logger: n.log})
 	if err != nil {
-		return consensus.Config{}, nil, err
+		return consensus.Config{}, nil, false, err
 	}
 	reads := consensus.Lease
 	if n.cfg.Reads == "quorum" {
 		reads = consensus.Quorum
 	}
 	return consensus.Config{
-		Group: g, Transport: transport, Logs: s.logs, Stable: s.stable, Snapshots: s.snapshots,
+		Group: g, Bootstrap: first, Transport: transport, Logs: s.logs, Stable: s.stable, Snapshots: s.snapshots,
 		Timing:        consensus.Timing{Heartbeat: n.cfg.ElectionTimeout, Election: n.cfg.ElectionTimeout, Lease: n.cfg.Lease},
 		Reads:         reads,
 		SnapshotBytes: int64(n.cfg.SnapshotLog),
 		LostTail:      s.lostTail,
-	}, transport, nil
+	}, transport, s.hadState, nil
 }
 
 // placementStatus tells placement's driver about this node's replicas. A node that stops shows none, so that the

@@ -25,8 +25,10 @@ type replica struct {
 	transport interface{ Close() error }
 	// leaderless is when the group last lost its leader, Unix ns; 0 while it has one.
 	leaderless atomic.Int64
-	stop       context.CancelFunc
-	watching   sync.WaitGroup
+	// preferred is to lead a group that was just created; "" in one that has a past.
+	preferred topology.NodeID
+	stop      context.CancelFunc
+	watching  sync.WaitGroup
 }
 
 // replicas are the groups that this node holds a replica of. Lookups take no lock.
@@ -81,11 +83,10 @@ func (n *Node) openReplica(g *topology.Group) (*replica, error) {
 			first.Servers = append(first.Servers, raft.Server{ID: raft.ServerID(id), Address: raft.ServerAddress(id)})
 		}
 	}
-	cc, transport, err := n.consensusConfig(g.ID)
+	cc, transport, hadState, err := n.consensusConfig(g.ID, first)
 	if err != nil {
 		return nil, err
 	}
-	cc.Bootstrap = first
 	group, err := shardgroup.Open(shardgroup.Config{
 		ID:        g.ID,
 		Self:      string(n.self.ID),
@@ -103,6 +104,9 @@ func (n *Node) openReplica(g *topology.Group) (*replica, error) {
 	group.SetObserver(n.front.Observer())
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &replica{id: g.ID, group: group, transport: transport, stop: cancel}
+	if first != nil && !hadState {
+		r.preferred = g.Members[0]
+	}
 	r.watching.Go(func() { n.watchLeader(ctx, r) })
 	return r, nil
 }
@@ -122,12 +126,28 @@ func (n *Node) watchLeader(ctx context.Context, r *replica) {
 		}
 		if l.Ready {
 			n.announce(ctx)
+			n.preferFirstLeader(ctx, r)
 		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-changed:
 		}
+	}
+}
+
+// preferFirstLeader hands a new group to the member that should lead it, so that leaders are spread before the first clients
+// come; whoever campaigned first got it. Later the driver does that, without haste.
+func (n *Node) preferFirstLeader(ctx context.Context, r *replica) {
+	to := r.preferred
+	r.preferred = ""
+	if to == "" || to == n.self.ID {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, n.cfg.Parking)
+	defer cancel()
+	if err := r.group.Transfer(ctx, string(to)); err != nil {
+		n.log.Info("the preferred leader of a new group is not ready yet", "group", r.id, "error", err)
 	}
 }
 

@@ -117,6 +117,8 @@ type groupStores struct {
 	snapshots raft.SnapshotStore
 	// hadState: an earlier run of the replica may have made promises.
 	hadState bool
+	// lost: the replica has voted or followed, and neither log nor snapshot is there.
+	lost bool
 	// lostTail: it may have acknowledged entries that its log lacks now.
 	lostTail bool
 }
@@ -146,9 +148,28 @@ func (s *stores) group(id slot.GroupID) (groupStores, error) {
 		return g, err
 	}
 	// It syncs file and folder before a snapshot counts, and checks a CRC when it is opened; its log lines repeat ours.
-	g.snapshots, err = raft.NewFileSnapshotStoreWithLogger(dir, snapshotsKept, hclog.NewNullLogger())
+	if g.snapshots, err = raft.NewFileSnapshotStoreWithLogger(dir, snapshotsKept, hclog.NewNullLogger()); err != nil {
+		return g, err
+	}
+	g.lost, err = lost(g, term)
 	return g, err
 }
+
+// lost reports whether a replica that took part in elections has no log and no snapshot. Term 1 is written together with the
+// first log entry; a crash between the two is no loss.
+func lost(g groupStores, term uint64) (bool, error) {
+	last, err := g.logs.LastIndex()
+	if err != nil || last > 0 || term <= 1 {
+		return false, err
+	}
+	snapshots, err := g.snapshots.List()
+	return len(snapshots) == 0, err
+}
+
+// errLost is why a founder without its log may not start: with an empty log it would help to elect a leader that lacks what
+// this replica has acknowledged.
+var errLost = errors.New("this node has voted, but its log and snapshots are gone, and with them writes that it has acknowledged; " +
+	"restore the data folder, or start with an empty one as a new node")
 
 func (s *stores) close() error {
 	return errors.Join(s.log.close(), s.placement.Close(), s.stable.Close(), s.lock.Unlock())
