@@ -81,9 +81,9 @@ func refused(hint string) handler {
 }
 
 const (
-	hintNodes = "placement manages the nodes; start a node with `quorate server --join` or see `quorate node --help`"
-	hintSlots = "placement assigns the slots; see `quorate slot --help`"
-	hintMoves = "slots are moved by placement; see `quorate slot --help`"
+	hintNodes = "placement manages the nodes; start a node with `quorate server --join` or look at `quorate cluster nodes`"
+	hintSlots = "placement assigns the slots; look at `quorate cluster groups`"
+	hintMoves = "slots cannot be moved in this version; look at `quorate cluster groups`"
 )
 
 // failoverTimeout bounds CLUSTER FAILOVER, which clients expect to return soon.
