@@ -7,12 +7,12 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 
 	"github.com/quorate/quorate/fsm/slot"
 	"github.com/quorate/quorate/placement/topology"
 	"github.com/quorate/quorate/rpc/node/config"
+	"github.com/quorate/quorate/shardgroup/consensus/snapfile"
 	"github.com/quorate/quorate/shardgroup/stable"
 	"github.com/quorate/quorate/shardgroup/wal"
 	"github.com/quorate/quorate/shardgroup/wal/boltlog"
@@ -126,9 +126,6 @@ type groupStores struct {
 // placementGroup is placement's own Raft group.
 const placementGroup slot.GroupID = 0
 
-// snapshotsKept is how many snapshots a group keeps: one to fall back to.
-const snapshotsKept = 2
-
 func (s *stores) group(id slot.GroupID) (groupStores, error) {
 	g := groupStores{stable: s.stable.ForGroup(id)}
 	var err error
@@ -143,12 +140,7 @@ func (s *stores) group(id slot.GroupID) (groupStores, error) {
 		return g, err
 	}
 	g.hadState = term > 0
-	dir := filepath.Join(s.dir, "groups", strconv.FormatUint(uint64(id), 10))
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return g, err
-	}
-	// It syncs file and folder before a snapshot counts, and checks a CRC when it is opened; its log lines repeat ours.
-	if g.snapshots, err = raft.NewFileSnapshotStoreWithLogger(dir, snapshotsKept, hclog.NewNullLogger()); err != nil {
+	if g.snapshots, err = snapfile.Open(filepath.Join(s.dir, "groups", strconv.FormatUint(uint64(id), 10))); err != nil {
 		return g, err
 	}
 	g.lost, err = lost(g, term)
