@@ -20,7 +20,7 @@ func (n *Node) listenHTTP() (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	n.http = ops.New(collector{n}, n.readiness)
+	n.http = ops.New(collector{n}, n.readiness, n.cfg.Profiles)
 	return ln, nil
 }
 

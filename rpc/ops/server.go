@@ -3,6 +3,7 @@ package ops
 import (
 	"fmt"
 	"net/http"
+	"net/http/pprof"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -11,8 +12,8 @@ import (
 )
 
 // New returns the operator's HTTP server. collector gives the node's own metrics; ready says why the node can't serve
-// all of its clients yet, or nil.
-func New(collector prometheus.Collector, ready func() error) *http.Server {
+// all of its clients yet, or nil. profiles adds /debug/pprof: it costs CPU while it is read and shows memory contents.
+func New(collector prometheus.Collector, ready func() error, profiles bool) *http.Server {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collector, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
@@ -25,8 +26,13 @@ func New(collector prometheus.Collector, ready func() error) *http.Server {
 		}
 		fmt.Fprintln(w, "ok")
 	})
+	if profiles {
+		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	}
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintln(w, "Quorate node. Try /metrics, /healthz (the process runs) and /readyz (it can serve).")
 	})
-	return &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10}
+	return &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10}
 }

@@ -14,7 +14,7 @@ func TestEndpoints(t *testing.T) {
 	var notReady error
 	up := prometheus.NewGauge(prometheus.GaugeOpts{Name: "quorate_up", Help: "1 while the node runs."})
 	up.Set(1)
-	s := New(up, func() error { return notReady })
+	s := New(up, func() error { return notReady }, false)
 	get := func(path string) (int, string) {
 		w := httptest.NewRecorder()
 		s.Handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
@@ -29,7 +29,13 @@ func TestEndpoints(t *testing.T) {
 	if code, body := get("/readyz"); code != http.StatusServiceUnavailable || !strings.Contains(body, "group 2") {
 		t.Errorf("/readyz while not ready: %d %q", code, body)
 	}
-	if code, _ := get("/secret"); code != http.StatusNotFound {
-		t.Errorf("unknown path: %d", code)
+	for _, path := range []string{"/secret", "/debug/pprof/"} {
+		if code, _ := get(path); code != http.StatusNotFound {
+			t.Errorf("%s: %d", path, code)
+		}
+	}
+	s = New(up, func() error { return nil }, true)
+	if code, body := get("/debug/pprof/"); code != http.StatusOK || !strings.Contains(body, "goroutine") {
+		t.Errorf("/debug/pprof/ with profiles on: %d", code)
 	}
 }

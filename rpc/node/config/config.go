@@ -59,6 +59,7 @@ type Config struct {
 	ShutdownGrace  time.Duration
 	LogFormat      string
 	LogLevel       string
+	Profiles       bool
 	TestClockShift time.Duration
 }
 

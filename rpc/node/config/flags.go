@@ -87,5 +87,6 @@ func processFlags(fs *pflag.FlagSet, c *Config) {
 	fs.DurationVar(&c.ShutdownGrace, "shutdown-timeout", 10*time.Second, "time for handing leadership over and answering clients at a stop")
 	fs.Var(choice{&c.LogFormat, oneOf("text", "json")}, "log-format", "text or json")
 	fs.Var(choice{&c.LogLevel, oneOf("debug", "info", "warn", "error")}, "log-level", "debug, info, warn or error")
+	fs.BoolVar(&c.Profiles, "profiles", false, "serve Go's profiles at /debug/pprof/ on the HTTP port; whoever reaches it can see memory")
 	fs.DurationVar(&c.TestClockShift, "test-clock-shift", 0, "added to this node's clock, to test what skewed clocks do; never set it in production")
 }
