@@ -87,9 +87,10 @@ func (c *Cluster) send(ctx context.Context, addr string, asking bool, args []str
 }
 
 func (c *Cluster) conn(ctx context.Context, addr string) (*Conn, error) {
-	if conn := c.conns[addr]; conn != nil {
+	if conn := c.conns[addr]; conn != nil && !conn.gone() {
 		return conn, nil
 	}
+	c.drop(addr)
 	conn, err := Dial(ctx, addr, c.opts)
 	if err != nil {
 		return nil, err

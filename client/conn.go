@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"syscall"
 	"time"
 )
 
@@ -72,6 +73,25 @@ func (c *Conn) Addr() string { return c.addr }
 
 // Close closes the connection.
 func (c *Conn) Close() error { return c.nc.Close() }
+
+// gone reports whether the server has closed the connection, as far as this machine has heard. What is sent then is lost.
+func (c *Conn) gone() bool {
+	sc, ok := c.nc.(syscall.Conn)
+	if !ok || c.r.Buffered() > 0 {
+		return false
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return true
+	}
+	var n int
+	var peek error
+	// Control, not Read, which would fail at the deadline of the last command.
+	err = raw.Control(func(fd uintptr) {
+		n, _, peek = syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+	})
+	return err != nil || peek == nil && n == 0 || peek != nil && !errors.Is(peek, syscall.EAGAIN)
+}
 
 // Do sends one command and returns its reply. An error reply comes back as *ReplyError. Any other error means that
 // no reply arrived; ask OutcomeOf what that says about the command.
