@@ -33,7 +33,7 @@ func (g *Group) runBatcher() {
 		switch {
 		case l.Ready:
 			g.clock.lead(l.Term, g.machine.Now())
-			wait = g.work()
+			wait = g.workInTurn(changed)
 		case l.Leader != "" && l.Leader != g.cfg.Self:
 			g.rejectAll(&NotLeaderError{Leader: l.Leader})
 			wait = idleWait
@@ -61,6 +61,22 @@ func (g *Group) sleep(wait time.Duration, changed <-chan struct{}) {
 	case <-changed:
 	case <-timer.C:
 	}
+}
+
+// workInTurn works unless leadership is being handed over; then it waits until that is done or leadership has changed.
+func (g *Group) workInTurn(changed <-chan struct{}) time.Duration {
+	select {
+	case g.turn <- struct{}{}:
+		defer func() { <-g.turn }()
+		return g.work()
+	default:
+	}
+	select {
+	case g.turn <- struct{}{}:
+		<-g.turn
+	case <-changed:
+	}
+	return 0
 }
 
 // work proposes one entry if there is a reason to, and says how long there will be none.
@@ -148,14 +164,7 @@ func (g *Group) addPrefix(b *batch) {
 
 // refuse ends a call with an op that cannot be logged.
 func (g *Group) refuse(c *Call, why error) {
-	calls := g.queue.waiting()
-	for i := range calls {
-		if calls[i] == c {
-			g.queue.drop(i + 1)
-			g.queue.putBack(append([]*Call(nil), calls[:i]...))
-			break
-		}
-	}
+	g.queue.remove(c)
 	g.reject(c, fmt.Errorf("%w: %w", ErrRefused, why))
 }
 

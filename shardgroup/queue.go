@@ -101,6 +101,15 @@ func (q *queue) drop(n int) {
 	}
 }
 
+// remove takes one call out of the midst of the queue.
+func (q *queue) remove(c *Call) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.calls = slices.DeleteFunc(slices.Clone(q.calls[q.head:]), func(o *Call) bool { return o == c })
+	q.head = 0
+	q.bytes -= c.size
+}
+
 // putBack returns calls that drop removed to the head of the queue.
 func (q *queue) putBack(calls []*Call) {
 	q.mu.Lock()
