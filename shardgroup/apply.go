@@ -107,12 +107,14 @@ func (a *applier) batchOf(l *raft.Log) uint64 {
 // answer executes a part of a call and writes its replies.
 func (g *Group) answer(p part) {
 	c := p.call
+	g.observer.origin = c.Origin
 	for i := p.from; i < p.to; i++ {
 		if g.machine.Do(&c.Ops[i], &c.Out) == fsm.NotOwned {
 			c.Moved = append(c.Moved, i)
 		}
 		c.Ends = append(c.Ends, len(c.Out.Buf))
 	}
+	g.observer.origin = 0
 }
 
 // setPending makes b the batch that apply looks for.

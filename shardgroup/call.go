@@ -17,6 +17,8 @@ type Call struct {
 	Ops []entry.Op
 	// Reads[i] marks Ops[i] as a read that rides along: executed at its place during apply by the proposer, not logged.
 	Reads []bool
+	// Origin tells the Observer who asks, by any number but 0; local, so it is not logged.
+	Origin uint64
 	// Out receives the replies; Ends[i] is len(Out.Buf) after the reply of Ops[i].
 	Out  reply.Writer
 	Ends []int

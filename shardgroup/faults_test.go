@@ -348,8 +348,8 @@ type events struct {
 	list []string
 }
 
-func (e *events) Changed(key []byte) { e.add(string(key)) }
-func (e *events) Flushed()           { e.add("flushed") }
+func (e *events) Changed(key []byte, origin uint64) { e.add(fmt.Sprintf("%s by %d", key, origin)) }
+func (e *events) Flushed()                          { e.add("flushed") }
 
 func (e *events) add(s string) {
 	e.mu.Lock()
@@ -370,10 +370,20 @@ func TestObserverHearsChangesAndTheEndOfLeadership(t *testing.T) {
 		l := c.leader()
 		var e events
 		l.SetObserver(&e)
-		l.submit("SET a 1", "GET a", "DEL a", "SET b 1 PX 500").want(t, "+OK $1 1 :1 +OK ")
+		var f events
+		c.others(l)[0].SetObserver(&f)
+		call := calling("SET a 1", "GET a", "DEL a", "SET b 1 PX 500")
+		call.Origin = 7
+		l.do(call)
+		call.want(t, "+OK $1 1 :1 +OK ")
 		time.Sleep(time.Second)
-		if got := e.take(); !slices.Equal(got, []string{"a", "a", "b", "b"}) {
-			t.Errorf("events %q", got)
+		l.submit("SET c 1").want(t, "+OK ")
+		if got, want := e.take(), []string{"a by 7", "a by 7", "b by 7", "b by 0", "c by 0"}; !slices.Equal(got, want) {
+			t.Errorf("events %q, want %q", got, want)
+		}
+		time.Sleep(time.Second)
+		if got, want := f.take(), []string{"a by 0", "a by 0", "b by 0", "b by 0", "c by 0"}; !slices.Equal(got, want) {
+			t.Errorf("events on a follower %q, want %q", got, want)
 		}
 		if err := l.Transfer(t.Context(), c.others(l)[0].id); err != nil {
 			t.Fatal(err)

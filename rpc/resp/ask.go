@@ -14,6 +14,7 @@ func (c *conn) ask(first int) {
 		r.pending.Store(waiting)
 		for _, gc := range r.calls[first:r.used] {
 			if gc.writes && !gc.parked {
+				gc.Origin = c.origin()
 				gc.t.replica.Submit(&gc.Call)
 			}
 		}

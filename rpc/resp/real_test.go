@@ -86,6 +86,61 @@ func TestRealGroup(t *testing.T) {
 	a.expect(":0\r\n", "DBSIZE")
 }
 
+// TestNoLoop: a client with NOLOOP hears of every write but its own, alone and in a transaction, in both modes.
+func TestNoLoop(t *testing.T) {
+	told := func(key string) string { return ">2\r\n$10\r\ninvalidate\r\n" + array(key) }
+	for _, mode := range []string{"default", "BCAST"} {
+		t.Run(mode, func(t *testing.T) {
+			w := newRealWorld(t)
+			a, b := w.dial(t), w.dial(t)
+			on := []string{"CLIENT", "TRACKING", "ON", "NOLOOP"}
+			if mode == "BCAST" {
+				on = append(on, mode)
+			}
+			a.do("HELLO", "3")
+			a.expect("+OK\r\n", on...)
+			// hears also writes another key behind what it does: word of k would come before that of the other.
+			hears := func(do func(), want ...string) {
+				t.Helper()
+				a.expect("_\r\n", "GET", "other")
+				do()
+				b.expect("+OK\r\n", "SET", "other", "1")
+				for _, key := range append(want, "other") {
+					if got := a.read(); got != told(key) {
+						t.Errorf("got %q, want word of %s", got, key)
+					}
+				}
+				b.expect(":1\r\n", "DEL", "other")
+				if mode == "BCAST" {
+					a.read()
+				}
+			}
+			a.expect("_\r\n", "GET", "k")
+			hears(func() { a.expect("+OK\r\n", "SET", "k", "1") })
+			hears(func() {
+				a.expect("+OK\r\n", "MULTI")
+				a.expect("+QUEUED\r\n", "INCR", "k")
+				a.expect("*1\r\n:2\r\n", "EXEC")
+			})
+			hears(func() { b.expect("+OK\r\n", "SET", "k", "3") }, "k")
+			a.expect("$1\r\n3\r\n", "GET", "k")
+			a.expect(":1\r\n", "PEXPIRE", "k", "30")
+			if got := a.read(); got != told("k") {
+				t.Errorf("after expiry, which nobody does: %q", got)
+			}
+			a.expect("_\r\n", "GET", "k")
+			if mode == "BCAST" {
+				return
+			}
+			a.expect("+OK\r\n", "CLIENT", "TRACKING", "ON")
+			a.send(array("SET", "k", "4"))
+			if x, y := a.read(), a.read(); x+y != "+OK\r\n"+told("k") && x+y != told("k")+"+OK\r\n" {
+				t.Errorf("without NOLOOP: %q, %q", x, y)
+			}
+		})
+	}
+}
+
 // TestRealGroupCounts: many pipelining clients on few keys; every increment is answered once and counted once, and each
 // client sees its own grow.
 func TestRealGroupCounts(t *testing.T) {

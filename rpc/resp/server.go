@@ -14,8 +14,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/quorate/quorate/fsm"
 	"github.com/quorate/quorate/rpc/resp/tracking"
+	"github.com/quorate/quorate/shardgroup"
 )
 
 // Server serves Redis clients on any number of listeners.
@@ -195,9 +195,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 
 // Observer is what the machines of this node's groups report changes to, for client-side caches: for every replica, led
 // or not, since READONLY connections read followers. It does not block, and keys are not kept.
-func (s *Server) Observer() fsm.Observer { return observer{s.tracked} }
+func (s *Server) Observer() shardgroup.Observer { return observer{s.tracked} }
 
 type observer struct{ tracked *tracking.Table }
 
-func (o observer) Changed(key []byte) { o.tracked.Changed(key) }
-func (o observer) Flushed()           { o.tracked.AllChanged() }
+func (o observer) Changed(key []byte, origin uint64) { o.tracked.Changed(key, origin) }
+func (o observer) Flushed()                          { o.tracked.AllChanged() }

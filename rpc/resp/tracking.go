@@ -21,8 +21,9 @@ const (
 
 // trackState is a connection's CLIENT TRACKING.
 //
-// NOLOOP is accepted, but a connection with it hears of its own writes too: a group does not say who wrote, and to
-// leave out another client's write would be a stale cache for ever, where one message too many is one read too many.
+// With NOLOOP a connection does not hear of its own writes. Unlike in Redis it goes on tracking the keys that it writes,
+// because it may cache them: where Redis is silent about the next client's write to them, it hears of it here. What a
+// write of its own did whose outcome it does not know (-UNCERTAIN) it does hear.
 type trackState struct {
 	on                           bool
 	bcast, optin, optout, noloop bool
@@ -50,6 +51,9 @@ func (c *conn) trackReads(spec *command.Spec, args [][]byte) {
 		c.s.tracked.Track(t.client, args[i])
 	}
 }
+
+// origin is who the connection is to groups (shardgroup.Call).
+func (c *conn) origin() uint64 { return uint64(c.id) }
 
 func (c *conn) stopTracking() {
 	if !c.track.on {
@@ -166,6 +170,11 @@ func (c *conn) startTracking(t trackState) {
 		}
 		t.client = &tracking.Client{Deliver: func(key []byte) { c.invalidate(redirect, key) }}
 	}
+	ignored := uint64(0)
+	if t.noloop {
+		ignored = c.origin()
+	}
+	t.client.Ignore(ignored)
 	c.track = t
 	if t.bcast {
 		c.s.tracked.Broadcast(t.client, fresh)

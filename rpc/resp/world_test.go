@@ -46,6 +46,9 @@ type machineGroup struct {
 	mu    sync.Mutex
 	m     *fsm.Machine
 	index uint64
+	// observer hears of the machine's changes with the origin of the call that is executed.
+	observer shardgroup.Observer
+	origin   uint64
 	// fail answers calls instead of the machine, if set.
 	fail func(c *shardgroup.Call) error
 	// hold delays Submit until it is closed.
@@ -53,6 +56,9 @@ type machineGroup struct {
 	// submits, reads and follower count the calls.
 	submits, reads, follower int
 }
+
+func (g *machineGroup) Changed(key []byte) { g.observer.Changed(key, g.origin) }
+func (g *machineGroup) Flushed()           { g.observer.Flushed() }
 
 func (g *machineGroup) Submit(c *shardgroup.Call) {
 	g.mu.Lock()
@@ -78,6 +84,7 @@ func (g *machineGroup) run(c *shardgroup.Call) {
 	}
 	g.index++
 	g.m.Begin(g.index, worldClock)
+	g.origin = c.Origin
 	for i := range c.Ops {
 		if g.m.Do(&c.Ops[i], &c.Out) == fsm.NotOwned {
 			c.Moved = append(c.Moved, i)
@@ -262,7 +269,8 @@ func (w *world) serve(t testing.TB, adjust ...func(*Config)) {
 	}
 	w.srv = srv
 	for _, g := range w.groups {
-		g.m.SetObserver(srv.Observer())
+		g.observer = srv.Observer()
+		g.m.SetObserver(g)
 	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

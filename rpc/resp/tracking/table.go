@@ -2,6 +2,7 @@ package tracking
 
 import (
 	"hash/maphash"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -14,8 +15,15 @@ type Client struct {
 	// Deliver tells the client that key changed, or everything if key is nil. It must neither block nor keep key.
 	Deliver func(key []byte)
 
-	gone atomic.Bool
+	gone   atomic.Bool
+	ignore atomic.Uint64
 }
+
+// Ignore keeps the client from hearing of the changes that origin makes, itself as a rule (NOLOOP); 0 ends that.
+func (c *Client) Ignore(origin uint64) { c.ignore.Store(origin) }
+
+// ignores reports whether the client does not want to hear of a change.
+func (c *Client) ignores(origin uint64) bool { return origin != 0 && c.ignore.Load() == origin }
 
 // Gone makes the table forget the client, at once for broadcasts and lazily for its keys.
 func (c *Client) Gone() { c.gone.Store(true) }
@@ -131,7 +139,7 @@ func (t *Table) forgetOne(s *shard) {
 func (t *Table) forgetFrom(s *shard) bool {
 	s.mu.Lock()
 	for key := range s.keys {
-		clients := t.take(s, []byte(key))
+		clients := t.take(s, []byte(key), 0)
 		s.mu.Unlock()
 		deliver(clients, []byte(key))
 		return true
@@ -140,27 +148,30 @@ func (t *Table) forgetFrom(s *shard) bool {
 	return false
 }
 
-// Changed tells everyone who tracks key. In the default mode a client is told once per Track.
-func (t *Table) Changed(key []byte) {
+// Changed tells everyone who tracks key and does not ignore origin, the connection that changes it (0: none that is
+// known). In the default mode a client is told once per Track.
+func (t *Table) Changed(key []byte, origin uint64) {
 	if t.keys.Load() > 0 {
 		s := t.shard(key)
 		s.mu.Lock()
-		clients := t.take(s, key)
+		clients := t.take(s, key, origin)
 		s.mu.Unlock()
 		deliver(clients, key)
 	}
 	if t.broadcasts.Load() > 0 {
-		t.broadcast(key)
+		t.broadcast(key, origin)
 	}
 }
 
-func (t *Table) broadcast(key []byte) {
+func (t *Table) broadcast(key []byte, origin uint64) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	for prefix, clients := range t.prefixes {
 		if len(prefix) <= len(key) && string(key[:len(prefix)]) == prefix {
 			for c := range clients {
-				c.Deliver(key)
+				if !c.ignores(origin) {
+					c.Deliver(key)
+				}
 			}
 		}
 	}
@@ -229,13 +240,19 @@ func (t *Table) shard(key []byte) *shard {
 	return &t.shards[maphash.Bytes(t.seed, key)%shardCount]
 }
 
-// take removes key from its shard, whose lock is held.
-func (t *Table) take(s *shard, key []byte) []*Client {
+// take removes key from its shard, whose lock is held, and returns who is to hear of it. A client that ignores origin
+// goes on tracking the key: it may well cache what it has written, and must hear of the next change by somebody else.
+func (t *Table) take(s *shard, key []byte, origin uint64) []*Client {
 	clients, known := s.keys[string(key)]
-	if known {
-		delete(s.keys, string(key))
-		t.keys.Add(-1)
+	if !known {
+		return nil
 	}
+	if i := slices.IndexFunc(clients, func(c *Client) bool { return c.ignores(origin) }); i >= 0 {
+		s.keys[string(key)] = []*Client{clients[i]}
+		return slices.Delete(clients, i, i+1)
+	}
+	delete(s.keys, string(key))
+	t.keys.Add(-1)
 	return clients
 }
 

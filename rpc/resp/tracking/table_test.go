@@ -41,12 +41,43 @@ func TestToldOncePerTrack(t *testing.T) {
 	tab.Track(&a.Client, []byte("k"))
 	tab.Track(&b.Client, []byte("k"))
 	tab.Track(&b.Client, []byte("other"))
-	tab.Changed([]byte("k"))
-	tab.Changed([]byte("k"))
+	tab.Changed([]byte("k"), 0)
+	tab.Changed([]byte("k"), 0)
 	a.expect(t, "k")
 	b.expect(t, "k")
 	if tab.Keys() != 1 || tab.Items() != 1 {
 		t.Errorf("keys %d items %d, want 1 and 1", tab.Keys(), tab.Items())
+	}
+}
+
+// TestIgnoredOrigin: who ignores its own changes hears of others', also after one of its own.
+func TestIgnoredOrigin(t *testing.T) {
+	tab, own, other, all := New(0), listen(), listen(), listen()
+	own.Ignore(7)
+	all.Ignore(7)
+	tab.Track(&own.Client, []byte("k"))
+	tab.Track(&other.Client, []byte("k"))
+	tab.Broadcast(&all.Client, []string{""})
+	tab.Changed([]byte("k"), 7)
+	own.expect(t)
+	all.expect(t)
+	other.expect(t, "k")
+	if tab.Keys() != 1 || tab.Items() != 1 {
+		t.Errorf("keys %d items %d, want 1 and 1", tab.Keys(), tab.Items())
+	}
+	tab.Changed([]byte("k"), 8)
+	own.expect(t, "k")
+	all.expect(t, "k")
+	other.expect(t, "k")
+	tab.Track(&own.Client, []byte("k"))
+	tab.Changed([]byte("k"), 0)
+	own.expect(t, "k", "k")
+	own.Ignore(0)
+	tab.Track(&own.Client, []byte("k"))
+	tab.Changed([]byte("k"), 7)
+	own.expect(t, "k", "k", "k")
+	if tab.Keys() != 0 {
+		t.Errorf("%d keys are left", tab.Keys())
 	}
 }
 
@@ -55,12 +86,12 @@ func TestBroadcastByPrefix(t *testing.T) {
 	tab.Broadcast(&user.Client, []string{"user:", "u2:"})
 	tab.Broadcast(&all.Client, []string{""})
 	for _, k := range []string{"user:1", "user:1", "item:1", "u2:x"} {
-		tab.Changed([]byte(k))
+		tab.Changed([]byte(k), 0)
 	}
 	user.expect(t, "user:1", "user:1", "u2:x")
 	all.expect(t, "user:1", "user:1", "item:1", "u2:x")
 	tab.Silence(&user.Client, []string{"user:", "u2:"})
-	tab.Changed([]byte("user:2"))
+	tab.Changed([]byte("user:2"), 0)
 	user.expect(t, "user:1", "user:1", "u2:x")
 	if tab.Prefixes() != 1 {
 		t.Errorf("%d prefixes are left, want 1", tab.Prefixes())
@@ -130,13 +161,13 @@ func TestNothingLostBetweenTrackAndChange(t *testing.T) {
 	for range 2 {
 		wg.Go(func() {
 			for n := range 2000 {
-				tab.Changed(fmt.Append(nil, "k", n%7))
+				tab.Changed(fmt.Append(nil, "k", n%7), 0)
 			}
 		})
 	}
 	wg.Wait()
 	for i := range 7 {
-		tab.Changed(fmt.Append(nil, "k", i))
+		tab.Changed(fmt.Append(nil, "k", i), 0)
 	}
 	if tab.Keys() != 0 || tab.Items() != 0 {
 		t.Errorf("keys %d, items %d after every key changed", tab.Keys(), tab.Items())
@@ -148,6 +179,6 @@ func BenchmarkChangedUntracked(b *testing.B) {
 	key := []byte("key:000000000001")
 	b.ReportAllocs()
 	for b.Loop() {
-		tab.Changed(key)
+		tab.Changed(key, 0)
 	}
 }
