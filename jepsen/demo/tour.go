@@ -58,7 +58,7 @@ func Run(ctx context.Context, o Options) error {
 	run, cancel := context.WithCancel(ctx)
 	defer cancel()
 	t.work = counter.Start(run, counter.Options{
-		Seeds: t.cluster.Addrs(), Keys: 50, Prefix: prefix, Writers: 8, Readers: 4, Timeout: 3 * time.Second,
+		Seeds: t.cluster.Addrs(), Keys: 50, Prefix: prefix, Writers: 8, Readers: 4, Timeout: 500 * time.Millisecond,
 	})
 	for _, act := range []func(context.Context) error{t.load, t.kill, t.pause} {
 		if err := act(ctx); err != nil {
@@ -80,7 +80,7 @@ func (t *tour) ready(ctx context.Context) error {
 
 // load shows writes going on for a step.
 func (t *tour) load(ctx context.Context) error {
-	t.say("1. Eight writers count up 50 keys (INCR), four readers check every answer; each write is on disk on two of three nodes before it is acknowledged.")
+	t.say("1. Eight writers count up 50 keys (INCR), four readers check every answer.\n   Each write is on disk on two of three nodes before it is acknowledged.")
 	return t.show(ctx, "writing")
 }
 
@@ -139,7 +139,7 @@ func (t *tour) pause(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	t.say("3. SIGSTOP of %s, as a frozen virtual machine; it will wake up and believe it still leads …", leader.Addr())
+	t.say("3. SIGSTOP of %s, as a virtual machine that freezes.\n   When it wakes up it will believe that it still leads …", leader.Addr())
 	at := time.Now()
 	leader.Pause()
 	if err := t.recovered(ctx, at, held); err != nil {
