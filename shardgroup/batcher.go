@@ -110,7 +110,8 @@ func (g *Group) nextChore() time.Duration {
 		wait = time.Until(g.nextHunt)
 	}
 	if deadline, ok := g.machine.NextDue(); ok {
-		wait = min(wait, time.Duration(deadline-g.clock.now())*time.Millisecond)
+		// Compared as milliseconds: a deadline may be so far away that a Duration overflows, and looks past.
+		wait = min(wait, time.Duration(min(deadline-g.clock.now(), idleWait.Milliseconds()))*time.Millisecond)
 	}
 	return wait
 }

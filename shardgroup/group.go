@@ -51,6 +51,8 @@ type Group struct {
 	wg     sync.WaitGroup
 	// ended is closed when the batcher has ended.
 	ended chan struct{}
+	// turn has room for one: whoever proposes a batch or hands leadership over.
+	turn chan struct{}
 
 	pendingMu sync.Mutex
 	pending   *batch
@@ -97,7 +99,7 @@ func newGroup(cfg Config) (*Group, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	g := &Group{cfg: cfg, machine: fsm.New(cfg.Genesis), queue: newQueue(cfg.Limits), ended: make(chan struct{})}
+	g := &Group{cfg: cfg, machine: fsm.New(cfg.Genesis), queue: newQueue(cfg.Limits), ended: make(chan struct{}), turn: make(chan struct{}, 1)}
 	g.clock.wall = cfg.Clock
 	// Other nodes and earlier runs of this one number their batches too; a random start keeps them apart.
 	g.lastBatch = rand.Uint64() >> 1
@@ -147,8 +149,18 @@ func (g *Group) Machine() *fsm.Machine { return g.machine }
 // Replica is the group's consensus replica, for membership changes and statistics.
 func (g *Group) Replica() *consensus.Replica { return g.replica }
 
-// Transfer hands leadership to node to and returns when that has happened or failed.
-func (g *Group) Transfer(ctx context.Context, to string) error { return g.replica.Transfer(ctx, to) }
+// Transfer hands leadership to node to and returns when that has happened or failed. It waits for the batch in flight, and
+// calls wait meanwhile, so that none of them gets ErrUnknown because of it: a batch that is in flight when the leader steps
+// down has an unknown fate.
+func (g *Group) Transfer(ctx context.Context, to string) error {
+	select {
+	case g.turn <- struct{}{}:
+	case <-ctx.Done():
+		return fmt.Errorf("transfer leadership of group %d to node %s: a batch is in flight: %w", g.cfg.ID, to, ctx.Err())
+	}
+	defer func() { <-g.turn }()
+	return g.replica.Transfer(ctx, to)
+}
 
 // Snapshot takes a snapshot now.
 func (g *Group) Snapshot() error { return g.replica.Snapshot() }
