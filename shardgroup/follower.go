@@ -82,8 +82,9 @@ func (g *Group) ReadIndex(ctx context.Context, fresh bool) (uint64, error) {
 	return g.replica.ReadIndex(ctx)
 }
 
-// VotesHeld answers Peers.VotesHeld.
-func (g *Group) VotesHeld() bool { return g.replica.VotesHeld() }
+// VotesHeld answers Peers.VotesHeld: whether this replica holds its votes because it may have lost its tail, or did until
+// it found that a majority has, and no leader has been elected since.
+func (g *Group) VotesHeld() bool { return g.bereaved.Load() || g.replica.VotesHeld() }
 
 // votesPace is how often a replica that holds its votes looks for a reason to release them.
 const votesPace = 200 * time.Millisecond
@@ -95,7 +96,9 @@ const votesPace = 200 * time.Millisecond
 // this start: all that it ever acknowledged to that leader comes before, and later leaders count acknowledgements anew.
 //
 // If a majority of the voters lost their tails together, there may be no leader to catch up with, ever. Then entries may
-// be lost (that is what durability interval means), and the group goes on without them.
+// be lost (that is what durability interval means), and the group goes on without them. The replica that finds this out
+// first still counts for the others of that majority, or they would wait for a leader whom it takes their votes to elect.
+// It counts until there is a leader: from then on it acknowledges anew, and what it lost before says nothing about that.
 func (g *Group) runVotes() {
 	ticker := time.NewTicker(votesPace)
 	defer ticker.Stop()
@@ -105,11 +108,35 @@ func (g *Group) runVotes() {
 		case <-g.ctx.Done():
 			return
 		}
-		if g.caughtUp() || g.majorityHolds() {
-			g.cfg.Logger.Info("replica takes part in elections again after a power cut")
-			g.replica.ReleaseVotes()
+		if g.caughtUp() {
+			g.releaseVotes("it has caught up")
+		} else if g.majorityHolds() {
+			g.bereaved.Store(true)
+			g.releaseVotes("a majority has lost the end of its log")
 		}
 	}
+	g.awaitSuccessor()
+}
+
+// awaitSuccessor ends bereaved when there is a leader.
+func (g *Group) awaitSuccessor() {
+	for g.bereaved.Load() {
+		changed := g.replica.Changed()
+		if g.replica.Leader().Leader != "" {
+			g.bereaved.Store(false)
+			return
+		}
+		select {
+		case <-changed:
+		case <-g.ctx.Done():
+			return
+		}
+	}
+}
+
+func (g *Group) releaseVotes(why string) {
+	g.cfg.Logger.Info("replica takes part in elections again after a power cut", "group", g.cfg.ID, "reason", why)
+	g.replica.ReleaseVotes()
 }
 
 func (g *Group) caughtUp() bool {

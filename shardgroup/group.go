@@ -54,6 +54,9 @@ type Group struct {
 	// turn has room for one: whoever proposes a batch or hands leadership over.
 	turn chan struct{}
 
+	// bereaved: see runVotes.
+	bereaved atomic.Bool
+
 	pendingMu sync.Mutex
 	pending   *batch
 

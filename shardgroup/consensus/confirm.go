@@ -111,8 +111,9 @@ func (g *Gate) trigger() bool {
 // ReadIndex returns, on the leader, an index such that a state with at least that index applied shows every write
 // that was acknowledged before the call: what a follower must wait for before it answers a linearizable read.
 func (r *Replica) ReadIndex(ctx context.Context) (uint64, error) {
-	// Acknowledged writes are applied here already, if this replica leads; that is what remains to be shown.
-	index := r.Applied()
+	// If this replica leads, its state machine was given every write that is acknowledged; that it leads is what remains
+	// to be shown. Applied would not do: the state machine acknowledges before it is done.
+	index := r.fsm.begun.Load()
 	if ticket, ok := r.gate.Enter(); ok && r.gate.Check(ticket) {
 		return index, nil
 	}
@@ -120,7 +121,7 @@ func (r *Replica) ReadIndex(ctx context.Context) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	index = r.Applied()
+	index = r.fsm.begun.Load()
 	if !r.gate.Check(ticket) {
 		return 0, &NotLeaderError{Leader: r.otherLeader()}
 	}

@@ -22,7 +22,9 @@ type machine struct {
 	running   atomic.Bool
 	installed atomic.Uint64
 
-	// applied is the newest entry that FSM has applied; only the FSM goroutine writes it.
+	// begun is the newest entry that FSM was given, applied the newest it is done with; only the FSM goroutine writes
+	// them. Between the two, entries are being applied, and those who wait for them may have been told.
+	begun   atomic.Uint64
 	applied atomic.Uint64
 	waiting atomic.Int32
 	mu      sync.Mutex
@@ -38,8 +40,10 @@ func newMachine(fsm raft.FSM, logs *logStore, conflict func(raft.SnapshotMeta)) 
 
 // ApplyBatch implements raft.BatchingFSM.
 func (m *machine) ApplyBatch(logs []*raft.Log) []any {
+	last := logs[len(logs)-1].Index
+	m.begun.Store(last)
 	out := m.apply(logs)
-	m.advance(logs[len(logs)-1].Index)
+	m.advance(last)
 	return out
 }
 
@@ -81,6 +85,7 @@ func (m *machine) Restore(r io.ReadCloser) error {
 	if err := m.FSM.Restore(r); err != nil {
 		return fmt.Errorf("restore snapshot at %d: %w", meta.Index, err)
 	}
+	m.begun.Store(meta.Index)
 	m.advance(meta.Index)
 	if running {
 		m.installed.Add(1)

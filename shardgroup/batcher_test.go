@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 )
 
 // A call that cannot be logged leaves alone those that wait before and behind it: each of them is done once, in order.
@@ -27,7 +28,7 @@ func TestRefusalLeavesTheRestOfTheQueue(t *testing.T) {
 // refuseAmong submits calls that each append a letter, and among them one that cannot be logged.
 func refuseAmong(t *testing.T, l *node, before, behind int) {
 	t.Helper()
-		done := make(chan *Call, before+behind+2)
+	done := make(chan *Call, before+behind+2)
 	put := func(c *Call) {
 		c.Done = func(c *Call) { done <- c }
 		l.Submit(c)
@@ -49,4 +50,22 @@ func refuseAmong(t *testing.T, l *node, before, behind int) {
 			t.Errorf("%v of a call that is refused: %v", call.Err, call == bad)
 		}
 	}
+}
+
+// Deadlines at the end of time are as good as none: nothing is due, so nothing is logged.
+func TestFarDeadlinesAreNotDue(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := newCluster(t, nil)
+		l := c.leader()
+		for _, at := range []string{"9223372036854775807", "9223372036854775806", "9214646400000000000", "4611686018427387904", "99999999999999999", "9000000000000000"} {
+			l.submit("SET k v", "PEXPIREAT k "+at).want(t, "+OK :1 ")
+			time.Sleep(time.Second)
+			before := l.Stats().Consensus.Last
+			time.Sleep(10 * time.Second)
+			if after := l.Stats().Consensus.Last; after != before {
+				t.Errorf("deadline %s: %d entries in ten seconds with nothing to do", at, after-before)
+			}
+			l.read("GET k", "PEXPIRETIME k").want(t, "$1 v :"+at+" ")
+		}
+	})
 }
