@@ -24,6 +24,10 @@ type call struct {
 	early   bool
 	scratch []byte
 	rng     rng
+	// measuring: the primitives change nothing and add up in grown by how much they would let memory grow (growth).
+	measuring bool
+	grown     int64
+	nowhere   reply.Writer
 	// tx is the transaction being executed.
 	tx *entry.Tx
 }
@@ -46,8 +50,8 @@ func (c *call) lookup(key []byte) (table.Record, bool) {
 // find is lookup as a use of the key.
 func (c *call) find(key []byte) (table.Record, bool) {
 	r, ok := c.lookup(key)
-	if !ok {
-		return r, false
+	if !ok || c.measuring {
+		return r, ok
 	}
 	// Most touches change nothing, as the clock is coarse: the second search for the key is rare.
 	word := c.touched(r.Access)
@@ -93,23 +97,43 @@ func (c *call) put(key, val []byte, deadline int64) {
 
 // putRecord stores key, value, kind and deadline of r under a new version.
 func (c *call) putRecord(r table.Record) {
+	if c.measuring {
+		c.measure(r.Key, sizeOf(r))
+		return
+	}
 	r.Access = c.accessOfNew(r.Key)
 	r.Version = c.written(r.Key)
 	c.st.addBytes(c.s.keys.Put(r))
 }
 
-// resize changes the length of an existing, visible key's value and returns it for writing.
-func (c *call) resize(key []byte, size int) []byte {
-	val, delta, ok := c.s.keys.Resize(key, size, c.written(key))
+// splice writes patch at a place of a string that gets length size: v, an existing, visible key's (found), is extended
+// with zeros; else a new key is made of them.
+func (c *call) splice(key []byte, v table.Record, found bool, size, at int, patch []byte) {
+	if c.measuring {
+		v.Key = key
+		c.measure(key, sizeOf(v)+int64(size-len(v.Value)))
+		return
+	}
+	version, added := c.written(key), int64(0)
+	if !found {
+		added = c.s.keys.Put(table.Record{Key: key, Kind: uint8(kindString), Access: c.accessOfNew(key), Version: version})
+	}
+	val, delta, ok := c.s.keys.Resize(key, size, version)
 	if !ok {
 		panic("fsm: resize of a key that was found and is gone")
 	}
-	c.st.addBytes(delta)
-	return val
+	c.st.addBytes(added + delta)
+	copy(val[at:], patch)
 }
 
 // setDeadline changes an existing, visible key's deadline.
 func (c *call) setDeadline(key []byte, deadline int64) {
+	if c.measuring {
+		r, _ := c.s.keys.Get(key)
+		r.Deadline = deadline
+		c.measure(key, sizeOf(r))
+		return
+	}
 	delta, ok := c.s.keys.SetDeadline(key, deadline, c.written(key))
 	if !ok {
 		panic("fsm: new deadline for a key that was found and is gone")
@@ -119,8 +143,8 @@ func (c *call) setDeadline(key []byte, deadline int64) {
 
 // remove deletes a visible key. An expired one is left to Begin: to the client it is gone already.
 func (c *call) remove(key []byte) bool {
-	if _, ok := c.lookup(key); !ok {
-		return false
+	if _, ok := c.lookup(key); !ok || c.measuring {
+		return ok
 	}
 	c.st.beforeWrite(c.s)
 	c.st.addBytes(c.s.keys.Delete(key))

@@ -208,28 +208,3 @@ func (c *call) evict(key []byte, version uint64) bool {
 	c.st.settle(s)
 	return true
 }
-
-// Growth bounds from above how much executing op adds to Memory, for Victims. It knows the arguments, not the state: an
-// overwrite may add less, COPY and RENAME may add more (the size of a value that is there already).
-func Growth(op *entry.Op) int64 {
-	if op.Tx != nil {
-		total := int64(0)
-		for i := range op.Tx.Ops {
-			total += Growth(&op.Tx.Ops[i])
-		}
-		return total
-	}
-	if op.Cmd == command.Exec || !operationOf(op.Cmd).denyOOM {
-		return 0
-	}
-	total := int64(0)
-	for _, arg := range op.Args {
-		total += int64(len(arg)) + table.Overhead + table.DeadlineOverhead
-	}
-	if op.Cmd == command.Setrange && len(op.Args) == 3 {
-		if offset, ok := parseInt(op.Args[1]); ok {
-			total += min(max(offset, 0), maxString)
-		}
-	}
-	return total
-}

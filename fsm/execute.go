@@ -30,11 +30,11 @@ func (c *call) single(op *entry.Op) Verdict {
 	if c.s = c.st.serving(n); c.s == nil {
 		return NotOwned
 	}
-	if o.denyOOM && c.applying() && c.st.over() {
-		c.w.Error(reply.OutOfMemory)
-		return Done
+	run := o.run
+	if o.denyOOM && c.st.limited() {
+		run = (*call).runWithin
 	}
-	c.onSlot(o.write, o.run)
+	c.onSlot(o.write, run)
 	return Done
 }
 

@@ -48,7 +48,7 @@ type Machine struct {
 func New(g Genesis) *Machine {
 	m := &Machine{}
 	m.current.Store(newState(g))
-	m.own.rng = rng(g.HashSeed)
+	m.own.rng, m.own.nowhere.Discard = rng(g.HashSeed), true
 	var born atomic.Uint64
 	m.readers.New = func() any { return &call{rng: rng(g.HashSeed + born.Add(1))} }
 	return m
@@ -65,9 +65,11 @@ func (m *Machine) Begin(index uint64, now int64) {
 
 // Do executes one op at its place in the entry that Begin started, read or write, and writes its reply.
 //
-// A command that Redis flags denyoom is answered -OOM if Memory is over the limit before it is executed, as in Redis:
-// the evictions that the leader has put ahead of it in the entry count, its own growth does not. So memory passes
-// the limit by at most one operation, and by nothing if the leader asked Victims for the room that the batch needs.
+// A command that Redis flags denyoom is answered -OOM, and changes nothing, if it would make Memory grow and end over the
+// limit; the evictions that the leader has put ahead of it in the entry count. So memory never passes the limit by such
+// a command, where Redis lets it pass by one; and one that needs no more room, like an overwrite by a value of the same
+// size, works at the limit. Other commands are never refused: EXPIRE and RENAME may add the bytes of a deadline or of a
+// longer name. A transaction is refused as a whole.
 func (m *Machine) Do(op *entry.Op, w *reply.Writer) Verdict {
 	st := m.current.Load()
 	c := &m.own

@@ -96,12 +96,6 @@ func (st *state) limits() *entry.Limits { return st.limit.Load() }
 
 func (st *state) addBytes(delta int64) { st.bytes.Add(delta) }
 
-// over reports whether memory is over the limit.
-func (st *state) over() bool {
-	limit := st.limits().MaxMemory
-	return limit > 0 && uint64(st.bytes.Load()) > limit
-}
-
 // settle brings the totals and the heap up to what was done to a slot. Its write lock is held.
 func (st *state) settle(s *shard) {
 	before := s.size.Load()

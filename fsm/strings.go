@@ -110,9 +110,8 @@ func cmdAppend(c *call) {
 		c.w.Error(reply.StringTooLong)
 	default:
 		old := len(v.Value)
-		size := old + len(tail)
-		copy(c.resize(c.args[0], size)[old:], tail)
-		c.w.Int(int64(size))
+		c.splice(c.args[0], v, found, old+len(tail), old, tail)
+		c.w.Int(int64(old + len(tail)))
 	}
 }
 
@@ -133,14 +132,9 @@ func cmdSetRange(c *call) {
 		c.w.Int(int64(len(v.Value)))
 	case offset > maxString-int64(len(patch)):
 		c.w.Error(reply.StringTooLong)
-	case !found:
-		c.scratch = append(c.scratch[:0], make([]byte, offset)...)
-		c.scratch = append(c.scratch, patch...)
-		c.put(c.args[0], c.scratch, 0)
-		c.w.Int(int64(len(c.scratch)))
 	default:
 		size := max(len(v.Value), int(offset)+len(patch))
-		copy(c.resize(c.args[0], size)[offset:], patch)
+		c.splice(c.args[0], v, found, size, int(offset), patch)
 		c.w.Int(int64(size))
 	}
 }

@@ -23,18 +23,14 @@ func (c *call) transaction(tx *entry.Tx) Verdict {
 	if c.s = c.st.serving(plan.slot); c.s == nil {
 		return NotOwned
 	}
-	if plan.denyOOM && c.applying() && c.st.over() {
-		c.w.Error("EXECABORT Transaction discarded because of: " + reply.OutOfMemory)
-		return Done
-	}
 	c.onSlot(plan.write, (*call).runTransaction)
 	return Done
 }
 
 // txPlan is what the commands of a transaction have in common.
 type txPlan struct {
-	slot                  uint16
-	keyed, write, denyOOM bool
+	slot         uint16
+	keyed, write bool
 	// misfit is why the transaction cannot be one step of one slot.
 	misfit string
 }
@@ -50,7 +46,7 @@ func (c *call) planTransaction(tx *entry.Tx) (p txPlan) {
 		if o.write {
 			c.mustBeApplying(o.spec.Name)
 		}
-		p.write, p.denyOOM = p.write || o.write, p.denyOOM || o.denyOOM
+		p.write = p.write || o.write
 		switch n, routing := command.SlotOf(o.spec, tx.Ops[i].Args); routing {
 		case command.OneSlot:
 			p.add(n)
@@ -78,15 +74,28 @@ func (c *call) runTransaction() {
 			return
 		}
 	}
+	limited := c.st.limited()
+	if limited && !c.transactionFits() {
+		c.w.Error("EXECABORT Transaction discarded because of: " + reply.OutOfMemory)
+		return
+	}
 	c.w.Array(len(tx.Ops))
 	for i := range tx.Ops {
-		c.op, c.args = operationOf(tx.Ops[i].Cmd), tx.Ops[i].Args
-		if !c.op.spec.ArityOK(len(c.args)) {
-			c.w.WrongArity(c.op.spec.Name)
-			continue
+		switch {
+		case !c.prepare(&tx.Ops[i]):
+			c.w.WrongArity(c.name())
+		case limited && c.op.denyOOM:
+			c.runWithin()
+		default:
+			c.op.run(c)
 		}
-		c.op.run(c)
 	}
+}
+
+// prepare makes op the one that is executed; false if it has too few or too many arguments.
+func (c *call) prepare(op *entry.Op) bool {
+	c.op, c.args = operationOf(op.Cmd), op.Args
+	return c.op.spec.ArityOK(len(c.args))
 }
 
 // versionOf is a key's WATCH token: 0 if there is no such key, and an expired one counts as none.

@@ -99,7 +99,6 @@ func TestWatchReplyAndVersionAgree(t *testing.T) {
 
 func TestTransactionThatIsNotOneStepIsRefused(t *testing.T) {
 	r := newReplica(t)
-	const discarded = "-EXECABORT Transaction discarded because of: "
 	expect(t, r.exec(txOf(t, "SET a 1", "SET b 1")), discarded+"CROSSSLOT Keys in request don't hash to the same slot\r\n")
 	expect(t, r.exec(txOf(t, "MSET a 1 b 1")), discarded+"CROSSSLOT Keys in request don't hash to the same slot\r\n")
 	expect(t, r.exec(r.watching(txOf(t, "SET a 1"), "b")), discarded+"CROSSSLOT Keys in request don't hash to the same slot\r\n")

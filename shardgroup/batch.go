@@ -60,13 +60,17 @@ func (b *batch) gather(waiting []*Call, limit int) {
 	}
 }
 
-// growth bounds how much memory the batch's writes take.
-func (b *batch) growth() int64 {
+// growth bounds how much memory the batch's writes take, but for those that take more than there is altogether: they will
+// be refused, and must not cost all other keys first.
+func (b *batch) growth(m *fsm.Machine, limit uint64) int64 {
 	total := int64(0)
 	for _, p := range b.parts {
 		for i := p.from; i < p.to; i++ {
-			if !p.call.rides(i) {
-				total += fsm.Growth(&p.call.Ops[i])
+			if p.call.rides(i) {
+				continue
+			}
+			if n := m.Growth(&p.call.Ops[i]); uint64(n) <= limit {
+				total += n
 			}
 		}
 	}

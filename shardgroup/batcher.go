@@ -144,7 +144,7 @@ func (g *Group) addPrefix(b *batch) {
 	if limit.MaxMemory == 0 {
 		return
 	}
-	room := b.growth()
+	room := b.growth(g.machine, limit.MaxMemory)
 	evicting := len(b.prefix)
 	for try := range uint64(victimTries) {
 		victims, freed, ok := g.machine.Victims(room, maxVictims, max(b.now, g.machine.Now()), b.id*victimTries+try)

@@ -203,7 +203,7 @@ func TestMemoryStaysWithinItsLimit(t *testing.T) {
 						t.Fatal(call.Err)
 					}
 					oom += strings.Count(string(call.Out.Buf), "-OOM")
-					if m := l.Machine().Memory(); m > limit+1000 {
+					if m := l.Machine().Memory(); m > limit {
 						t.Fatalf("%d bytes after %d batches", m, i)
 					}
 				}
@@ -212,6 +212,11 @@ func TestMemoryStaysWithinItsLimit(t *testing.T) {
 				}
 				if evicted := l.Stats().Evictions; (evicted == 0) != (policy == entry.NoEviction) {
 					t.Errorf("%d keys evicted", evicted)
+				}
+				keys := l.Machine().Stats().Keys
+				l.submit("SET huge "+strings.Repeat("v", limit)).want(t, "-OOM command not allowed when used memory > 'maxmemory'. ")
+				if now := l.Machine().Stats().Keys; now != keys {
+					t.Errorf("a write that can never fit has cost %d keys", keys-now)
 				}
 				c.sameDigests()
 				// A lower limit is reached without any write.
