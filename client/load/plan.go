@@ -1,6 +1,7 @@
 package load
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -17,6 +18,11 @@ type Plan struct {
 	Pipeline int
 	// Reads is the share of GETs, 0 to 1; the rest are SETs.
 	Reads float64
+	// Absent is the share of GETs, 0 to 1, that ask for keys that Fill and SET never write.
+	Absent float64
+	// WaitReplicas, if positive, ends each pipeline that writes by WAIT with this number of replicas. The WAIT belongs to the
+	// pipeline's latency but is no operation of its own.
+	WaitReplicas int
 	// Keys is the size of the key space; KeySize and ValueSize are in bytes.
 	Keys, KeySize, ValueSize int
 	// Zipf skews the choice of keys (exponent, above 1); 0 is uniform.
@@ -25,10 +31,22 @@ type Plan struct {
 	Rate float64
 	// Warmup is run before the measurement, unmeasured.
 	Warmup, Duration time.Duration
+	// Interval is the resolution of Result.Intervals; 0 is a second.
+	Interval time.Duration
 	// Pids are server processes whose CPU time is counted.
 	Pids []int
+	// Open, if set, opens connection i to a store that isn't a Redis Cluster; Seeds, Password and WaitReplicas mean nothing then.
+	Open func(ctx context.Context, i int) (Store, error)
 	// Progress, if set, is called about five times a second.
 	Progress func(Progress)
+}
+
+// Store is a connection to something that speaks no RESP. One goroutine uses it.
+type Store interface {
+	// Get reports whether the key exists.
+	Get(ctx context.Context, key []byte) (bool, error)
+	Set(ctx context.Context, key, value []byte) error
+	Close() error
 }
 
 // Progress is the state of a running measurement.
@@ -39,15 +57,14 @@ type Progress struct {
 
 // Check refuses plans that cannot run.
 func (p Plan) Check() error {
+	if err := p.checkLoad(); err != nil {
+		return err
+	}
 	switch {
-	case len(p.Seeds) == 0:
+	case len(p.Seeds) == 0 && p.Open == nil:
 		return errors.New("no address of a cluster node")
-	case p.Clients < 1 || p.Clients > 50_000:
-		return fmt.Errorf("%d clients: want 1 to 50000", p.Clients)
-	case p.Pipeline < 1 || p.Pipeline > 10_000:
-		return fmt.Errorf("pipeline %d: want 1 to 10000", p.Pipeline)
-	case p.Reads < 0 || p.Reads > 1:
-		return fmt.Errorf("read share %v: want 0 to 1", p.Reads)
+	case p.Open != nil && p.Pipeline != 1:
+		return fmt.Errorf("pipeline %d: only Redis protocol has pipelines", p.Pipeline)
 	case p.Keys < 1 || p.Keys > 100_000_000:
 		return fmt.Errorf("%d keys: want 1 to 100 million", p.Keys)
 	case p.KeySize < minKeySize || p.KeySize > 1<<16:
@@ -56,8 +73,28 @@ func (p Plan) Check() error {
 		return fmt.Errorf("value size %d: want 0 to 64 MiB", p.ValueSize)
 	case p.Zipf != 0 && p.Zipf <= 1:
 		return fmt.Errorf("zipf exponent %v: want more than 1, or 0 for uniform", p.Zipf)
-	case p.Duration <= 0:
-		return errors.New("the duration must be positive")
+	}
+	return nil
+}
+
+func (p Plan) checkLoad() error {
+	switch {
+	case p.Clients < 1 || p.Clients > 50_000:
+		return fmt.Errorf("%d clients: want 1 to 50000", p.Clients)
+	case p.Pipeline < 1 || p.Pipeline > 10_000:
+		return fmt.Errorf("pipeline %d: want 1 to 10000", p.Pipeline)
+	case p.Reads < 0 || p.Reads > 1:
+		return fmt.Errorf("read share %v: want 0 to 1", p.Reads)
+	case p.Absent < 0 || p.Absent > 1:
+		return fmt.Errorf("share of misses %v: want 0 to 1", p.Absent)
+	case p.WaitReplicas < 0:
+		return fmt.Errorf("wait for %d replicas: want 0 or more", p.WaitReplicas)
+	case p.Rate < 0:
+		return fmt.Errorf("rate %v: want 0 (closed loop) or more", p.Rate)
+	case p.Warmup < 0 || p.Duration <= 0:
+		return errors.New("the duration must be positive, the warmup not negative")
+	case p.Interval != 0 && p.Interval < 10*time.Millisecond:
+		return fmt.Errorf("interval %v: want at least 10ms, the resolution of CPU times", p.Interval)
 	}
 	return nil
 }

@@ -8,9 +8,13 @@ import (
 
 // Result is what a measurement saw.
 type Result struct {
-	Ops       int64         `json:"ops"`
-	Errors    int64         `json:"errors"`
-	Redirects int64         `json:"redirects"`
+	// Ops are operations that the server carried out; those that it refused are Errors.
+	Ops    int64 `json:"ops"`
+	Errors int64 `json:"errors"`
+	// Redirects are the errors that were MOVED.
+	Redirects int64 `json:"redirects"`
+	// Gets that found nothing are Misses too.
+	Gets      int64         `json:"gets"`
 	Misses    int64         `json:"misses"`
 	Elapsed   time.Duration `json:"elapsed_ns"`
 	OpsPerSec float64       `json:"ops_per_second"`
@@ -18,26 +22,57 @@ type Result struct {
 	CPUPerOp float64 `json:"server_cpu_us_per_op"`
 	// Latencies in microseconds, of whole pipelines.
 	Mean float64 `json:"mean_us"`
-	P50  int64   `json:"p50_us"`
-	P95  int64   `json:"p95_us"`
-	P99  int64   `json:"p99_us"`
-	P999 int64   `json:"p999_us"`
-	Max  int64   `json:"max_us"`
+	Latency
+	// Percentiles is the histogram's curve, denser towards the end, up to the slowest pipeline at 100.
+	Percentiles []Percentile `json:"percentiles"`
+	// Intervals are the measurement cut into equal times, the last one perhaps shorter.
+	Intervals []Interval `json:"intervals"`
 	// FirstError is the text of the first error reply or broken connection.
 	FirstError string `json:"first_error,omitempty"`
 }
 
-// newHistogram covers 1 µs to 1 min at three significant digits.
-func newHistogram() *hdrhistogram.Histogram { return hdrhistogram.New(1, 60_000_000, 3) }
+// Latency are percentiles of the time from a pipeline's start (open loop: scheduled start) to its last reply, in microseconds.
+type Latency struct {
+	P50  int64 `json:"p50_us"`
+	P95  int64 `json:"p95_us"`
+	P99  int64 `json:"p99_us"`
+	P999 int64 `json:"p999_us"`
+	Max  int64 `json:"max_us"`
+}
 
-func (r *Result) fill(h *hdrhistogram.Histogram, cpu time.Duration) {
-	r.Mean = h.Mean()
-	r.P50, r.P95, r.P99 = h.ValueAtQuantile(50), h.ValueAtQuantile(95), h.ValueAtQuantile(99)
-	r.P999, r.Max = h.ValueAtQuantile(99.9), h.Max()
-	if s := r.Elapsed.Seconds(); s > 0 {
-		r.OpsPerSec = float64(r.Ops) / s
+// Percentile says that this percentage of pipelines took at most Micros.
+type Percentile struct {
+	Percent float64 `json:"percent"`
+	Micros  int64   `json:"us"`
+}
+
+// Interval is a part of a measurement.
+type Interval struct {
+	// End is the time since the measurement's start.
+	End       time.Duration `json:"end_ns"`
+	Ops       int64         `json:"ops"`
+	Errors    int64         `json:"errors"`
+	OpsPerSec float64       `json:"ops_per_second"`
+	// CPUs is how many cores the server processes kept busy; 0 without pids.
+	CPUs float64 `json:"server_cpus"`
+	Latency
+}
+
+// maxMicros is the longest latency that a histogram tells apart.
+const maxMicros = 60_000_000
+
+// newHistogram covers 1 µs to 1 min at three significant digits, in 140 KiB.
+func newHistogram() *hdrhistogram.Histogram { return hdrhistogram.New(1, maxMicros, 3) }
+
+func latencyOf(h *hdrhistogram.Histogram) Latency {
+	return Latency{
+		P50: h.ValueAtQuantile(50), P95: h.ValueAtQuantile(95), P99: h.ValueAtQuantile(99), P999: h.ValueAtQuantile(99.9), Max: h.Max(),
 	}
-	if r.Ops > 0 {
-		r.CPUPerOp = float64(cpu.Microseconds()) / float64(r.Ops)
+}
+
+func curveOf(h *hdrhistogram.Histogram) (out []Percentile) {
+	for _, b := range h.CumulativeDistributionWithTicks(5) {
+		out = append(out, Percentile{Percent: b.Quantile, Micros: min(b.ValueAt, h.Max())})
 	}
+	return out
 }

@@ -1,182 +1,179 @@
 package load
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
-	"strconv"
 	"time"
-
-	"github.com/HdrHistogram/hdrhistogram-go"
-
-	"github.com/quorate/quorate/client"
 )
 
-// ioTimeout ends a connection whose server does not answer.
-const ioTimeout = 10 * time.Second
-
-// worker is one connection and the goroutine that drives it. Its replies are skimmed, not parsed into values, so
-// that the generator does not measure itself.
+// worker is one connection and the goroutine that drives it.
 type worker struct {
-	s       *shared
-	addr    string
-	nc      net.Conn
-	r       *bufio.Reader
-	out     []byte
-	key     []byte
-	value   []byte
-	rnd     *rand.Rand
-	zipf    *rand.Zipf
-	latency *hdrhistogram.Histogram
+	s     *shared
+	id    int
+	addr  string
+	keys  *keyspace
+	conn  *conn // nil if store is set
+	store Store
+	key   []byte
+	value []byte
+	rnd   *rand.Rand
+	zipf  *rand.Zipf
 }
 
-func (s *shared) dial(ctx context.Context, addr string, seed uint64) (*worker, error) {
-	nc, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+func (s *shared) dial(ctx context.Context, addr string, id int) (*worker, error) {
+	w := &worker{s: s, id: id, addr: addr, keys: s.keys[addr], value: make([]byte, s.plan.ValueSize)}
+	for i := range w.value {
+		w.value[i] = 'v'
+	}
+	w.rnd = rand.New(rand.NewPCG(uint64(id)+1, 0x9e3779b97f4a7c15))
+	if s.plan.Zipf > 1 {
+		w.zipf = rand.NewZipf(w.rnd, s.plan.Zipf, 1, uint64(len(w.keys.present)-1))
+	}
+	var err error
+	if s.plan.Open != nil {
+		w.store, err = s.plan.Open(ctx, id)
+	} else {
+		w.conn, err = dialConn(ctx, addr, s.plan.Password)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("connect to %s: %w", addr, err)
-	}
-	w := &worker{s: s, addr: addr, nc: nc, r: bufio.NewReaderSize(nc, 64<<10), latency: newHistogram()}
-	w.rnd = rand.New(rand.NewPCG(seed, 0x9e3779b97f4a7c15))
-	w.value = bytes.Repeat([]byte{'v'}, s.plan.ValueSize)
-	if own := len(s.keys[addr]); s.plan.Zipf > 1 && own > 0 {
-		w.zipf = rand.NewZipf(w.rnd, s.plan.Zipf, 1, uint64(own-1))
-	}
-	if s.plan.Password == "" {
-		return w, nil
-	}
-	w.out = fmt.Appendf(nil, "*2\r\n$4\r\nAUTH\r\n$%d\r\n%s\r\n", len(s.plan.Password), s.plan.Password)
-	if err := w.exchange(1); err != nil {
-		nc.Close()
-		return nil, err
-	}
-	if e := s.firstErr.Load(); e != nil {
-		nc.Close()
-		return nil, errors.New(*e)
+		return nil, fmt.Errorf("connect %s: %w", addr, err)
 	}
 	return w, nil
 }
 
-func (w *worker) close() { w.nc.Close() }
+func (w *worker) close() {
+	if w.store != nil {
+		_ = w.store.Close() // nothing is in flight
+		return
+	}
+	w.conn.nc.Close()
+}
 
 // loop sends pipelines until ctx ends or the connection breaks.
 func (w *worker) loop(ctx context.Context) {
 	defer w.close()
+	n := w.s.plan.Pipeline
 	next := time.Now()
 	var gap time.Duration
 	if rate := w.s.plan.Rate; rate > 0 {
-		gap = time.Duration(float64(w.s.plan.Pipeline*w.s.plan.Clients) / rate * float64(time.Second))
+		gap = time.Duration(float64(n*w.s.plan.Clients) / rate * float64(time.Second))
 		next = next.Add(time.Duration(w.rnd.Int64N(int64(gap) + 1)))
 	}
 	for ctx.Err() == nil {
-		if gap > 0 {
-			time.Sleep(time.Until(next))
-		} else {
+		if gap == 0 {
 			next = time.Now()
+		} else if !sleepUntil(ctx, next) {
+			return
 		}
-		w.compose()
-		if err := w.exchange(w.s.plan.Pipeline); err != nil {
+		saw, err := w.pipeline(ctx)
+		if err != nil {
 			if ctx.Err() == nil {
-				w.s.fail(fmt.Sprintf("%s: %v", w.addr, err))
+				w.s.rec.broke(fmt.Sprintf("%s: %v", w.addr, err))
 			}
 			return
 		}
-		if w.s.measuring.Load() {
-			w.s.ops.Add(int64(w.s.plan.Pipeline))
-			w.latency.RecordValue(min(time.Since(next).Microseconds(), 60_000_000))
-		}
+		w.s.rec.record(w.id, n, time.Since(next), saw)
 		next = next.Add(gap)
 	}
 }
 
-// compose fills w.out with one pipeline.
-func (w *worker) compose() {
-	own := w.s.keys[w.addr]
-	w.out = w.out[:0]
-	for range w.s.plan.Pipeline {
-		i := uint64(0)
-		if w.zipf != nil {
-			i = w.zipf.Uint64()
-		} else {
-			i = w.rnd.Uint64N(uint64(len(own)))
-		}
-		if p := w.s.plan.Reads; p == 1 || p > 0 && w.rnd.Float64() < p {
-			w.appendGet(own[i])
-		} else {
-			w.appendSet(own[i])
-		}
+// sleepUntil reports whether t came before the end of ctx.
+func sleepUntil(ctx context.Context, t time.Time) bool {
+	d := time.Until(t)
+	if d <= 0 {
+		return true
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
 	}
 }
 
-func (w *worker) appendGet(n uint32) {
-	w.out = append(w.out, "*2\r\n$3\r\nGET\r\n"...)
-	w.key = appendKey(w.key[:0], n, w.s.plan.KeySize)
-	w.appendBulk(w.key)
-}
-
-func (w *worker) appendSet(n uint32) {
-	w.out = append(w.out, "*3\r\n$3\r\nSET\r\n"...)
-	w.key = appendKey(w.key[:0], n, w.s.plan.KeySize)
-	w.appendBulk(w.key)
-	w.appendBulk(w.value)
-}
-
-func (w *worker) appendBulk(b []byte) {
-	w.out = append(w.out, '$')
-	w.out = strconv.AppendInt(w.out, int64(len(b)), 10)
-	w.out = append(w.out, '\r', '\n')
-	w.out = append(w.out, b...)
-	w.out = append(w.out, '\r', '\n')
-}
-
-// exchange sends w.out and skims n replies. Latency of a pipeline ends with its last reply.
-func (w *worker) exchange(n int) error {
-	w.nc.SetDeadline(time.Now().Add(ioTimeout))
-	if _, err := w.nc.Write(w.out); err != nil {
-		return err
+// next chooses the next operation and its key.
+func (w *worker) next() (key uint32, get bool) {
+	p := w.s.plan
+	if get = p.Reads == 1 || p.Reads > 0 && w.rnd.Float64() < p.Reads; get && len(w.keys.absent) > 0 && w.rnd.Float64() < p.Absent {
+		return w.keys.absent[w.rnd.IntN(len(w.keys.absent))], true
 	}
+	if w.zipf != nil {
+		return w.keys.present[w.zipf.Uint64()], get
+	}
+	return w.keys.present[w.rnd.IntN(len(w.keys.present))], get
+}
+
+// pipeline sends one pipeline and reads its replies.
+func (w *worker) pipeline(ctx context.Context) (seen, error) {
+	if w.store != nil {
+		return w.one(ctx)
+	}
+	n, gets := w.s.plan.Pipeline, 0
+	w.conn.out = w.conn.out[:0]
 	for range n {
-		if err := w.skim(); err != nil {
+		number, get := w.next()
+		w.key = appendKey(w.key[:0], number, w.s.plan.KeySize)
+		if get {
+			gets++
+			w.conn.command("GET", w.key)
+		} else {
+			w.conn.command("SET", w.key, w.value)
+		}
+	}
+	return w.exchange(n, gets)
+}
+
+// exchange sends what was composed, WAIT behind it where the plan says so, and reads the replies.
+func (w *worker) exchange(n, gets int) (seen, error) {
+	wait := w.s.plan.WaitReplicas
+	if gets == n {
+		wait = 0
+	}
+	if wait > 0 {
+		w.conn.wait(wait)
+	}
+	saw, err := w.conn.exchange(n, wait)
+	saw.gets = int64(gets)
+	if w.conn.refusal != "" {
+		w.s.rec.note(w.addr + ": " + w.conn.refusal)
+	}
+	return saw, err
+}
+
+// one carries one operation out on a store.
+func (w *worker) one(ctx context.Context) (seen, error) {
+	number, get := w.next()
+	w.key = appendKey(w.key[:0], number, w.s.plan.KeySize)
+	if !get {
+		return seen{}, w.store.Set(ctx, w.key, w.value)
+	}
+	hit, err := w.store.Get(ctx, w.key)
+	saw := seen{gets: 1}
+	if !hit {
+		saw.misses = 1
+	}
+	return saw, err
+}
+
+// write sets keys, all in one pipeline.
+func (w *worker) write(ctx context.Context, keys []uint32) error {
+	if w.conn != nil {
+		w.conn.out = w.conn.out[:0]
+	}
+	for _, number := range keys {
+		w.key = appendKey(w.key[:0], number, w.s.plan.KeySize)
+		if w.store == nil {
+			w.conn.command("SET", w.key, w.value)
+		} else if err := w.store.Set(ctx, w.key, w.value); err != nil {
 			return err
 		}
 	}
-	return nil
-}
-
-// skim reads one simple, error, integer or bulk reply.
-func (w *worker) skim() error {
-	line, err := w.r.ReadSlice('\n')
-	if err != nil {
-		return err
-	}
-	switch line[0] {
-	case '+', ':':
+	if w.store != nil {
 		return nil
-	case '_':
-		w.s.misses.Add(1)
-		return nil
-	case '-':
-		w.refused(string(bytes.TrimSpace(line[1:])))
-		return nil
-	case '$':
-		size, err := strconv.Atoi(string(bytes.TrimSpace(line[1:])))
-		if err != nil || size < 0 {
-			w.s.misses.Add(1)
-			return err
-		}
-		_, err = w.r.Discard(size + 2)
-		return err
-	default:
-		return fmt.Errorf("unexpected reply %q", line)
 	}
-}
-
-func (w *worker) refused(text string) {
-	if (&client.ReplyError{Text: text}).Code() == "MOVED" {
-		w.s.redirects.Add(1)
-	}
-	w.s.fail(w.addr + ": " + text)
+	_, err := w.exchange(len(keys), 0)
+	return err
 }

@@ -1,0 +1,86 @@
+package load
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+)
+
+const (
+	// fillPipeline is how many SETs Fill sends at once.
+	fillPipeline = 128
+	// fillStores is how many connections Fill opens to a store without pipelines.
+	fillStores = 64
+	// fillReport is how many keys Fill writes between reports of progress.
+	fillReport = 8192
+)
+
+// Fill writes every key once, so that a later measurement of reads hits.
+func Fill(ctx context.Context, p Plan) error {
+	if err := p.Check(); err != nil {
+		return err
+	}
+	p.Absent = 0 // those are the keys not to write
+	keys, err := ownedKeys(ctx, p)
+	if err != nil {
+		return err
+	}
+	s := &shared{plan: p, keys: keys, rec: newRecorder(nil)}
+	var wg sync.WaitGroup
+	var done atomic.Int64
+	parts := s.fillParts()
+	errs := make([]error, len(parts))
+	for i, part := range parts {
+		wg.Go(func() { errs[i] = s.fill(ctx, i, part, &done) })
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fillPart is what one connection fills.
+type fillPart struct {
+	addr string
+	keys []uint32
+}
+
+// fillParts gives each node one connection, and a store without pipelines many.
+func (s *shared) fillParts() (out []fillPart) {
+	for addr, own := range s.keys {
+		n := 1
+		if s.plan.Open != nil {
+			n = min(fillStores, len(own.present))
+		}
+		for i := range n {
+			out = append(out, fillPart{addr, own.present[i*len(own.present)/n : (i+1)*len(own.present)/n]})
+		}
+	}
+	return out
+}
+
+func (s *shared) fill(ctx context.Context, i int, part fillPart, done *atomic.Int64) error {
+	w, err := s.dial(ctx, part.addr, i)
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	for own := part.keys; len(own) > 0 && ctx.Err() == nil; {
+		n := min(len(own), fillPipeline)
+		if err := w.write(ctx, own[:n]); err != nil {
+			return fmt.Errorf("fill %s: %w", part.addr, err)
+		}
+		if e := s.rec.firstErr.Load(); e != nil {
+			return fmt.Errorf("fill %s: %s", part.addr, *e)
+		}
+		own = own[n:]
+		if p := s.plan.Progress; p != nil && done.Add(int64(n))%fillReport < int64(n) {
+			p(Progress{Ops: done.Load()})
+		}
+	}
+	return ctx.Err()
+}

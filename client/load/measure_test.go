@@ -1,0 +1,179 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// smallPlan is a measurement of a moment.
+func smallPlan(addr string) Plan {
+	return Plan{Seeds: []string{addr}, Clients: 3, Pipeline: 2, Keys: 100, KeySize: 16, ValueSize: 8, Duration: 150 * time.Millisecond}
+}
+
+// storedKeys is a server that remembers keys.
+func storedKeys(t *testing.T) string {
+	var mu sync.Mutex
+	keys := map[string]bool{}
+	return lineServer(t, func(addr, cmd string) string {
+		mu.Lock()
+		defer mu.Unlock()
+		f := strings.Fields(cmd)
+		switch f[0] {
+		case "CLUSTER":
+			return slotsReply(addr)
+		case "SET":
+			keys[f[1]] = true
+			return "+OK\r\n"
+		}
+		if keys[f[1]] {
+			return "$1\r\nv\r\n"
+		}
+		return "$-1\r\n"
+	})
+}
+
+func TestAbsentKeysAreTheOnlyMisses(t *testing.T) {
+	plan := smallPlan(storedKeys(t))
+	if err := Fill(t.Context(), plan); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		absent, reads float64
+		all, none     bool
+	}{
+		"every read hits":       {0, 1, false, true},
+		"every read misses":     {1, 1, true, false},
+		"some reads miss":       {0.5, 1, false, false},
+		"writes are no misses":  {1, 0, true, true},
+		"mixed with all misses": {1, 0.5, true, false},
+	} {
+		plan.Absent, plan.Reads = c.absent, c.reads
+		r, err := Run(t.Context(), plan)
+		if err != nil || r.Ops == 0 || r.Errors > 0 {
+			t.Fatalf("%s: got %+v, %v", name, r, err)
+		}
+		if (r.Misses == 0) != c.none || (r.Misses == r.Gets) != c.all {
+			t.Errorf("%s: %d of %d GETs missed", name, r.Misses, r.Gets)
+		}
+	}
+}
+
+func TestIntervalsAddUp(t *testing.T) {
+	plan := smallPlan(storedKeys(t))
+	plan.Interval, plan.Pids = 40*time.Millisecond, []int{os.Getpid()}
+	r, err := Run(t.Context(), plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ops, slowest int64
+	var end time.Duration
+	for _, v := range r.Intervals {
+		if v.End <= end {
+			t.Errorf("interval ends at %v after one at %v", v.End, end)
+		}
+		ops, slowest, end = ops+v.Ops, max(slowest, v.Max), v.End
+	}
+	if len(r.Intervals) < 2 || ops != r.Ops || slowest != r.Max || end != r.Elapsed {
+		t.Fatalf("intervals %+v do not make up %+v", r.Intervals, r)
+	}
+	last := r.Percentiles[len(r.Percentiles)-1]
+	if last.Percent != 100 || last.Micros != r.Max {
+		t.Errorf("the curve ends at %+v, the slowest took %d µs", last, r.Max)
+	}
+}
+
+func TestWaitEndsPipelinesThatWrite(t *testing.T) {
+	for name, c := range map[string]struct {
+		reply  string
+		reads  float64
+		errors bool
+	}{
+		"enough replicas":   {":2\r\n", 0, false},
+		"too few replicas":  {":0\r\n", 0, true},
+		"WAIT is refused":   {"-ERR no\r\n", 0, true},
+		"reads do not wait": {":0\r\n", 1, false},
+	} {
+		addr := lineServer(t, func(addr, cmd string) string {
+			switch verb, _, _ := strings.Cut(cmd, " "); verb {
+			case "CLUSTER":
+				return slotsReply(addr)
+			case "WAIT":
+				return c.reply
+			default:
+				return "+OK\r\n"
+			}
+		})
+		plan := smallPlan(addr)
+		plan.WaitReplicas, plan.Reads = 1, c.reads
+		r, err := Run(t.Context(), plan)
+		if err != nil || (r.Errors > 0) != c.errors || strings.Contains(r.FirstError, "WAIT") != c.errors {
+			t.Errorf("%s: %+v, %v", name, r, err)
+		}
+		if r.Ops < 0 || r.Ops == 0 && !c.errors {
+			t.Errorf("%s: %d operations", name, r.Ops)
+		}
+	}
+}
+
+// mapStore is a Store in memory.
+type mapStore struct {
+	mu   *sync.Mutex
+	keys map[string]bool
+	err  error
+}
+
+func (m *mapStore) Get(_ context.Context, key []byte) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.keys[string(key)], m.err
+}
+
+func (m *mapStore) Set(_ context.Context, key, _ []byte) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.keys[string(key)] = true
+	return m.err
+}
+
+func (m *mapStore) Close() error { return nil }
+
+func TestStoresAreMeasuredLikeClusters(t *testing.T) {
+	m := &mapStore{mu: new(sync.Mutex), keys: map[string]bool{}}
+	plan := smallPlan("")
+	plan.Open = func(context.Context, int) (Store, error) { return m, nil }
+	if _, err := Run(t.Context(), plan); err == nil {
+		t.Error("a pipeline on a store is no error")
+	}
+	plan.Pipeline, plan.Reads = 1, 1
+	if err := Fill(t.Context(), plan); err != nil || len(m.keys) != plan.Keys {
+		t.Fatalf("filled %d of %d keys, %v", len(m.keys), plan.Keys, err)
+	}
+	r, err := Run(t.Context(), plan)
+	if err != nil || r.Ops == 0 || r.Misses > 0 || r.Errors > 0 {
+		t.Fatalf("got %+v, %v", r, err)
+	}
+	m.err = errors.New("broken")
+	r, err = Run(t.Context(), plan)
+	if err != nil || r.Errors == 0 || !strings.Contains(r.FirstError, "broken") {
+		t.Fatalf("got %+v, %v", r, err)
+	}
+}
+
+func TestMissingServerProcessIsAnError(t *testing.T) {
+	plan := smallPlan(storedKeys(t))
+	plan.Pids = []int{1 << 30}
+	if _, err := Run(t.Context(), plan); err == nil {
+		t.Fatal("no error for a process that isn't there")
+	}
+	if _, err := ResidentBytes(plan.Pids); err == nil {
+		t.Fatal("memory of a process that isn't there")
+	}
+	if b, err := ResidentBytes([]int{os.Getpid()}); err != nil || b[0] < 1<<20 {
+		t.Fatalf("this process has %d bytes, %v", b, err)
+	}
+}

@@ -1,0 +1,143 @@
+package load
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+)
+
+// shards of the running interval's histogram: enough that connections rarely meet at a lock, few enough that ten
+// thousand connections don't need a gigabyte of histograms.
+const shards = 16
+
+// recorder collects what the workers of one measurement see, cut into intervals.
+type recorder struct {
+	measuring atomic.Bool
+	shard     [shards]struct {
+		mu      sync.Mutex
+		latency *hdrhistogram.Histogram
+	}
+	ops, errors, redirects, gets, misses atomic.Int64
+	firstErr                             atomic.Pointer[string]
+
+	// What follows belongs to the measuring goroutine.
+	pids      []int
+	start     time.Time
+	total     *hdrhistogram.Histogram
+	intervals []Interval
+	cut       snapshot // at the end of the last interval
+	first     snapshot // at the start
+}
+
+// snapshot holds counters at one time.
+type snapshot struct {
+	at          time.Duration
+	ops, errors int64
+	cpu         time.Duration
+}
+
+func newRecorder(pids []int) *recorder {
+	r := &recorder{pids: pids, total: newHistogram()}
+	for i := range r.shard {
+		r.shard[i].latency = newHistogram()
+	}
+	return r
+}
+
+// seen is what one worker saw of one pipeline.
+type seen struct {
+	gets, misses, refused, redirects int64
+}
+
+// record counts a pipeline of n operations that took d. What runs outside of the measurement isn't counted.
+func (r *recorder) record(worker, n int, d time.Duration, s seen) {
+	if !r.measuring.Load() {
+		return
+	}
+	r.ops.Add(max(0, int64(n)-s.refused)) // a refused WAIT comes on top of the pipeline
+	if s.gets > 0 {
+		r.gets.Add(s.gets)
+	}
+	if s.misses > 0 {
+		r.misses.Add(s.misses)
+	}
+	if s.refused > 0 {
+		r.errors.Add(s.refused)
+		r.redirects.Add(s.redirects)
+	}
+	shard := &r.shard[worker%shards]
+	shard.mu.Lock()
+	// The value is within the histogram's range, so this can't fail.
+	_ = shard.latency.RecordValue(min(d.Microseconds(), maxMicros))
+	shard.mu.Unlock()
+}
+
+// broke counts a connection that ended, in the measurement or before.
+func (r *recorder) broke(text string) {
+	r.errors.Add(1)
+	r.note(text)
+}
+
+// note keeps the first error.
+func (r *recorder) note(text string) { r.firstErr.CompareAndSwap(nil, &text) }
+
+func (r *recorder) now() (snapshot, error) {
+	cpu, err := CPUTime(r.pids)
+	return snapshot{at: time.Since(r.start), ops: r.ops.Load(), errors: r.errors.Load(), cpu: cpu}, err
+}
+
+// begin starts the measurement.
+func (r *recorder) begin() (err error) {
+	r.start = time.Now()
+	if r.first, err = r.now(); err != nil {
+		return err
+	}
+	r.cut = r.first
+	r.measuring.Store(true)
+	return nil
+}
+
+// endInterval cuts off an interval. Pipelines that finish meanwhile may count for its neighbour's latencies.
+func (r *recorder) endInterval() error {
+	now, err := r.now()
+	if err != nil {
+		return err
+	}
+	part := newHistogram()
+	for i := range r.shard {
+		s := &r.shard[i]
+		s.mu.Lock()
+		part.Merge(s.latency)
+		s.latency.Reset()
+		s.mu.Unlock()
+	}
+	r.total.Merge(part)
+	v := Interval{End: now.at, Ops: now.ops - r.cut.ops, Errors: now.errors - r.cut.errors, Latency: latencyOf(part)}
+	if d := (now.at - r.cut.at).Seconds(); d > 0 {
+		v.OpsPerSec, v.CPUs = float64(v.Ops)/d, (now.cpu-r.cut.cpu).Seconds()/d
+	}
+	r.intervals, r.cut = append(r.intervals, v), now
+	return nil
+}
+
+// end stops counting, cuts the last interval off and sums up.
+func (r *recorder) end() (Result, error) {
+	r.measuring.Store(false)
+	err := r.endInterval()
+	res := Result{
+		Ops: r.cut.ops, Errors: r.cut.errors, Redirects: r.redirects.Load(), Gets: r.gets.Load(), Misses: r.misses.Load(),
+		Elapsed: r.cut.at, Mean: r.total.Mean(), Latency: latencyOf(r.total), Percentiles: curveOf(r.total), Intervals: r.intervals,
+	}
+	if s := res.Elapsed.Seconds(); s > 0 {
+		res.OpsPerSec = float64(res.Ops) / s
+	}
+	if res.Ops > 0 {
+		res.CPUPerOp = float64((r.cut.cpu - r.first.cpu).Microseconds()) / float64(res.Ops)
+	}
+	if e := r.firstErr.Load(); e != nil {
+		res.FirstError = *e
+	}
+	return res, err
+}
