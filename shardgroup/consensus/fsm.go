@@ -10,7 +10,9 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// machine is the caller's state machine as raft sees it: it knows how far it is, and it refuses to go back.
+// machine is the caller's state machine as raft sees it: it knows how far it is, and it never goes back. It outlives raft's
+// instances: one that a guard starts restores the newest snapshot, if there is any, and applies the log behind it, of
+// which the state machine has seen the beginning already. All it has seen is committed, so it skips that.
 type machine struct {
 	raft.FSM
 	batching raft.BatchingFSM        // nil if FSM is none
@@ -18,7 +20,7 @@ type machine struct {
 	// conflict is called, on raft's FSM goroutine, when a snapshot was installed over a conflicting tail.
 	conflict func(raft.SnapshotMeta)
 	logs     *logStore
-	// running is false while an instance starts, when restoring an older state is in order.
+	// running is false while an instance starts, when restoring a snapshot is no installation.
 	running   atomic.Bool
 	installed atomic.Uint64
 
@@ -40,11 +42,27 @@ func newMachine(fsm raft.FSM, logs *logStore, conflict func(raft.SnapshotMeta)) 
 
 // ApplyBatch implements raft.BatchingFSM.
 func (m *machine) ApplyBatch(logs []*raft.Log) []any {
-	last := logs[len(logs)-1].Index
+	last, skip := logs[len(logs)-1].Index, m.seen(logs)
+	if skip == len(logs) {
+		return make([]any, skip)
+	}
 	m.begun.Store(last)
-	out := m.apply(logs)
+	out := m.apply(logs[skip:])
 	m.advance(last)
+	if skip > 0 {
+		out = append(make([]any, skip), out...)
+	}
 	return out
+}
+
+// seen counts the entries at the beginning of logs that are applied already.
+func (m *machine) seen(logs []*raft.Log) int {
+	applied := m.applied.Load()
+	n := 0
+	for n < len(logs) && logs[n].Index <= applied {
+		n++
+	}
+	return n
 }
 
 func (m *machine) apply(logs []*raft.Log) []any {
@@ -79,8 +97,11 @@ func (m *machine) Restore(r io.ReadCloser) error {
 		return fmt.Errorf("restore: raft passed a reader %T that does not lead to a snapshot", r)
 	}
 	running := m.running.Load()
-	if applied := m.applied.Load(); running && meta.Index < applied {
+	switch applied := m.applied.Load(); {
+	case running && meta.Index < applied:
 		return fmt.Errorf("restore: the snapshot ends at %d, but entry %d is applied already; it came late", meta.Index, applied)
+	case !running && meta.Index <= applied:
+		return r.Close()
 	}
 	if err := m.FSM.Restore(r); err != nil {
 		return fmt.Errorf("restore snapshot at %d: %w", meta.Index, err)

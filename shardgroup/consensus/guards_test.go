@@ -122,6 +122,41 @@ func TestStuckTransferIsEnded(t *testing.T) {
 			if recovered == off {
 				t.Errorf("proposals are accepted again: %v after %v", recovered, time.Since(began))
 			}
+			if !off {
+				// The state machine went on from where it was: no entry is applied twice.
+				c.net.SetTap(nil)
+				c.agree(2)
+			}
+		})
+	}
+}
+
+// When a guard restarts raft, the state machine stays and sees every entry once, with and without a snapshot to begin with.
+func TestRestartedInstanceAppliesNothingTwice(t *testing.T) {
+	for _, snapshot := range []bool{false, true} {
+		t.Run(fmt.Sprint("snapshot: ", snapshot), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newCluster(t, 3, nil)
+				for i := range 10 {
+					l := c.ready()
+					if err := l.propose(fmt.Sprint("item ", i)); err != nil {
+						t.Fatal(err)
+					}
+					if snapshot && i == 2 {
+						if err := l.Snapshot(); err != nil {
+							t.Fatal(err)
+						}
+					}
+					before := l.restarts.Load()
+					l.current.Load().wishRestart("a test")
+					c.await("restart", func() bool { return l.restarts.Load() > before && l.current.Load() != nil })
+					if got := len(l.fsm.items()); got != i+1 {
+						t.Fatalf("%d items after the restart, want %d", got, i+1)
+					}
+				}
+				c.ready()
+				c.agree(10)
+			})
 		})
 	}
 }
