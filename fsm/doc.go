@@ -17,6 +17,13 @@
 // and in the digest. Access statistics are beside it: readers change them without a log entry, so they may only advise,
 // which is what Victims does for the leader; an eviction takes effect as an op in the log, if the key's version is unchanged.
 //
+// # The limit
+//
+// A command that may use memory (Redis's flag denyoom) is executed only if memory stays within the limit or does not grow
+// (room.go). Its arguments bound how much it can add; only where that is more than there is room for, the command is
+// measured: it runs with primitives that change nothing and add up. So the decision depends on the state alone, is
+// exact, and costs one comparison where there is no limit and a look at the arguments where there is room.
+//
 // # Time
 //
 // The machine's clock is the highest time that an entry carried, and it alone decides whether a key has expired. A reader
