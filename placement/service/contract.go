@@ -76,8 +76,10 @@ type GroupStatus struct {
 
 // Status is a node's answer to the driver.
 type Status struct {
-	Node   topology.NodeID `json:"node"`
-	Epoch  uint64          `json:"epoch"`
+	Node topology.NodeID `json:"node"`
+	// Run is another number after each start of the process.
+	Run    uint64        `json:"run"`
+	Epoch  uint64        `json:"epoch"`
 	Groups []GroupStatus   `json:"groups"`
 }
 

@@ -117,9 +117,14 @@ func seeds(n int) []uint64 {
 
 // eyes turn single answers into durations: since when a node answers, since when a leader leads.
 type eyes struct {
-	alive   map[topology.NodeID]time.Time
+	alive   map[topology.NodeID]alive
 	leaders map[slot.GroupID]leading
 	resting map[slot.GroupID]time.Time
+}
+
+type alive struct {
+	run   uint64
+	since time.Time
 }
 
 type leading struct {
@@ -129,12 +134,13 @@ type leading struct {
 }
 
 func newEyes() *eyes {
-	return &eyes{map[topology.NodeID]time.Time{}, map[slot.GroupID]leading{}, map[slot.GroupID]time.Time{}}
+	return &eyes{map[topology.NodeID]alive{}, map[slot.GroupID]leading{}, map[slot.GroupID]time.Time{}}
 }
 
 func (e *eyes) rest(g slot.GroupID, until time.Time) { e.resting[g] = until }
 
-// see takes in the answers of one poll. A node that missed it starts anew.
+// see takes in the answers of one poll. A node that missed it starts anew, and so does one that was restarted since the last:
+// clients may still hold dead connections to it that they have not noticed.
 func (e *eyes) see(answers map[topology.NodeID]Status, now time.Time) plan.Observed {
 	o := plan.Observed{AliveFor: map[topology.NodeID]int64{}, Groups: map[slot.GroupID]plan.Group{}}
 	for id := range e.alive {
@@ -143,10 +149,10 @@ func (e *eyes) see(answers map[topology.NodeID]Status, now time.Time) plan.Obser
 		}
 	}
 	for id, st := range answers {
-		if _, ok := e.alive[id]; !ok {
-			e.alive[id] = now
+		if old, ok := e.alive[id]; !ok || old.run != st.Run {
+			e.alive[id] = alive{st.Run, now}
 		}
-		o.AliveFor[id] = now.Sub(e.alive[id]).Milliseconds()
+		o.AliveFor[id] = now.Sub(e.alive[id].since).Milliseconds()
 		for _, g := range st.Groups {
 			o.Groups[g.Group] = seeReplica(o.Groups[g.Group], id, g)
 		}

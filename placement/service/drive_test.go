@@ -93,6 +93,11 @@ func TestEyesTurnAnswersIntoDurations(t *testing.T) {
 	if o = e.see(both(4), at(13)); o.AliveFor[b] != 0 || o.Groups[1].HeldFor != 2000 {
 		t.Fatalf("b missed one poll: %+v", o)
 	}
+	again := both(4)
+	again[b] = Status{Node: b, Run: 7, Groups: again[b].Groups}
+	if o = e.see(again, at(13)); o.AliveFor[b] != 0 || o.AliveFor[a] != 13_000 {
+		t.Fatalf("b was restarted between two polls: %+v", o)
+	}
 	// A deposed leader that does not know it yet, whichever answer is looked at first.
 	o = e.see(map[topology.NodeID]Status{a: says(a, true, 4), b: says(b, true, 5)}, at(14))
 	if g := o.Groups[1]; g.Leader != b || g.Term != 5 {

@@ -30,7 +30,7 @@ func (s *Service) serveStatus(_ context.Context, _ topology.NodeID, q inquiry) (
 }
 
 func (s *Service) status() Status {
-	return Status{Node: s.c.Self.ID, Epoch: s.Map().Epoch, Groups: s.c.Status()}
+	return Status{Node: s.c.Self.ID, Run: s.runID, Epoch: s.Map().Epoch, Groups: s.c.Status()}
 }
 
 // serveTransfer hands a group over if this node still leads it in the term that was meant.

@@ -18,7 +18,9 @@ type Service struct {
 	c       Config
 	chart   *chart
 	machine *machine
-	ears    ears
+	// runID tells this start of the process from others.
+	runID uint64
+	ears  ears
 
 	ctx  context.Context
 	stop context.CancelFunc
@@ -46,7 +48,7 @@ func Open(c Config) (*Service, error) {
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("placement: %w", err)
 	}
-	s := &Service{c: c, ready: make(chan struct{}), waiting: "starting"}
+	s := &Service{c: c, ready: make(chan struct{}), waiting: "starting", runID: seeds(1)[0]}
 	s.ears.init()
 	if _, err := load(c.Dir, recordFile, &s.record); err != nil {
 		return nil, err
