@@ -1,0 +1,111 @@
+package check
+
+import (
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/quorate/quorate/jepsen/history"
+)
+
+// register is the state of a key that holds one text. The zero value is a key that is not there.
+type register struct {
+	there bool
+	value string
+	// It can't have expired before earliest and must have by latest (ns of the run).
+	earliest, latest int64
+}
+
+// Registers say how a register may forget its value.
+type Registers struct {
+	// Evicts lets any value vanish at any time: the nodes are out of memory.
+	Evicts bool
+	// Skew is by how much a key may expire too early or too late: the distance between the nodes' clocks, and what one
+	// entry of the log may be late.
+	Skew time.Duration
+}
+
+// Model knows set, set with a time to live, get, getset, del, and cas.
+func (o Registers) Model() Model {
+	return Model{Name: "register", Init: register{}, Step: func(s any, op history.Op) []any { return o.step(s.(register), op) }}
+}
+
+func (o Registers) step(s register, op history.Op) []any {
+	if op.Outcome == history.Unknown {
+		return o.maybe(s, op)
+	}
+	switch op.Kind {
+	case "set":
+		return []any{o.written(op, op.Args[0])}
+	case "get", "final":
+		return o.sees(s, op, op.Reply[0])
+	case "getset":
+		if len(o.sees(s, op, op.Reply[0])) == 0 {
+			return nil
+		}
+		return []any{o.written(op, op.Args[0])}
+	case "del":
+		if was := *op.Reply[0] == "1"; was && !o.mayHold(s, op) || !was && !o.mayLack(s, op) {
+			return nil
+		}
+		return []any{register{}}
+	case "cas":
+		if len(o.sees(s, op, &op.Args[0])) == 0 {
+			return nil
+		}
+		return []any{o.written(op, op.Args[1])}
+	}
+	return nil
+}
+
+// maybe is an operation nobody heard of again. As it has for ever to happen, "it did not" needs no state of its own: it
+// happens after all others. So it must be possible in every state.
+func (o Registers) maybe(s register, op history.Op) []any {
+	switch op.Kind {
+	case "set", "getset":
+		return []any{o.written(op, op.Args[0])}
+	case "del":
+		return []any{register{}}
+	case "cas":
+		if s.there && s.value == op.Args[0] {
+			return []any{o.written(op, op.Args[1])}
+		}
+		return []any{s}
+	}
+	return nil
+}
+
+// sees is a read of value, which also proves that a value has gone for good: it must not be seen again.
+func (o Registers) sees(s register, op history.Op, value *string) []any {
+	switch {
+	case value == nil && o.mayLack(s, op):
+		return []any{register{}}
+	case value != nil && o.mayHold(s, op) && s.value == *value:
+		return []any{s}
+	}
+	return nil
+}
+
+func (o Registers) mayLack(s register, op history.Op) bool {
+	return !s.there || o.Evicts || op.End() >= s.earliest
+}
+
+func (o Registers) mayHold(s register, op history.Op) bool { return s.there && op.Call <= s.latest }
+
+// written is the state after op; a second argument of a set is its time to live in ms.
+func (o Registers) written(op history.Op, value string) register {
+	s := register{there: true, value: value, earliest: math.MaxInt64, latest: math.MaxInt64}
+	if op.Kind != "set" || len(op.Args) < 2 {
+		return s
+	}
+	ms, err := strconv.ParseInt(op.Args[1], 10, 64)
+	if err != nil {
+		return s
+	}
+	life := ms * int64(time.Millisecond)
+	s.earliest = op.Call + life - int64(o.Skew)
+	if op.Outcome == history.Applied {
+		s.latest = op.Return + life + int64(o.Skew)
+	}
+	return s
+}
