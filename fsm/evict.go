@@ -32,10 +32,13 @@ const (
 	weightsAge = 64
 	// fruitless is how many samples in a row may give no new victim before Victims gives up.
 	fruitless = 64
+	// maxVictimBytes bounds the keys that one op evicts, beside what is incoming: they go through the log, and a limit that
+	// is lowered far makes every key a victim. Reached in many small steps, it holds up nothing else.
+	maxVictimBytes = 256 << 10
 )
 
-// Victims chooses keys to evict so that incoming bytes more fit into the limit, at most max keys, and returns the op
-// that evicts them and how many bytes that frees. ok is false if nothing is to be evicted or nothing can be.
+// Victims chooses keys to evict so that incoming bytes more fit into the limit, at most max keys (fewer long ones), and
+// returns the op that evicts them and how many bytes that frees. ok is false if nothing is to be evicted or nothing can be.
 //
 // The leader calls it, from any goroutine, and logs the op ahead of the writes that need the room. now is the later of
 // its clock and the machine's, Unix ms; every random choice comes from seed. Victims that are chosen and not applied
@@ -51,7 +54,11 @@ func (m *Machine) Victims(incoming int64, max int, now int64, seed uint64) (op e
 	defer m.evictor.mu.Unlock()
 	h := hunt{evictor: &m.evictor, limits: *limits, now: now, rng: rng(seed), chosen: map[string]struct{}{}}
 	h.prepare(st)
-	for misses := 0; h.freed < need && len(h.chosen) < max && misses < fruitless; {
+	most := int64(maxVictimBytes)
+	if incoming > 0 {
+		most += incoming // a key's own bytes count for what it frees, so incoming can always be had
+	}
+	for misses := 0; h.freed < need && len(h.chosen) < max && h.bytes < most && misses < fruitless; {
 		if h.one() {
 			misses = 0
 		} else {
@@ -70,6 +77,8 @@ type hunt struct {
 	chosen  map[string]struct{}
 	victims []entry.Victim
 	freed   int64
+	// bytes is the length of the victims' keys.
+	bytes int64
 }
 
 // prepare counts the slots' weights if they are old, and drops the pool if it was filled by another policy's scores.
@@ -171,6 +180,7 @@ func (h *hunt) choose(c candidate) bool {
 	h.chosen[string(key)] = struct{}{}
 	h.victims = append(h.victims, entry.Victim{Key: key, Version: r.Version})
 	h.freed += sizeOf(r)
+	h.bytes += int64(len(key))
 	return true
 }
 

@@ -143,6 +143,26 @@ func TestPoliciesChooseWell(t *testing.T) {
 	}
 }
 
+// A limit that was lowered far must not put megabytes of keys into one entry.
+func TestVictimsOfLongKeysAreFewer(t *testing.T) {
+	r := newReplica(t)
+	const long = 100 << 10
+	for i := range 50 {
+		r.do("SET", fmt.Sprintf("%0*d", long, i), "v")
+	}
+	r.apply(&reply.Writer{}, entry.Limit(entry.Limits{MaxMemory: 1, Policy: entry.AllKeysRandom, Samples: 5}))
+	for seed := range uint64(10) {
+		op, _, ok := r.m.Victims(0, 50, r.now, seed)
+		if keys := len(op.Args) / 2; !ok || keys < 1 || keys > 3 {
+			t.Errorf("%d victims of %d bytes each", keys, long)
+		}
+		op, freed, _ := r.m.Victims(20*long, 50, r.now, seed)
+		if keys := len(op.Args) / 2; freed < 20*long || keys > 23 {
+			t.Errorf("%d victims free %d bytes, %d are wanted", keys, freed, 20*long)
+		}
+	}
+}
+
 func TestEvictionSparesAChangedKey(t *testing.T) {
 	r := limited(t, entry.AllKeysRandom)
 	r.do("SET", "k", "v")

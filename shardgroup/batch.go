@@ -12,6 +12,9 @@ const (
 	maxVictims = 512
 	// victimTries is how often victims are looked for, for one entry: each search is a few random samples.
 	victimTries = 4
+	// maxPrefixed is how large an entry may become by its evictions. They must not be what makes it too large to be logged,
+	// because without the room that they make nothing could be written any more.
+	maxPrefixed = entry.MaxBytes - 1<<20
 	// entryHeader is about what an entry takes beside its ops.
 	entryHeader = 64
 )

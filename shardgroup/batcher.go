@@ -148,9 +148,13 @@ func (g *Group) addPrefix(b *batch) {
 	evicting := len(b.prefix)
 	for try := range uint64(victimTries) {
 		victims, freed, ok := g.machine.Victims(room, maxVictims, max(b.now, g.machine.Now()), b.id*victimTries+try)
+		size := opBytes(&victims)
+		if b.size+size > maxPrefixed {
+			return // keys and writes of hundreds of megabytes: these writes may be refused for want of memory
+		}
 		if ok {
 			b.prefix = append(b.prefix, victims)
-			b.size += opBytes(&victims)
+			b.size += size
 			g.stats.evictions.Add(uint64(len(victims.Args) / 2))
 		}
 		room -= freed
