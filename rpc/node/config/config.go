@@ -139,7 +139,17 @@ func (c *Config) completeAddresses() error {
 			return err
 		}
 	}
+	if c.ClusterSecret == "" && !c.InsecurePeers && !onLoopback(c.PeerListen) {
+		return fmt.Errorf("cluster-secret: must be set, the same on every node, because peer-listen %s can be reached from other machines; insecure-peers lets in everybody who can connect", c.PeerListen)
+	}
 	return nil
+}
+
+// onLoopback reports whether only this machine reaches addr. Names other than localhost may be anything.
+func onLoopback(addr string) bool {
+	host, _, _ := net.SplitHostPort(addr)
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // Off is the value of http-listen that opens no port.

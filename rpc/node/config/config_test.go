@@ -59,6 +59,7 @@ func TestErrorsNameTheKey(t *testing.T) {
 		"bad flag":                   {args: []string{"--maxmemory=1parsec"}, want: []string{"maxmemory", "1parsec"}},
 		"lease too long":             {args: []string{"--lease=490ms"}, want: []string{"lease", "90 %"}},
 		"no address":                 {args: []string{"--join=nowhere"}, want: []string{"join", `"nowhere"`}},
+		"open to all":                {args: []string{"--listen=:6379"}, want: []string{"cluster-secret", "insecure-peers", ":16379"}},
 		"key twice":                  {file: "name: a\nname: b", want: []string{"name", "twice"}},
 		"nested value":               {file: "name: {a: b}", want: []string{"name", "plain value"}},
 		"not a mapping":              {file: "- name", want: []string{"key: value"}},
@@ -82,6 +83,28 @@ func TestKubernetesServiceLinksAreNoKeys(t *testing.T) {
 	env := []string{"QUORATE_SERVICE_HOST=10.0.0.1", "QUORATE_PORT=tcp://10.0.0.1:6379", "QUORATE_PORT_6379_TCP_ADDR=10.0.0.1", "QUORATE_CLIENT_SERVICE_PORT_REDIS=6379"}
 	if _, err := load(t, nil, env, ""); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestTheOperatorsPasswordIsNoKey(t *testing.T) {
+	if _, err := load(t, nil, []string{"QUORATE_PASSWORD=x"}, ""); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestPeersOfOtherMachinesNeedASecret(t *testing.T) {
+	for name, args := range map[string][]string{
+		"loopback":        {"--listen=127.0.0.1:6379"},
+		"loopback, IPv6":  {"--listen=[::1]:6379"},
+		"localhost":       {"--listen=localhost:6379"},
+		"a secret":        {"--listen=0.0.0.0:6379", "--cluster-secret=x"},
+		"insecure":        {"--listen=10.0.0.1:6379", "--insecure-peers"},
+		"peers apart":     {"--listen=:6379", "--peer-listen=127.0.0.1:16379"},
+		"clients outside": {"--listen=10.0.0.1:6379", "--peer-listen=[::1]:16379"},
+	} {
+		if _, err := load(t, args, nil, ""); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

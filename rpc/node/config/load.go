@@ -38,11 +38,15 @@ func Load(flags *pflag.FlagSet, path string, environ []string) error {
 // quorate-…; those are no keys of ours, and refusing them would keep the pod from starting.
 var serviceLink = regexp.MustCompile(`(^|_)(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_.*)?)?)$`)
 
+// notKeys are variables that are read elsewhere: the file to load, and the password of the commands that operate a
+// cluster, which may share a container's environment with its server.
+var notKeys = map[string]bool{"CONFIG": true, "PASSWORD": true}
+
 func loadEnv(flags *pflag.FlagSet, environ []string, given map[string]bool) error {
 	for _, pair := range environ {
 		name, value, _ := strings.Cut(pair, "=")
 		rest, ours := strings.CutPrefix(name, EnvPrefix)
-		if !ours || serviceLink.MatchString(rest) || rest == "CONFIG" {
+		if !ours || serviceLink.MatchString(rest) || notKeys[rest] {
 			continue
 		}
 		key := strings.ToLower(strings.ReplaceAll(rest, "_", "-"))
