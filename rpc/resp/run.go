@@ -116,14 +116,19 @@ func (r *run) indexOf(gc *groupCall) int16 {
 	}
 }
 
-// callFor finds the run's call for t or starts one.
+// callFor finds the run's call for t or starts one. What a follower could answer joins commands for the leader, if there
+// are any, because it must not pass them: they may have to wait for a leader.
 func (r *run) callFor(t *target, proto int8, follower bool) *groupCall {
+	var found *groupCall
 	for _, gc := range r.calls[:r.used] {
-		if gc.t.id == t.id && gc.follower == follower {
-			return gc
+		if gc.t.id == t.id && (follower || !gc.follower) && (found == nil || !gc.follower) {
+			found = gc
 		}
 	}
-	return r.newCall(t, proto, follower)
+	if found == nil {
+		found = r.newCall(t, proto, follower)
+	}
+	return found
 }
 
 func (r *run) newCall(t *target, proto int8, follower bool) *groupCall {

@@ -265,6 +265,20 @@ func TestFollowerReads(t *testing.T) {
 	}
 }
 
+// A read must not pass a write of its own pipeline that waits for a leader, though a follower could answer it at once.
+func TestFollowerReadWaitsBehindItsWrite(t *testing.T) {
+	w := newWorld(t, 3)
+	w.lead(1, "")
+	c := w.dial(t)
+	c.expect("+OK\r\n", "READONLY")
+	c.send(array("GET", key1) + array("SET", key1, "new") + array("GET", key1))
+	awaitParked(t, w)
+	w.lead(1, "a")
+	if got, want := c.read()+c.read()+c.read(), "$-1\r\n+OK\r\n$3\r\nnew\r\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestScanVisitsLedKeysOnce(t *testing.T) {
 	w := newWorld(t, 5)
 	c := w.dial(t)
