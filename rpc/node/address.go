@@ -22,7 +22,7 @@ func identity(c config.Config, id topology.NodeID, client, peer net.Addr) (topol
 	}
 	var err error
 	if n.Client == "" {
-		if n.Client, err = reachable(client); err != nil {
+		if n.Client, err = reachable(c.Listen, client, net.InterfaceAddrs); err != nil {
 			return n, fmt.Errorf("announce: %w", err)
 		}
 	}
@@ -37,23 +37,30 @@ func identity(c config.Config, id topology.NodeID, client, peer net.Addr) (topol
 	return n, nil
 }
 
-// reachable turns a bound address into one that others can connect to: a wildcard becomes this host's first global
-// unicast address.
-func reachable(a net.Addr) (string, error) {
-	tcp, ok := a.(*net.TCPAddr)
+// reachable turns a bound address into one that others can connect to: a wildcard becomes one of this host's global unicast
+// addresses, IPv4 first. listen is the address as configured: 0.0.0.0 means IPv4, though Go binds it as it binds [::].
+func reachable(listen string, bound net.Addr, interfaces func() ([]net.Addr, error)) (string, error) {
+	tcp, ok := bound.(*net.TCPAddr)
 	if !ok {
-		return "", fmt.Errorf("%s is no TCP address", a)
+		return "", fmt.Errorf("%s is no TCP address", bound)
 	}
 	if !tcp.IP.IsUnspecified() {
 		return tcp.String(), nil
 	}
-	addrs, err := net.InterfaceAddrs()
+	addrs, err := interfaces()
 	if err != nil {
 		return "", err
 	}
-	for _, a := range addrs {
-		if ip, ok := a.(*net.IPNet); ok && ip.IP.IsGlobalUnicast() && (ip.IP.To4() != nil) == (tcp.IP.To4() != nil) {
-			return (&net.TCPAddr{IP: ip.IP, Port: tcp.Port}).String(), nil
+	host, _, _ := net.SplitHostPort(listen)
+	wildcard := net.ParseIP(host)
+	for _, v4 := range []bool{true, false} {
+		if wildcard != nil && v4 != (wildcard.To4() != nil) {
+			continue
+		}
+		for _, a := range addrs {
+			if ip, ok := a.(*net.IPNet); ok && ip.IP.IsGlobalUnicast() && (ip.IP.To4() != nil) == v4 {
+				return (&net.TCPAddr{IP: ip.IP, Port: tcp.Port}).String(), nil
+			}
 		}
 	}
 	return "", errors.New("this host has no address that other hosts can reach; set --announce")

@@ -3,6 +3,7 @@ package node
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -44,13 +45,34 @@ func openStores(c config.Config, fatal func(error)) (s *stores, err error) {
 	if s.lock, err = stable.LockDir(c.DataDir); err != nil {
 		return nil, fmt.Errorf("data-dir: %w", err)
 	}
-	if s.stable, err = stable.Open(filepath.Join(c.DataDir, "stable.db"), fatal); err != nil {
+	if err = orphaned(c.DataDir); err != nil {
+		return nil, errors.Join(err, s.lock.Unlock())
+	}
+	if s.stable, err = stable.Open(filepath.Join(c.DataDir, stableFile), fatal); err != nil {
 		return nil, errors.Join(err, s.lock.Unlock())
 	}
 	if err = s.openLogs(c, fatal); err != nil {
 		return nil, errors.Join(err, s.stable.Close(), s.lock.Unlock())
 	}
 	return s, nil
+}
+
+// stableFile is the first file that a new node makes.
+const stableFile = "stable.db"
+
+// orphaned is an error if dir holds a node's data without its identity: under a new one, the node would vote again where it
+// has voted already, and continue logs that another name has vouched for.
+func orphaned(dir string) error {
+	if _, err := os.Stat(filepath.Join(dir, stableFile)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, name := range []string{"log", "groups", "placement"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
+			return fmt.Errorf("data-dir %s: %s is missing, which says who this node is and how it voted, but %s is there: restore the file from a copy made while the node was down, or empty the folder and start as a new node",
+				dir, stableFile, name)
+		}
+	}
+	return nil
 }
 
 func (s *stores) openLogs(c config.Config, fatal func(error)) (err error) {
