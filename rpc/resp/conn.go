@@ -57,6 +57,8 @@ type conn struct {
 	// nudge is the topology change that the client knows of; nudged is when it was last told.
 	nudge  uint64
 	nudged time.Time
+	// told is when the client was last told MOVED.
+	told time.Time
 
 	push push
 	// wmu orders writes of the connection's goroutine and of its pusher.
@@ -195,9 +197,13 @@ func (c *conn) fill() bool {
 	if c.expires() && !c.setDeadline(time.Now().Add(c.s.cfg.Load().Timeout)) {
 		return false
 	}
+	until, draining := c.drains()
+	if draining && !c.setDeadline(until) {
+		return false
+	}
 	n, err := c.in.fill(c.nc)
-	if errors.Is(err, os.ErrDeadlineExceeded) && !c.expires() {
-		// The deadline is from before the timeout was switched off or the client subscribed.
+	if errors.Is(err, os.ErrDeadlineExceeded) && !draining && !c.expires() {
+		// The deadline is from before the timeout was switched off or the client subscribed, or the server began to drain.
 		return c.setDeadline(time.Time{}) && c.fill()
 	}
 	c.s.stats.bytesIn.Add(uint64(n))

@@ -180,30 +180,3 @@ func (c *conn) route(spec *command.Spec, n uint16, read bool) (t *target, follow
 	}
 	return t, false, true
 }
-
-// nudgePause is the least time between two nudges of one connection.
-const nudgePause = time.Second
-
-// nudgeNow answers a single command after a change of topology by a MOVED to this very node, so that the client reads
-// the new map before it meets a dead leader (PROTOCOL: go-redis waits up to 60 s otherwise). The command is not
-// executed. Pipelines, transactions and blocking commands are left alone.
-func (c *conn) nudgeNow(spec *command.Spec, n uint16) bool {
-	if !c.s.cfg.Load().TopologyNudge {
-		c.learnTopology()
-		return false
-	}
-	alone := len(c.run.cmds) == 0 && c.in.empty()
-	if !alone || c.tx.open || spec.Has(command.Blocking) || spec.ID == command.Exec || time.Since(c.nudged) < nudgePause {
-		return false
-	}
-	addr := c.s.selfAddr()
-	if addr == "" {
-		return false
-	}
-	c.learnTopology()
-	c.nudged = time.Now()
-	c.s.stats.nudges.Add(1)
-	c.w().Moved(n, addr)
-	c.refused(spec)
-	return true
-}

@@ -35,6 +35,7 @@ type Server struct {
 	routes atomic.Pointer[routes]
 	// nudges counts the changes of topology that clients should learn of (gratuitous MOVED).
 	nudges atomic.Uint64
+	nudged nudged
 
 	tracked *tracking.Table
 	stats   stats
@@ -43,6 +44,7 @@ type Server struct {
 
 	conns    connTable
 	stopping chan struct{}
+	drain    drain
 	stopOnce sync.Once
 	wg       sync.WaitGroup
 	mu       sync.Mutex

@@ -147,4 +147,7 @@ func (l late) error(p *placed, text string) {
 }
 
 // learnTopology notes that the client is being told of the newest topology, so that it need not be nudged.
-func (c *conn) learnTopology() { c.nudge = c.s.nudges.Load() }
+func (c *conn) learnTopology() {
+	c.nudge = c.s.nudges.Load()
+	c.noteMoved()
+}

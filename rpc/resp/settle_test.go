@@ -227,6 +227,7 @@ func TestNudge(t *testing.T) {
 	c.expect(":1\r\n", "INCR", key1)
 	// One per connection and change, and for an idle connection only the newest counts.
 	w.lead(3, "c")
+	time.Sleep(nudgeHostPause)
 	idle.expect(self, "INCR", key1)
 	idle.expect(":2\r\n", "INCR", key1)
 	// At most one a second.
