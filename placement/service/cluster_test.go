@@ -398,3 +398,34 @@ func TestSubscribeEndsWithTheNewestMap(t *testing.T) {
 		}
 	})
 }
+
+func TestTheOperatorIsToldWhyAnAddressDoesNotAnswer(t *testing.T) {
+	inBubble(t, func(_ *testing.T, w *world) {
+		a := w.start("a", 0, "b:1", "nowhere:1")
+		told := func(addr string) bool { return strings.Contains(a.svc.Waiting(), "--join "+addr) }
+		w.eventually("both addresses are named with the reason", 30*time.Second, func() bool {
+			return told("b:1") && told("nowhere:1") && strings.Contains(a.svc.Waiting(), "nobody listens")
+		})
+		w.start("b", 0)
+		w.eventually("the address that answers is no longer named", 30*time.Second, func() bool { return !told("b:1") && told("nowhere:1") })
+	})
+}
+
+func TestAFailureIsNewsOnce(t *testing.T) {
+	var e ears
+	e.init()
+	for i, step := range []struct {
+		err  error
+		news bool
+	}{
+		{errors.New("read 127.0.0.1:40001: reset"), true},
+		{errors.New("read 127.0.0.1:40002: reset"), false},
+		{errors.New("the secret is wrong"), true},
+		{nil, false},
+		{errors.New("the secret is wrong"), true},
+	} {
+		if news := e.outcome("n:1", step.err); news != step.news {
+			t.Errorf("step %d: news %v, want %v", i, news, step.news)
+		}
+	}
+}

@@ -63,11 +63,12 @@ func load(dir, name string, v any) (found bool, err error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
-	if err == nil {
-		err = sealed.Open(fileVersion, data, v)
-	}
 	if err != nil {
-		return false, fmt.Errorf("placement: load %s: %w", filepath.Join(dir, name), err)
+		return false, fmt.Errorf("placement: load %s: %w", name, err)
+	}
+	if err := sealed.Open(fileVersion, data, v); err != nil {
+		return false, fmt.Errorf("placement: load %s: %w; restore the file from a copy made while the node was down, or empty the data folder and start as a new node",
+			filepath.Join(dir, name), err)
 	}
 	return true, nil
 }

@@ -64,6 +64,13 @@ func TestDamagedFilesAreRefused(t *testing.T) {
 			t.Fatalf("bit flip in byte %d: accepted as something else: %s", i, bad)
 		}
 	}
+	if err := os.WriteFile(path, good[:len(good)/2], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var m topology.Map
+	if _, err := load(dir, mapFile, &m); err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "start as a new node") {
+		t.Fatalf("a damaged file: %v; want its path and what to do", err)
+	}
 }
 
 func TestChartRefusesContradictions(t *testing.T) {

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"golang.org/x/sync/errgroup"
 
@@ -21,6 +23,8 @@ type ears struct {
 	heard map[topology.NodeID]heard
 	// hints are addresses that others have heard of, and when this node was told.
 	hints map[string]time.Time
+	// deaf is why addresses of --join could not be greeted when that was tried last.
+	deaf map[string]string
 	// bell is closed and replaced when something may have to be decided anew.
 	bell chan struct{}
 }
@@ -33,6 +37,7 @@ type heard struct {
 func (e *ears) init() {
 	e.heard = map[topology.NodeID]heard{}
 	e.hints = map[string]time.Time{}
+	e.deaf = map[string]string{}
 	e.bell = make(chan struct{})
 }
 
@@ -179,8 +184,8 @@ func (s *Service) greetAll() {
 	for _, addr := range s.addresses() {
 		wg.Go(func() error {
 			g, err := s.greet(s.ctx, addr)
+			s.heardBack(addr, err)
 			if err != nil {
-				s.c.Log.Debug("greeting failed", "addr", addr, "err", err)
 				return nil
 			}
 			s.ears.hint(g.Known)
@@ -188,6 +193,51 @@ func (s *Service) greetAll() {
 		})
 	}
 	_ = wg.Wait() // the goroutines return no errors
+}
+
+// heardBack notes how a greeting of addr went. An address that the operator gave and that does not answer is told to the
+// operator, once until the reason changes; the others come from hearsay, and may be out of date.
+func (s *Service) heardBack(addr string, err error) {
+	if err != nil && s.ctx.Err() != nil {
+		return
+	}
+	if slices.Contains(s.c.Join, addr) && s.ears.outcome(addr, err) {
+		s.c.Log.Info("an address of --join does not answer as a node of this cluster; trying again", "addr", addr, "error", err)
+	}
+}
+
+// outcome remembers why addr could not be greeted, if err is not nil; news is set if that was not known.
+func (e *ears) outcome(addr string, err error) (news bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err == nil {
+		delete(e.deaf, addr)
+		return false
+	}
+	old := e.deaf[addr]
+	e.deaf[addr] = err.Error()
+	return withoutDigits(old) != withoutDigits(e.deaf[addr])
+}
+
+// withoutDigits makes errors equal that differ in the port of this end.
+func withoutDigits(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsDigit(r) {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// complaints names the addresses of --join that do not answer, and why; "" if there are none.
+func (e *ears) complaints() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var out strings.Builder
+	for _, addr := range slices.Sorted(maps.Keys(e.deaf)) {
+		fmt.Fprintf(&out, "; --join %s does not answer: %s", addr, e.deaf[addr])
+	}
+	return out.String()
 }
 
 // maxGreetings bounds the greetings in flight: dead addresses hold theirs for Timing.Call.

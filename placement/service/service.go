@@ -153,7 +153,7 @@ func (s *Service) Waiting() string {
 	s.mu.Unlock()
 	switch {
 	case cluster == "":
-		return why
+		return why + s.ears.complaints()
 	case len(s.Map().Groups) > 0:
 		return "nothing: cluster " + cluster + " is there"
 	case s.Leader() == "":
