@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -48,6 +49,10 @@ func Open(path string, fatal func(error)) (*Store, error) {
 	s := &Store{path: path, latch: failstop.NewLatch(fatal), groups: map[slot.GroupID]*group{}, bootID: kernelBootID}
 	s.watch = s.latch.Watch("stable: write to "+path, stallTimeout)
 	if err := s.open(); err != nil {
+		var system syscall.Errno
+		if !errors.As(err, &system) { // no permission and no space are no damage
+			err = fmt.Errorf("%w; without it the node does not know how it voted: restore the file from a copy made while the node was down, or empty the data folder and start as a new node", err)
+		}
 		return nil, fmt.Errorf("stable: open %s: %w", path, err)
 	}
 	return s, nil
