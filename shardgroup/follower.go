@@ -29,7 +29,7 @@ func (g *Group) ReadFollower(c *Call, stale bool) {
 	}
 	c.begin()
 	if !stale {
-		if c.Err = g.catchUp(); c.Err != nil {
+		if c.Err = g.CatchUp(); c.Err != nil {
 			return
 		}
 	}
@@ -37,8 +37,8 @@ func (g *Group) ReadFollower(c *Call, stale bool) {
 	g.read(c, 0)
 }
 
-// catchUp waits until this replica has applied what was acknowledged before the call.
-func (g *Group) catchUp() error {
+// CatchUp waits until this replica has applied what was acknowledged before the call, but not longer than Limits.Park.
+func (g *Group) CatchUp() error {
 	ctx, cancel := context.WithTimeout(g.ctx, g.cfg.Limits.Park)
 	defer cancel()
 	for {

@@ -188,6 +188,7 @@ func (n *Node) serve(client, ops net.Listener) {
 	n.cancel = cancel
 	n.peers.Serve()
 	n.background.Go(func() {
+		n.awaitLeaders(ctx)
 		if err := n.front.Serve(client); err != nil {
 			n.fatal(fmt.Errorf("client listener: %w", err))
 		}
@@ -231,7 +232,7 @@ func (n *Node) Asked() <-chan struct{} { return n.asked }
 
 func (n *Node) askStop() { n.askOnce.Do(func() { close(n.asked) }) }
 
-// Stop hands leadership over, lets clients finish, and closes everything; ctx bounds the first two. A node that
+// Stop hands leadership over, tells clients where to go, and closes everything; ctx bounds the first two. A node that
 // was stopped so can be started again with the same data folder.
 func (n *Node) Stop(ctx context.Context) error {
 	n.stopping.Store(true)
@@ -240,6 +241,7 @@ func (n *Node) Stop(ctx context.Context) error {
 	if err := n.place.HandOver(ctx); err != nil {
 		n.log.Warn("could not hand over placement; the others will elect a leader", "error", err)
 	}
+	n.front.Drain(ctx)
 	return n.shutDown(ctx)
 }
 

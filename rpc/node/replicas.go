@@ -25,7 +25,10 @@ type replica struct {
 	transport interface{ Close() error }
 	// leaderless is when the group last lost its leader, Unix ns; 0 while it has one.
 	leaderless atomic.Int64
-	// preferred is to lead a group that was just created; "" in one that has a past.
+	// caughtUp: the replica has everything that was acknowledged before it was opened.
+	caughtUp atomic.Bool
+	// preferred is to lead a group that was just created; "" in one that has a past, or has had a leader. Only watchLeader
+	// looks at it.
 	preferred topology.NodeID
 	stop      context.CancelFunc
 	watching  sync.WaitGroup
@@ -108,8 +111,26 @@ func (n *Node) openReplica(g *topology.Group) (*replica, error) {
 		r.preferred = g.Members[0]
 	}
 	r.watching.Go(func() { n.watchLeader(ctx, r) })
+	r.watching.Go(func() { r.catchUp(ctx) })
 	return r, nil
 }
+
+// catchUp waits until the replica has everything that was acknowledged before.
+func (r *replica) catchUp(ctx context.Context) {
+	for ctx.Err() == nil {
+		if r.group.CatchUp() == nil {
+			r.caughtUp.Store(true)
+			return
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(catchUpPace):
+		}
+	}
+}
+
+// catchUpPace is how long a replica waits after a leader did not tell it how far it must get, or it did not get there.
+const catchUpPace = 50 * time.Millisecond
 
 // watchLeader keeps the leader table and the front end up to date with what a local replica knows.
 func (n *Node) watchLeader(ctx context.Context, r *replica) {
@@ -123,6 +144,9 @@ func (n *Node) watchLeader(ctx context.Context, r *replica) {
 			r.leaderless.Store(0)
 			n.mergeLeaders([]leaders.Claim{{Group: r.id, Term: l.Term, Node: topology.NodeID(l.Leader)}})
 			n.front.TopologyChanged()
+		}
+		if l.Leader != "" && l.Leader != string(n.self.ID) {
+			r.preferred = ""
 		}
 		if l.Ready {
 			n.announce(ctx)
