@@ -1,3 +1,4 @@
-// Package versus measures Quorate beside its peers on this machine in one run: the same load on Redis Cluster (Debian's
-// redis-server) and on Quorate, in turn, several times over, and the medians of both.
+// Package versus measures Quorate on this machine: beside its peers in one run, the same load on each system in turn,
+// several times over; and what it costs in memory, at rest, and as clusters grow. Every report names the machine, the
+// versions of everything, and the command lines that led to it.
 package versus

@@ -2,7 +2,6 @@ package versus
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -10,82 +9,66 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/quorate/quorate/client"
 )
 
-// redisCluster is a running Redis Cluster of masters and replicas.
-type redisCluster struct {
-	addrs []string
-	procs []*exec.Cmd
-}
-
 const (
 	masters  = 3
-	replicas = 2 // per master: three copies, as Quorate's
-	// formTime bounds how long a Redis Cluster may take to form.
-	formTime = 60 * time.Second
+	replicas = copies - 1 // per master
 )
 
-// startRedis starts masters*(1+replicas) processes at 127.0.0.1:port and up, and joins them.
-func startRedis(ctx context.Context, dir string, port int, flags []string) (_ *redisCluster, err error) {
-	r := &redisCluster{}
+// startRedis starts masters*(1+replicas) processes at 127.0.0.1, from the site's port up, and joins them.
+func startRedis(ctx context.Context, s Site, flags []string) (_ *running, err error) {
+	var procs spawned
 	defer func() {
 		if err != nil {
-			r.stop()
+			procs.kill()
 		}
 	}()
+	r := &running{version: firstLine(ctx, "redis-server", "--version")}
 	for i := range masters * (1 + replicas) {
-		p := strconv.Itoa(port + i)
-		home := filepath.Join(dir, "redis-"+p)
+		port := strconv.Itoa(s.Port + i)
+		home := filepath.Join(s.Dir, "redis-"+port)
 		if err := os.MkdirAll(home, 0o700); err != nil {
 			return nil, err
 		}
-		args := append([]string{
-			"--port", p, "--bind", "127.0.0.1", "--cluster-enabled", "yes", "--dir", home, "--daemonize", "no",
-			"--logfile", filepath.Join(home, "log"), "--save", "",
-		}, flags...)
-		cmd := exec.Command("redis-server", args...)
-		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-		if err := cmd.Start(); err != nil {
-			return nil, fmt.Errorf("start redis-server (Debian package redis-server): %w", err)
+		args := append([]string{"--port", port, "--bind", "127.0.0.1", "--cluster-enabled", "yes", "--dir", home, "--save", ""}, flags...)
+		if err := procs.start(home+".log", "redis-server", args...); err != nil {
+			return nil, fmt.Errorf("%w (Debian: apt install redis-server)", err)
 		}
-		r.procs = append(r.procs, cmd)
-		r.addrs = append(r.addrs, net.JoinHostPort("127.0.0.1", p))
+		r.addrs = append(r.addrs, net.JoinHostPort("127.0.0.1", port))
 	}
-	return r, r.form(ctx)
+	r.pids, r.command, r.stop = procs.pids(), commandLine(procs[0].Args, s.Dir), procs.kill
+	return r, formRedis(ctx, r.addrs)
 }
 
-// form joins the processes with redis-cli and waits until every node finds the cluster complete.
-func (r *redisCluster) form(ctx context.Context) error {
+// formRedis joins the processes with redis-cli and waits until every node finds the cluster complete.
+func formRedis(ctx context.Context, addrs []string) error {
 	ctx, cancel := context.WithTimeout(ctx, formTime)
 	defer cancel()
-	if err := r.await(ctx, "PING", "PONG"); err != nil {
+	if err := awaitReply(ctx, addrs, "PING", "PONG"); err != nil {
 		return err
 	}
-	args := append([]string{"--cluster", "create"}, r.addrs...)
+	args := append([]string{"--cluster", "create"}, addrs...)
 	args = append(args, "--cluster-replicas", strconv.Itoa(replicas), "--cluster-yes")
 	if out, err := exec.CommandContext(ctx, "redis-cli", args...).CombinedOutput(); err != nil {
 		return fmt.Errorf("redis-cli --cluster create: %w\n%s", err, out)
 	}
-	if err := r.await(ctx, "CLUSTER INFO", "cluster_state:ok"); err != nil {
+	if err := awaitReply(ctx, addrs, "CLUSTER INFO", "cluster_state:ok"); err != nil {
 		return err
 	}
 	// A replica that still loads its master's data would make the master's measurement too good or too bad.
-	return r.await(ctx, "INFO replication", "master_link_status:up", "role:master")
+	return awaitReply(ctx, addrs, "INFO replication", "master_link_status:up", "role:master")
 }
 
-// await asks every node until its answer holds one of wants.
-func (r *redisCluster) await(ctx context.Context, cmd string, wants ...string) error {
-	for _, addr := range r.addrs {
-		for !says(ctx, addr, cmd, wants) {
-			select {
-			case <-ctx.Done():
-				return fmt.Errorf("%s never answered %s with any of %q", addr, cmd, wants)
-			case <-time.After(50 * time.Millisecond):
-			}
+// awaitReply asks every node until its answer holds one of wants.
+func awaitReply(ctx context.Context, addrs []string, cmd string, wants ...string) error {
+	for _, addr := range addrs {
+		what := fmt.Sprintf("%s answers %s with any of %q", addr, cmd, wants)
+		if err := await(ctx, what, func() bool { return says(ctx, addr, cmd, wants) }); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -106,20 +89,14 @@ func says(ctx context.Context, addr, cmd string, wants []string) bool {
 	return false
 }
 
-func (r *redisCluster) pids() (out []int) {
-	for _, p := range r.procs {
-		out = append(out, p.Process.Pid)
+// commandLine is what was run, with the data folder shortened and empty arguments visible.
+func commandLine(args []string, dir string) string {
+	var out []string
+	for _, a := range args {
+		if a = strings.ReplaceAll(a, dir, "DIR"); a == "" {
+			a = "''"
+		}
+		out = append(out, a)
 	}
-	return out
-}
-
-func (r *redisCluster) stop() error {
-	var errs []error
-	for _, p := range r.procs {
-		errs = append(errs, p.Process.Kill())
-	}
-	for _, p := range r.procs {
-		_ = p.Wait() // "signal: killed" is what we asked for
-	}
-	return errors.Join(errs...)
+	return strings.Join(out, " ")
 }

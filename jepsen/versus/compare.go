@@ -1,0 +1,267 @@
+package versus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/quorate/quorate/client/load"
+)
+
+// comparison names the report of Compare.
+const comparison = "peers"
+
+// Options describe a comparison.
+type Options struct {
+	Site
+	// Command is the command line that is reported.
+	Command string
+	// Systems are names, measured in this order, Pairs times over.
+	Systems []string
+	Pairs   int
+	// Warmup and Duration of each measurement.
+	Warmup, Duration time.Duration
+	// Pipelines to measure; systems without pipelines are measured only at 1.
+	Pipelines []int
+	// Rate adds measurements at pipeline 1 with this many operations per second (open loop); 0 adds none.
+	Rate float64
+	// Hits is the share of GETs, 0 to 1, that find a key.
+	Hits                     float64
+	Clients, Keys, ValueSize int
+	// Progress is told what happens.
+	Progress func(format string, args ...any)
+}
+
+// Workload is one kind of load.
+type Workload struct {
+	Command  string `json:"command"`
+	Pipeline int    `json:"pipeline"`
+	// Rate is an open loop's; 0 is a closed loop.
+	Rate float64 `json:"rate,omitempty"`
+}
+
+// String names the workload in tables.
+func (w Workload) String() string {
+	s := fmt.Sprintf("%s P=%d", w.Command, w.Pipeline)
+	if w.Rate > 0 {
+		s += fmt.Sprintf(" at %.0f/s", w.Rate)
+	}
+	return s
+}
+
+// Row is what one system did under one workload.
+type Row struct {
+	Workload
+	System    string `json:"system"`
+	OpsPerSec Spread `json:"ops_per_second"`
+	CPUPerOp  Spread `json:"server_cpu_us_per_op"`
+	P50       Spread `json:"p50_us"`
+	P99       Spread `json:"p99_us"`
+	P999      Spread `json:"p999_us"`
+	// Hits is the share of GETs that found a key, over all pairs.
+	Hits       float64 `json:"hits"`
+	Errors     int64   `json:"errors"`
+	FirstError string  `json:"first_error,omitempty"`
+}
+
+// Ratio is a system's figures over a peer's: medians of the ratios of each pair of measurements.
+type Ratio struct {
+	Workload
+	System string `json:"system"`
+	Peer   string `json:"peer"`
+	Ops    Spread `json:"ops"`
+	CPU    Spread `json:"cpu"`
+}
+
+// Comparison is the result of Compare.
+type Comparison struct {
+	Rows   []Row   `json:"rows"`
+	Ratios []Ratio `json:"ratios"`
+}
+
+// measured are the results of each pair.
+type measured map[Workload]map[string][]load.Result
+
+func (o Options) check() error {
+	switch {
+	case o.Pairs < 1:
+		return fmt.Errorf("%d pairs: want at least 1", o.Pairs)
+	case len(o.Pipelines) == 0:
+		return errors.New("no pipeline to measure")
+	case o.Hits < 0 || o.Hits > 1:
+		return fmt.Errorf("hits %v: want 0 to 1", o.Hits)
+	}
+	return nil
+}
+
+func (o Options) workloads() (out []Workload) {
+	for _, p := range o.Pipelines {
+		out = append(out, Workload{Command: "SET", Pipeline: p}, Workload{Command: "GET", Pipeline: p})
+	}
+	if o.Rate > 0 {
+		out = append(out, Workload{"SET", 1, o.Rate}, Workload{"GET", 1, o.Rate})
+	}
+	return out
+}
+
+// Compare measures every workload on every system, each system started afresh with an empty disk for each pair.
+func Compare(ctx context.Context, o Options) (Report, error) {
+	systems, err := choose(o.Systems)
+	if err == nil {
+		err = o.check()
+	}
+	if err != nil {
+		return Report{}, err
+	}
+	r := newReport(ctx, comparison, o.Command, o.Dir)
+	all := measured{}
+	for pair := range o.Pairs {
+		for _, s := range systems {
+			o.Progress("pair %d of %d: %s", pair+1, o.Pairs, s.Title)
+			if err := o.measure(ctx, pair, s, &r, all); err != nil {
+				return r, fmt.Errorf("%s: %w", s.Name, err)
+			}
+		}
+	}
+	c := Comparison{Rows: o.rows(systems, all), Ratios: o.ratios(systems, all)}
+	r.Results, r.Tables = c, c.tables()
+	r.Notes = []string{
+		fmt.Sprintf("Medians of %d interleaved rounds of %s each, (lowest–highest). %d clients, %d keys of %d bytes over all slots, %d-byte values, %.0f %% of GETs hit.",
+			o.Pairs, o.Duration, o.Clients, o.Keys, keySize, o.ValueSize, o.Hits*100),
+		"Latencies are those of whole pipelines; CPU is user and system time of all server processes, replicas included, over operations. Servers and load generator share the cores.",
+	}
+	return r, nil
+}
+
+// measure starts a system, fills it once, runs every workload, and removes it with its data.
+func (o Options) measure(ctx context.Context, pair int, s System, r *Report, into measured) error {
+	site := o.Site
+	site.Dir = filepath.Join(o.Dir, s.Name+"-"+strconv.Itoa(pair))
+	run, err := startIn(ctx, site, s)
+	if err != nil {
+		return err
+	}
+	defer run.stop()
+	r.ran(s, run)
+	plan := s.plan(run, o.Clients, o.Keys, o.ValueSize)
+	plan.Warmup, plan.Duration = o.Warmup, o.Duration
+	if err := load.Fill(ctx, plan); err != nil {
+		return err
+	}
+	for _, w := range o.workloads() {
+		if w.Pipeline > 1 && !s.pipelines {
+			continue
+		}
+		res, err := load.Run(ctx, w.apply(plan, o.Hits))
+		if err != nil {
+			return fmt.Errorf("%s: %w", w, err)
+		}
+		o.Progress("  %s: %.0f/s, p50 %d µs, p99 %d µs, %.2f µs of server CPU per operation, %d errors %s", w, res.OpsPerSec, res.P50, res.P99, res.CPUPerOp, res.Errors, res.FirstError)
+		if into[w] == nil {
+			into[w] = map[string][]load.Result{}
+		}
+		into[w][s.Name] = append(into[w][s.Name], res)
+	}
+	return nil
+}
+
+// apply makes p a measurement of w.
+func (w Workload) apply(p load.Plan, hits float64) load.Plan {
+	p.Pipeline, p.Rate = w.Pipeline, w.Rate
+	if w.Command == "GET" {
+		p.Reads, p.Absent = 1, 1-hits
+	}
+	return p
+}
+
+func (o Options) rows(systems []System, all measured) (out []Row) {
+	for _, w := range o.workloads() {
+		for _, s := range systems {
+			if rs := all[w][s.Name]; len(rs) > 0 {
+				out = append(out, rowOf(w, s.Name, rs))
+			}
+		}
+	}
+	return out
+}
+
+func rowOf(w Workload, system string, rs []load.Result) Row {
+	micros := func(of func(load.Latency) int64) Spread {
+		return spreadOf(each(rs, func(r load.Result) float64 { return float64(of(r.Latency)) }))
+	}
+	row := Row{
+		Workload: w, System: system, OpsPerSec: spreadOf(each(rs, opsOf)), CPUPerOp: spreadOf(each(rs, cpuOf)),
+		P50:  micros(func(l load.Latency) int64 { return l.P50 }),
+		P99:  micros(func(l load.Latency) int64 { return l.P99 }),
+		P999: micros(func(l load.Latency) int64 { return l.P999 }),
+	}
+	var gets, misses int64
+	for _, r := range rs {
+		gets, misses, row.Errors = gets+r.Gets, misses+r.Misses, row.Errors+r.Errors
+		if row.FirstError == "" {
+			row.FirstError = r.FirstError
+		}
+	}
+	if gets > 0 {
+		row.Hits = 1 - float64(misses)/float64(gets)
+	}
+	return row
+}
+
+// ratios sets every Quorate beside every peer.
+func (o Options) ratios(systems []System, all measured) (out []Ratio) {
+	for _, w := range o.workloads() {
+		for _, s := range systems {
+			for _, p := range systems {
+				ours, theirs := all[w][s.Name], all[w][p.Name]
+				if s.isPeer() || !p.isPeer() || len(ours) == 0 || len(theirs) == 0 {
+					continue
+				}
+				out = append(out, Ratio{
+					Workload: w, System: s.Name, Peer: p.Name,
+					Ops: spreadOf(ratios(each(ours, opsOf), each(theirs, opsOf))), CPU: spreadOf(ratios(each(ours, cpuOf), each(theirs, cpuOf))),
+				})
+			}
+		}
+	}
+	return out
+}
+
+func opsOf(r load.Result) float64 { return r.OpsPerSec }
+
+func cpuOf(r load.Result) float64 { return r.CPUPerOp }
+
+func each[T, V any](all []T, of func(T) V) (out []V) {
+	for _, v := range all {
+		out = append(out, of(v))
+	}
+	return out
+}
+
+func (c Comparison) tables() []Table {
+	figures := Table{Header: []string{"workload", "system", "operations/s", "CPU/op µs", "p50 µs", "p99 µs", "p99.9 µs", "errors"}}
+	for _, r := range c.Rows {
+		figures.Rows = append(figures.Rows, []string{
+			r.Workload.String(), r.System, r.OpsPerSec.format("%.0f"), r.CPUPerOp.format("%.2f"),
+			r.P50.format("%.0f"), r.P99.format("%.0f"), r.P999.format("%.0f"), errorText(r.Errors, r.FirstError),
+		})
+	}
+	if len(c.Ratios) == 0 {
+		return []Table{figures}
+	}
+	ratios := Table{Header: []string{"workload", "ratio of", "operations/s ×", "CPU/op ×"}}
+	for _, r := range c.Ratios {
+		ratios.Rows = append(ratios.Rows, []string{r.Workload.String(), r.System + " / " + r.Peer, r.Ops.format("%.2f"), r.CPU.format("%.2f")})
+	}
+	return []Table{figures, ratios}
+}
+
+func errorText(n int64, first string) string {
+	if n == 0 {
+		return "0"
+	}
+	return fmt.Sprintf("%d: %s", n, first)
+}

@@ -1,0 +1,137 @@
+package versus
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/quorate/quorate/client/load"
+)
+
+// CurveOptions describe how cost changes with one quantity.
+type CurveOptions struct {
+	Site
+	Command string
+	// System is one of Quorate's.
+	System string
+	// Over is the quantity that takes Values: "groups", "clients" or "keys". The others stay as given.
+	Over                  string
+	Values                []int
+	Groups, Clients, Keys int
+	Pipeline, ValueSize   int
+	Warmup, Duration      time.Duration
+	Progress              func(format string, args ...any)
+}
+
+// CurveRow is the cost at one value.
+type CurveRow struct {
+	Value int       `json:"value"`
+	Set   CurveCost `json:"set"`
+	Get   CurveCost `json:"get"`
+}
+
+// CurveCost is one command's.
+type CurveCost struct {
+	CPUPerOp float64 `json:"server_cpu_us_per_op"`
+	// Ratio is CPUPerOp over that at the first value.
+	Ratio      float64 `json:"ratio"`
+	OpsPerSec  float64 `json:"ops_per_second"`
+	P99        int64   `json:"p99_us"`
+	Errors     int64   `json:"errors"`
+	FirstError string  `json:"first_error,omitempty"`
+}
+
+// Curve measures SET and GET at each value, on a cluster of its own each time.
+func Curve(ctx context.Context, o CurveOptions) (Report, error) {
+	s, err := chooseQuorate(o.System)
+	if err != nil {
+		return Report{}, err
+	}
+	r := newReport(ctx, "curve-"+o.Over, o.Command, o.Dir)
+	var rows []CurveRow
+	for _, v := range o.Values {
+		at, err := o.at(v)
+		if err != nil {
+			return r, err
+		}
+		o.Progress("%s, %d %s", s.Title, v, o.Over)
+		row, err := at.measure(ctx, s, v, &r)
+		if err != nil {
+			return r, fmt.Errorf("%d %s: %w", v, o.Over, err)
+		}
+		rows = append(rows, row)
+	}
+	for i := range rows {
+		rows[i].Set.over(rows[0].Set)
+		rows[i].Get.over(rows[0].Get)
+	}
+	r.Results, r.Tables = rows, []Table{curveTable(o.Over, rows)}
+	r.Notes = []string{fmt.Sprintf("One run of %s each at pipeline %d, %d-byte values; what doesn't vary: %d groups (0: one per node), %d clients, %d keys. Ratios are to the first line.",
+		o.Duration, o.Pipeline, o.ValueSize, o.Groups, o.Clients, o.Keys)}
+	return r, nil
+}
+
+// at sets the varied quantity.
+func (o CurveOptions) at(v int) (CurveOptions, error) {
+	switch o.Over {
+	case "groups":
+		o.Groups = v
+	case "clients":
+		o.Clients = v
+	case "keys":
+		o.Keys = v
+	default:
+		return o, fmt.Errorf("curve over %q: want groups, clients or keys", o.Over)
+	}
+	return o, nil
+}
+
+func (o CurveOptions) measure(ctx context.Context, s System, v int, r *Report) (CurveRow, error) {
+	row := CurveRow{Value: v}
+	run, err := withGroups(ctx, o.Site, s, o.Groups, r)
+	if err != nil {
+		return row, err
+	}
+	defer run.stop()
+	plan := s.plan(run, o.Clients, o.Keys, o.ValueSize)
+	plan.Pipeline, plan.Warmup, plan.Duration = o.Pipeline, o.Warmup, o.Duration
+	if err := load.Fill(ctx, plan); err != nil {
+		return row, err
+	}
+	for _, c := range []struct {
+		reads float64
+		into  *CurveCost
+	}{{0, &row.Set}, {1, &row.Get}} {
+		plan.Reads = c.reads
+		res, err := load.Run(ctx, plan)
+		if err != nil {
+			return row, err
+		}
+		*c.into = CurveCost{CPUPerOp: res.CPUPerOp, OpsPerSec: res.OpsPerSec, P99: res.P99, Errors: res.Errors, FirstError: res.FirstError}
+	}
+	o.Progress("  SET %.2f µs, GET %.2f µs of server CPU", row.Set.CPUPerOp, row.Get.CPUPerOp)
+	return row, nil
+}
+
+func (c *CurveCost) over(first CurveCost) {
+	if first.CPUPerOp > 0 {
+		c.Ratio = c.CPUPerOp / first.CPUPerOp
+	}
+}
+
+func curveTable(over string, rows []CurveRow) Table {
+	t := Table{Header: []string{over, "SET CPU/op µs", "×", "SET/s", "p99 µs", "GET CPU/op µs", "×", "GET/s", "p99 µs", "errors"}}
+	for _, r := range rows {
+		cells := []string{strconv.Itoa(r.Value)}
+		for _, c := range []CurveCost{r.Set, r.Get} {
+			cells = append(cells, fmt.Sprintf("%.2f", c.CPUPerOp), fmt.Sprintf("%.2f", c.Ratio), fmt.Sprintf("%.0f", c.OpsPerSec), strconv.FormatInt(c.P99, 10))
+		}
+		first := r.Set.FirstError
+		if first == "" {
+			first = r.Get.FirstError
+		}
+		t.Rows = append(t.Rows, append(cells, errorText(r.Set.Errors+r.Get.Errors, first)))
+	}
+	return t
+}

@@ -1,0 +1,85 @@
+package versus
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+
+	"github.com/quorate/quorate/client/load"
+)
+
+// startEtcd starts three members at 127.0.0.1, from the site's port up.
+func startEtcd(ctx context.Context, s Site) (_ *running, err error) {
+	var procs spawned
+	defer func() {
+		if err != nil {
+			procs.kill()
+		}
+	}()
+	r := &running{version: firstLine(ctx, "etcd", "--version")}
+	var members []string
+	for i := range copies {
+		r.addrs = append(r.addrs, fmt.Sprintf("http://127.0.0.1:%d", s.Port+i))
+		members = append(members, fmt.Sprintf("m%d=http://127.0.0.1:%d", i, s.Port+copies+i))
+	}
+	for i, addr := range r.addrs {
+		name, peer, _ := strings.Cut(members[i], "=")
+		home := filepath.Join(s.Dir, "etcd-"+name)
+		if err := procs.start(home+".log", "etcd",
+			"--name", name, "--data-dir", home, "--listen-client-urls", addr, "--advertise-client-urls", addr,
+			"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
+			"--initial-cluster", strings.Join(members, ","), "--initial-cluster-state", "new"); err != nil {
+			return nil, fmt.Errorf("%w (Debian: apt install etcd-server)", err)
+		}
+	}
+	r.pids, r.command, r.stop = procs.pids(), commandLine(procs[0].Args, s.Dir), procs.kill
+	r.open = func(_ context.Context, i int) (load.Store, error) { return dialEtcd(r.addrs[i%copies]) }
+	ready, cancel := context.WithTimeout(ctx, formTime)
+	defer cancel()
+	for _, addr := range r.addrs {
+		if err := await(ready, addr+" is healthy", func() bool { return healthy(ready, addr) }); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// healthy: the member knows a leader and can write.
+func healthy(ctx context.Context, addr string) bool {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, addr+"/health", nil)
+	if err != nil {
+		return false
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false
+	}
+	resp.Body.Close()
+	return resp.StatusCode == http.StatusOK
+}
+
+// etcdStore is one gRPC connection to one member.
+type etcdStore struct{ c *clientv3.Client }
+
+func dialEtcd(addr string) (load.Store, error) {
+	c, err := clientv3.New(clientv3.Config{Endpoints: []string{addr}, DialTimeout: 5 * time.Second, Logger: zap.NewNop()})
+	return etcdStore{c}, err
+}
+
+func (e etcdStore) Get(ctx context.Context, key []byte) (bool, error) {
+	r, err := e.c.Get(ctx, string(key))
+	return err == nil && len(r.Kvs) > 0, err
+}
+
+func (e etcdStore) Set(ctx context.Context, key, value []byte) error {
+	_, err := e.c.Put(ctx, string(key), string(value))
+	return err
+}
+
+func (e etcdStore) Close() error { return e.c.Close() }

@@ -1,0 +1,137 @@
+package versus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/quorate/quorate/client/load"
+)
+
+// IdleOptions describe a measurement of nodes that nobody uses.
+type IdleOptions struct {
+	Site
+	Command string
+	// System is one of Quorate's.
+	System string
+	// Groups are the numbers of shard groups to measure.
+	Groups []int
+	// Settle is the time after the start that isn't measured, Duration the time that is.
+	Settle, Duration time.Duration
+	Progress         func(format string, args ...any)
+}
+
+// IdleRow is what a node at rest costs.
+type IdleRow struct {
+	Groups int `json:"groups"`
+	// Cores are the parts of one core that each node kept busy, in percent.
+	Cores Spread `json:"percent_of_a_core_per_node"`
+	// Resident are the bytes of memory of each node.
+	Resident Spread `json:"resident_bytes_per_node"`
+}
+
+// Idle measures the CPU time of nodes without clients.
+func Idle(ctx context.Context, o IdleOptions) (Report, error) {
+	s, err := chooseQuorate(o.System)
+	if err != nil {
+		return Report{}, err
+	}
+	if len(o.Groups) == 0 || o.Duration <= 0 {
+		return Report{}, errors.New("idle nodes need numbers of groups and a duration")
+	}
+	r := newReport(ctx, "idle", o.Command, o.Dir)
+	var rows []IdleRow
+	for _, groups := range o.Groups {
+		o.Progress("%s, %d groups, no clients", s.Title, groups)
+		row, err := o.measure(ctx, s, groups, &r)
+		if err != nil {
+			return r, err
+		}
+		rows = append(rows, row)
+	}
+	r.Results, r.Tables = rows, []Table{idleTable(rows)}
+	r.Notes = []string{fmt.Sprintf("User and system time of each node without clients in %s, after %s to settle: the median node (lowest–highest).", o.Duration, o.Settle)}
+	return r, nil
+}
+
+// chooseQuorate finds one of Quorate's modes: what follows needs flags that peers don't have.
+func chooseQuorate(name string) (System, error) {
+	s, err := choose([]string{name})
+	if err != nil {
+		return System{}, err
+	}
+	if s[0].isPeer() {
+		return System{}, fmt.Errorf("system %s: only Quorate's modes have groups to vary", name)
+	}
+	return s[0], nil
+}
+
+// withGroups starts Quorate with a number of groups.
+func withGroups(ctx context.Context, site Site, s System, groups int, r *Report) (*running, error) {
+	site.Dir = filepath.Join(site.Dir, fmt.Sprintf("%s-%d-groups", s.Name, groups))
+	site.QuorateFlags = append([]string{"--groups", strconv.Itoa(groups)}, site.QuorateFlags...)
+	run, err := startIn(ctx, site, s)
+	if err == nil {
+		r.ran(s, run)
+	}
+	return run, err
+}
+
+func (o IdleOptions) measure(ctx context.Context, s System, groups int, r *Report) (IdleRow, error) {
+	row := IdleRow{Groups: groups}
+	run, err := withGroups(ctx, o.Site, s, groups, r)
+	if err != nil {
+		return row, err
+	}
+	defer run.stop()
+	if err := pause(ctx, o.Settle); err != nil {
+		return row, err
+	}
+	start := time.Now()
+	before, err := cpuOfEach(run.pids)
+	if err != nil {
+		return row, err
+	}
+	if err := pause(ctx, o.Duration); err != nil {
+		return row, err
+	}
+	after, err := cpuOfEach(run.pids)
+	if err != nil {
+		return row, err
+	}
+	elapsed := time.Since(start)
+	memory, err := load.ResidentBytes(run.pids)
+	if err != nil {
+		return row, err
+	}
+	var percent []float64
+	for i := range after {
+		percent = append(percent, 100*(after[i]-before[i]).Seconds()/elapsed.Seconds())
+	}
+	row.Cores, row.Resident = spreadOf(percent), spreadOf(each(memory, func(b int64) float64 { return float64(b) }))
+	o.Progress("  %s %% of a core per node", row.Cores.format("%.2f"))
+	return row, nil
+}
+
+func cpuOfEach(pids []int) (out []time.Duration, err error) {
+	for _, pid := range pids {
+		d, err := load.CPUTime([]int{pid})
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, d)
+	}
+	return out, nil
+}
+
+func idleTable(rows []IdleRow) Table {
+	t := Table{Header: []string{"groups", "% of a core per node", "MiB per node"}}
+	for _, r := range rows {
+		mib := Spread{r.Resident.Median / (1 << 20), r.Resident.Min / (1 << 20), r.Resident.Max / (1 << 20)}
+		t.Rows = append(t.Rows, []string{strconv.Itoa(r.Groups), r.Cores.format("%.2f"), mib.format("%.0f")})
+	}
+	return t
+}

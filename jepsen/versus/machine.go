@@ -1,0 +1,122 @@
+package versus
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Machine is where something was measured.
+type Machine struct {
+	CPU    string `json:"cpu"`
+	Cores  int    `json:"cores"`
+	Memory uint64 `json:"memory_bytes"`
+	OS     string `json:"os"`
+	// Disk is the file system under the data folders, and Sync how long fdatasync of a 4 KiB append takes there, in microseconds.
+	Disk string `json:"disk,omitempty"`
+	Sync Spread `json:"fdatasync_us"`
+}
+
+// String is one line for people.
+func (m Machine) String() string {
+	s := fmt.Sprintf("%s, %d cores, %.0f GiB, %s", m.CPU, m.Cores, float64(m.Memory)/(1<<30), m.OS)
+	if m.Disk != "" {
+		s += fmt.Sprintf("; data on %s, where fdatasync takes %s µs", m.Disk, m.Sync.format("%.0f"))
+	}
+	return s
+}
+
+// ThisMachine describes the machine and, if dir is not empty, the disk that holds dir.
+func ThisMachine(dir string) Machine {
+	m := Machine{CPU: runtime.GOARCH, Cores: runtime.NumCPU(), OS: runtime.GOOS}
+	if name := field("/proc/cpuinfo", "model name"); name != "" {
+		m.CPU = name
+	}
+	if name := strings.Trim(field("/etc/os-release", "PRETTY_NAME"), `"`); name != "" {
+		m.OS = name
+	}
+	var u unix.Utsname
+	if unix.Uname(&u) == nil {
+		m.OS += ", Linux " + unix.ByteSliceToString(u.Release[:])
+	}
+	var i unix.Sysinfo_t
+	if unix.Sysinfo(&i) == nil {
+		m.Memory = uint64(i.Totalram) * uint64(i.Unit)
+	}
+	if dir != "" {
+		m.Disk, m.Sync = filesystem(dir), syncTimes(dir)
+	}
+	return m
+}
+
+// field is what follows name and a colon or equals sign in a file of such lines, empty if there is no such line.
+func field(file, name string) string {
+	f, err := os.Open(file)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		if rest, ok := strings.CutPrefix(lines.Text(), name); ok {
+			return strings.TrimSpace(strings.TrimLeft(rest, " \t:="))
+		}
+	}
+	return ""
+}
+
+// filesystem names the type of the file system that holds dir: the mount with the longest matching path.
+func filesystem(dir string) string {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "unknown"
+	}
+	mounts, err := os.ReadFile("/proc/mounts")
+	if err != nil {
+		return "unknown"
+	}
+	best, kind := -1, "unknown"
+	for line := range strings.Lines(string(mounts)) {
+		f := strings.Fields(line)
+		if len(f) < 3 || len(f[1]) < best {
+			continue
+		}
+		if f[1] == "/" || dir == f[1] || strings.HasPrefix(dir, f[1]+"/") {
+			best, kind = len(f[1]), f[2]
+		}
+	}
+	return kind
+}
+
+// syncProbes is how many times the disk is asked.
+const syncProbes = 101
+
+// syncTimes measures appends of 4 KiB with fdatasync: p50, the fastest, and p99 as the maximum. It is zero where files can't be synced.
+func syncTimes(dir string) Spread {
+	f, err := os.CreateTemp(dir, "sync-")
+	if err != nil {
+		return Spread{}
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	page := make([]byte, 4096)
+	var us []float64
+	for range syncProbes {
+		start := time.Now()
+		if _, err := f.Write(page); err != nil {
+			return Spread{}
+		}
+		if err := unix.Fdatasync(int(f.Fd())); err != nil {
+			return Spread{}
+		}
+		us = append(us, float64(time.Since(start).Microseconds()))
+	}
+	slices.Sort(us)
+	return spreadOf(us[:len(us)*99/100])
+}

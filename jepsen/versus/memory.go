@@ -1,0 +1,151 @@
+package versus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/quorate/quorate/client/load"
+)
+
+// MemoryOptions describe a measurement of memory.
+type MemoryOptions struct {
+	Site
+	Command    string
+	Systems    []string
+	Keys       int
+	ValueSizes []int
+	// Settle is how long servers may take after the load until their memory no longer changes.
+	Settle   time.Duration
+	Progress func(format string, args ...any)
+}
+
+// MemoryRow is what keys of one size cost on one system.
+type MemoryRow struct {
+	System    string `json:"system"`
+	Keys      int    `json:"keys"`
+	ValueSize int    `json:"value_size"`
+	// Empty and Full are the resident bytes of all processes before the load and after it, over the number of copies.
+	Empty int64 `json:"empty_bytes_per_copy"`
+	Full  int64 `json:"full_bytes_per_copy"`
+	// PerKey is Full over keys, keys and values included; Added leaves out what an empty process needs.
+	PerKey float64 `json:"bytes_per_key"`
+	Added  float64 `json:"added_bytes_per_key"`
+	// Settled is false if memory still changed by more than 1 % in two seconds when Settle was over.
+	Settled bool `json:"settled"`
+}
+
+// settleStep is the time in which settled memory changes by less than one percent.
+const settleStep = 2 * time.Second
+
+// Memory loads keys into each system and asks the kernel how much memory the processes hold.
+func Memory(ctx context.Context, o MemoryOptions) (Report, error) {
+	systems, err := choose(o.Systems)
+	if err != nil {
+		return Report{}, err
+	}
+	if len(o.ValueSizes) == 0 {
+		return Report{}, errors.New("no value size to measure")
+	}
+	r := newReport(ctx, "memory", o.Command, o.Dir)
+	var rows []MemoryRow
+	for _, size := range o.ValueSizes {
+		for _, s := range systems {
+			o.Progress("%s: %d keys of %d bytes with %d-byte values", s.Title, o.Keys, keySize, size)
+			row, err := o.measure(ctx, s, size, &r)
+			if err != nil {
+				return r, fmt.Errorf("%s: %w", s.Name, err)
+			}
+			rows = append(rows, row)
+		}
+	}
+	r.Results, r.Tables = rows, []Table{memoryTable(rows)}
+	r.Notes = []string{fmt.Sprintf(
+		"Resident memory (RSS) of all processes after the load, settled, over %d copies: what one copy of the data costs, %d-byte keys and values included.", copies, keySize)}
+	return r, nil
+}
+
+func (o MemoryOptions) measure(ctx context.Context, s System, size int, r *Report) (MemoryRow, error) {
+	row := MemoryRow{System: s.Name, Keys: o.Keys, ValueSize: size}
+	site := o.Site
+	site.Dir = filepath.Join(o.Dir, s.Name+"-"+strconv.Itoa(size))
+	run, err := startIn(ctx, site, s)
+	if err != nil {
+		return row, err
+	}
+	defer run.stop()
+	r.ran(s, run)
+	if row.Empty, err = resident(run.pids); err != nil {
+		return row, err
+	}
+	plan := s.plan(run, 1, o.Keys, size)
+	plan.Duration = time.Second // unused: the load is Fill's
+	if err := load.Fill(ctx, plan); err != nil {
+		return row, err
+	}
+	if row.Full, row.Settled, err = settled(ctx, run.pids, o.Settle); err != nil {
+		return row, err
+	}
+	row.PerKey, row.Added = float64(row.Full)/float64(o.Keys), float64(row.Full-row.Empty)/float64(o.Keys)
+	o.Progress("  %.0f bytes per key, %.0f of them added by the load", row.PerKey, row.Added)
+	return row, nil
+}
+
+// resident is the memory of all processes over the number of copies.
+func resident(pids []int) (int64, error) {
+	all, err := load.ResidentBytes(pids)
+	var sum int64
+	for _, b := range all {
+		sum += b
+	}
+	return sum / copies, err
+}
+
+// settled waits until memory hardly changes, patience at most.
+func settled(ctx context.Context, pids []int, patience time.Duration) (bytes int64, ok bool, err error) {
+	if bytes, err = resident(pids); err != nil {
+		return 0, false, err
+	}
+	for end := time.Now().Add(patience); time.Now().Before(end); {
+		if err := pause(ctx, min(settleStep, time.Until(end))); err != nil {
+			return 0, false, err
+		}
+		before := bytes
+		if bytes, err = resident(pids); err != nil {
+			return 0, false, err
+		}
+		if time.Now().Before(end) && max(bytes-before, before-bytes)*100 < before {
+			return bytes, true, nil
+		}
+	}
+	return bytes, false, nil
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
+func memoryTable(rows []MemoryRow) Table {
+	t := Table{Header: []string{"system", "keys", "value bytes", "bytes/key", "without the empty process", "settled"}}
+	for _, r := range rows {
+		t.Rows = append(t.Rows, []string{
+			r.System, strconv.Itoa(r.Keys), strconv.Itoa(r.ValueSize), fmt.Sprintf("%.1f", r.PerKey), fmt.Sprintf("%.1f", r.Added), yes(r.Settled),
+		})
+	}
+	return t
+}
+
+func yes(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}

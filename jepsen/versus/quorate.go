@@ -1,0 +1,25 @@
+package versus
+
+import (
+	"context"
+
+	"github.com/quorate/quorate/jepsen/process"
+)
+
+// startQuorate starts three server processes and waits until they serve all slots.
+func startQuorate(ctx context.Context, s Site, flags []string) (*running, error) {
+	c, err := process.Start(process.Options{Binary: s.Binary, Dir: s.Dir, Nodes: copies, Port: s.Port + 50, Flags: flags})
+	if err != nil {
+		return nil, err
+	}
+	ready, cancel := context.WithTimeout(ctx, formTime)
+	defer cancel()
+	if err := c.WaitReady(ready); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return &running{
+		addrs: c.Addrs(), pids: c.Pids(), version: firstLine(ctx, s.Binary, "version"), stop: c.Close,
+		command: commandLine(append([]string{"quorate", "server", "--bootstrap-expect", "3", "…"}, flags...), s.Dir),
+	}, nil
+}

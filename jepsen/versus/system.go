@@ -1,0 +1,137 @@
+package versus
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/quorate/quorate/client/load"
+)
+
+// Site is where systems run.
+type Site struct {
+	// Binary is the quorate executable; Dir takes data folders.
+	Binary, Dir string
+	// Port is the first client port; systems take up to sixty from there, and the ports 1000 and 10000 above those.
+	Port int
+	// RedisFlags and QuorateFlags are given to the servers besides those of the mode.
+	RedisFlags, QuorateFlags []string
+}
+
+// formTime bounds how long a cluster may take to form.
+const formTime = time.Minute
+
+// copies of every key that each system holds.
+const copies = 3
+
+// System is something to measure, in one mode of durability and reads.
+type System struct {
+	// Name is what flags call it.
+	Name  string
+	Title string
+	// pipelines says that it takes more than one command at once.
+	pipelines bool
+	// wait is the number of replicas that WAIT is given after each pipeline that writes.
+	wait  int
+	start func(context.Context, Site) (*running, error)
+}
+
+// running is a started system.
+type running struct {
+	addrs []string
+	pids  []int
+	// command is the first process's command line, version what the program says about itself.
+	command, version string
+	open             func(ctx context.Context, i int) (load.Store, error)
+	stop             func()
+}
+
+// Systems are all that can be measured. Peers come first.
+func Systems() []System {
+	redis := func(name, title, fsync string, wait int) System {
+		return System{
+			Name: name, Title: fmt.Sprintf("Redis Cluster, %d masters with %d replicas each, %s", masters, replicas, title), pipelines: true, wait: wait,
+			start: func(ctx context.Context, s Site) (*running, error) {
+				return startRedis(ctx, s, append([]string{"--appendonly", "yes", "--appendfsync", fsync}, s.RedisFlags...))
+			},
+		}
+	}
+	quorate := func(name, durability, reads string) System {
+		return System{
+			Name: name, Title: fmt.Sprintf("Quorate, 3 nodes, durability %s, reads %s", durability, reads), pipelines: true,
+			start: func(ctx context.Context, s Site) (*running, error) {
+				return startQuorate(ctx, s, append([]string{"--durability", durability, "--reads", reads}, s.QuorateFlags...))
+			},
+		}
+	}
+	return []System{
+		redis("redis-everysec", "AOF everysec", "everysec", 0),
+		redis("redis-always-wait", "AOF always, WAIT 1 after each pipeline of writes", "always", 1),
+		{Name: "etcd", Title: "etcd, 3 members, linearizable reads, gRPC", start: startEtcd},
+		quorate("quorate-interval", "interval", "lease"),
+		quorate("quorate-always", "always", "lease"),
+		quorate("quorate-interval-quorum", "interval", "quorum"),
+		quorate("quorate-always-quorum", "always", "quorum"),
+	}
+}
+
+// SystemNames are the names of all systems.
+func SystemNames() (out []string) {
+	for _, s := range Systems() {
+		out = append(out, s.Name)
+	}
+	return out
+}
+
+// choose finds systems by name.
+func choose(names []string) (out []System, err error) {
+	all := Systems()
+	for _, name := range names {
+		i := slices.IndexFunc(all, func(s System) bool { return s.Name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("unknown system %q: want any of %s", name, strings.Join(SystemNames(), ", "))
+		}
+		if slices.ContainsFunc(out, func(s System) bool { return s.Name == name }) {
+			return nil, fmt.Errorf("system %s is named twice", name)
+		}
+		out = append(out, all[i])
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("no system to measure: name any of %s", strings.Join(SystemNames(), ", "))
+	}
+	return out, nil
+}
+
+// isPeer says that Quorate is compared to s.
+func (s System) isPeer() bool { return !strings.HasPrefix(s.Name, "quorate") }
+
+// plan is what s's load has in common with every other's.
+func (s System) plan(r *running, clients, keys, valueSize int) load.Plan {
+	return load.Plan{
+		Seeds: r.addrs, Open: r.open, Pids: r.pids, Clients: clients, Pipeline: 1, WaitReplicas: s.wait,
+		Keys: keys, KeySize: keySize, ValueSize: valueSize,
+	}
+}
+
+// keySize is the bytes of every key.
+const keySize = 16
+
+// startIn starts s with its data in s.Dir, which is made if need be and removed when the system stops.
+func startIn(ctx context.Context, site Site, s System) (*running, error) {
+	if err := os.MkdirAll(site.Dir, 0o700); err != nil {
+		return nil, err
+	}
+	r, err := s.start(ctx, site)
+	if err != nil {
+		return nil, err // the data stays, for its logs
+	}
+	kill := r.stop
+	r.stop = func() {
+		kill()
+		_ = os.RemoveAll(site.Dir) // what is left costs disk space only
+	}
+	return r, nil
+}
