@@ -15,6 +15,8 @@ import (
 // Status is what one node knows and has just asked of the others.
 type Status struct {
 	Cluster string `json:"cluster"`
+	// Waiting says what the answering node waits for while it belongs to no cluster.
+	Waiting string `json:"waiting,omitempty"`
 	// Epoch is that of the answering node's map.
 	Epoch     uint64            `json:"epoch"`
 	Settings  topology.Settings `json:"settings"`
@@ -91,6 +93,14 @@ func NewAdmin(ctx context.Context, addrs []string, o Options) (*Admin, error) {
 		if err == nil {
 			return &Admin{conn: conn}, nil
 		}
+		var reply *ReplyError
+		if errors.As(err, &reply) { // it answers, and the next one would say the same
+			return nil, fmt.Errorf("%s: %w", addr, explain(err))
+		}
+		var unsent *NotSentError
+		if errors.As(err, &unsent) { // of course not: there is no connection
+			err = fmt.Errorf("%s: %w", addr, unsent.Err)
+		}
 		errs = append(errs, err)
 	}
 	return nil, fmt.Errorf("no node answers: %w; is the address right, and the server started?", errors.Join(errs...))
@@ -123,6 +133,10 @@ func explain(err error) error {
 	switch {
 	case reply.Code() == "NOAUTH":
 		return errors.New("the cluster asks for a password: give --password or QUORATE_PASSWORD")
+	case reply.Code() == "WRONGPASS":
+		return errors.New("the password is wrong: look at --password or QUORATE_PASSWORD")
+	case strings.HasPrefix(reply.Text, "ERR AUTH <password> called without"):
+		return errors.New("the server has no password: leave out --password and QUORATE_PASSWORD")
 	case strings.HasPrefix(reply.Text, "ERR unknown command"):
 		return errors.New("the server is no Quorate node")
 	}

@@ -13,6 +13,7 @@ import (
 func clusterCommand() *cobra.Command {
 	var f adminFlags
 	c := &cobra.Command{Use: "cluster", GroupID: "operate", Short: "Look at a cluster, found one, change its settings"}
+	group(c)
 	f.register(c)
 	c.AddCommand(
 		statusCommand(&f, "status", "Show the cluster at a glance; fails unless every slot is served", writeStatus, true),

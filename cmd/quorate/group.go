@@ -16,6 +16,7 @@ import (
 func groupCommand() *cobra.Command {
 	var f adminFlags
 	c := &cobra.Command{Use: "group", GroupID: "operate", Short: "Act on shard groups"}
+	group(c)
 	f.register(c)
 	c.AddCommand(transferCommand(&f), digestCommand(&f))
 	return c

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -28,6 +29,23 @@ func main() {
 // errSilent ends the process with status 1 after a command has said itself what is wrong.
 var errSilent = errors.New("failed")
 
+// group makes c a command of subcommands only: alone it shows its help, and anything else is a mistake, which scripts must
+// notice. (Cobra would show the help and end with status 0.)
+func group(c *cobra.Command) {
+	c.Args = func(c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		text := fmt.Sprintf("unknown command %q for %q", args[0], c.CommandPath())
+		if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+			text += ", did you mean " + strings.Join(near, " or ") + "?"
+		}
+		return errors.New(text + " See " + c.CommandPath() + " --help")
+	}
+	c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+	c.SuggestionsMinimumDistance = 2
+}
+
 func root() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "quorate",
@@ -40,8 +58,8 @@ Watch it: quorate demo`,
 		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
 	}
+	group(c)
 	c.SetVersionTemplate("quorate {{.Version}}\n")
 	c.AddGroup(
 		&cobra.Group{ID: "run", Title: "Run:"},

@@ -49,7 +49,7 @@ func slotCount(ranges []slot.Range) (n int) {
 
 func writeStatus(w io.Writer, s client.Status) {
 	if s.Epoch == 0 {
-		fmt.Fprintln(w, "This node belongs to no cluster yet. Join it to one with --join, or found one with quorate cluster init.")
+		fmt.Fprintf(w, "This node belongs to no cluster yet. It waits: %s.\n", s.Waiting)
 		return
 	}
 	state := "ok"

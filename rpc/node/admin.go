@@ -14,6 +14,7 @@ import (
 	"github.com/quorate/quorate/fsm/slot"
 	"github.com/quorate/quorate/placement"
 	"github.com/quorate/quorate/placement/topology"
+	"github.com/quorate/quorate/rpc/resp"
 )
 
 // askTimeout bounds what one node is waited for when an operator wants to see all of them.
@@ -34,7 +35,11 @@ func (n *Node) Admin(ctx context.Context, args []string) ([]byte, error) {
 		if len(rest) != 2 {
 			return nil, errors.New("want: QUORATE SET setting value")
 		}
-		return done(n.SetSetting(ctx, rest[0], rest[1]))
+		err := n.SetSetting(ctx, rest[0], rest[1])
+		if errors.Is(err, resp.ErrUnknownSetting) {
+			err = fmt.Errorf("%.40q is no setting: want maxmemory, maxmemory-policy, maxmemory-samples or spread-leaders", rest[0])
+		}
+		return done(err)
 	case "INIT":
 		return done(n.place.Init(ctx, rest, n.shape()))
 	case "DIGEST":
@@ -55,6 +60,9 @@ func (n *Node) status(ctx context.Context) client.Status {
 	m := n.place.Map()
 	s := client.Status{Cluster: m.Cluster, Epoch: m.Epoch, Settings: m.Settings, Nodes: make([]client.NodeStatus, len(m.Nodes))}
 	s.Placement.Leader = n.place.Leader()
+	if m.Epoch == 0 {
+		s.Waiting = n.place.Waiting()
+	}
 	var wg sync.WaitGroup
 	for i, other := range m.Nodes {
 		if other.Voter {

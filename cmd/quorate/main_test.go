@@ -1,0 +1,39 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+)
+
+func run(args ...string) (string, error) {
+	var out bytes.Buffer
+	c := root()
+	c.SetArgs(args)
+	c.SetOut(&out)
+	c.SetErr(&out)
+	err := c.Execute()
+	return out.String(), err
+}
+
+func TestMistypedCommandsAreErrors(t *testing.T) {
+	for line, want := range map[string]string{
+		"sevrer":               "did you mean server",
+		"cluster stats":        `"quorate cluster", did you mean status`,
+		"group transfer":       "quorate group --help",
+		"nosuch --help-me":     "unknown",
+		"cluster status extra": "unknown command",
+	} {
+		if _, err := run(strings.Fields(line)...); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("quorate %s: %v, want an error that says %q", line, err, want)
+		}
+	}
+}
+
+func TestGroupsOfCommandsShowTheirHelp(t *testing.T) {
+	for _, line := range []string{"", "cluster", "group", "help cluster", "cluster status --help"} {
+		if out, err := run(strings.Fields(line)...); err != nil || !strings.Contains(out, "Usage:") {
+			t.Errorf("quorate %s: %v, %.60q", line, err, out)
+		}
+	}
+}
