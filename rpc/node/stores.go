@@ -165,7 +165,9 @@ func (s *stores) group(id slot.GroupID) (groupStores, error) {
 	if g.snapshots, err = snapfile.Open(filepath.Join(s.dir, "groups", strconv.FormatUint(uint64(id), 10))); err != nil {
 		return g, err
 	}
-	g.lost, err = lost(g, term)
+	if !g.lostTail { // else that may be all there ever was, and the votes are held until the replica has it again
+		g.lost, err = lost(g, term)
+	}
 	return g, err
 }
 
