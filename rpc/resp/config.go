@@ -80,10 +80,16 @@ func (c *Config) check() error {
 		return fmt.Errorf("proto-max-bulk-len %d: want at least %d bytes", c.MaxBulkLen, minBulkLen)
 	case c.QueryBufferLimit < minBulkLen:
 		return fmt.Errorf("client-query-buffer-limit %d: want at least %d bytes", c.QueryBufferLimit, minBulkLen)
-	case c.Timeout < 0 || c.TCPKeepAlive < 0 || c.ParkTimeout < 0:
-		return fmt.Errorf("timeout %v, tcp-keepalive %v, park timeout %v: want none negative", c.Timeout, c.TCPKeepAlive, c.ParkTimeout)
-	case c.TrackingTableMaxKeys < 0 || c.SlowlogMaxLen < 0:
-		return fmt.Errorf("tracking-table-max-keys %d, slowlog-max-len %d: want none negative", c.TrackingTableMaxKeys, c.SlowlogMaxLen)
+	case c.Timeout < 0:
+		return fmt.Errorf("timeout %v: want 0 or more", c.Timeout)
+	case c.TCPKeepAlive < 0:
+		return fmt.Errorf("tcp-keepalive %v: want 0 or more", c.TCPKeepAlive)
+	case c.ParkTimeout < 0:
+		return fmt.Errorf("parking %v: want 0 or more", c.ParkTimeout)
+	case c.TrackingTableMaxKeys < 0:
+		return fmt.Errorf("tracking-table-max-keys %d: want 0 or more", c.TrackingTableMaxKeys)
+	case c.SlowlogMaxLen < 0:
+		return fmt.Errorf("slowlog-max-len %d: want 0 or more", c.SlowlogMaxLen)
 	case c.EnableDebug != "no" && c.EnableDebug != "local" && c.EnableDebug != "yes":
 		return fmt.Errorf("enable-debug-command %q: want no, local or yes", c.EnableDebug)
 	}

@@ -1,6 +1,7 @@
 package resp
 
 import (
+	"bytes"
 	"strings"
 	"time"
 
@@ -68,9 +69,24 @@ func (c *conn) lastOwn() []byte {
 	return r.own.Buf[start:]
 }
 
+// isHTTP reports whether an unknown command is a line of an HTTP request.
+func isHTTP(word []byte) bool {
+	return bytes.EqualFold(word, []byte("post")) || bytes.EqualFold(word, []byte("host:"))
+}
+
+// dropHTTP ends the connection without a reply, as Redis does: a browser that is made to send a request here would
+// otherwise have the lines of its body executed, on an address that only this machine reaches.
+func (c *conn) dropHTTP() {
+	c.s.stats.protocolErrors.Add(1)
+	c.s.log.Warn("dropped a client that speaks HTTP: an attack from a browser, or a mistaken address", "client", c.remote)
+	c.closing = true
+}
+
 // dispatchable checks what Redis checks before it looks at a command's meaning, in Redis's order.
 func (c *conn) dispatchable(spec *command.Spec, words [][]byte) bool {
 	switch {
+	case spec == nil && isHTTP(words[0]):
+		c.dropHTTP()
 	case spec == nil:
 		c.w().UnknownCommand(words[0], words[1:])
 		c.refused(nil)

@@ -210,13 +210,26 @@ func cmdCountkeysinslot(c *conn, args [][]byte) {
 }
 
 func cmdGetkeysinslot(c *conn, args [][]byte) {
+	n, err := strconv.ParseInt(string(args[1]), 10, 64)
+	switch {
+	case err != nil:
+		c.w().Error(reply.NotInteger)
+		return
+	case n < 0:
+		c.w().Error("ERR Invalid number of keys")
+		return
+	}
 	c.inSlot(command.ClusterGetkeysinslot, args, func() { c.w().Array(0) })
 }
 
 // inSlot asks the group that owns the slot args[0]; absent answers if this node does not lead it.
 func (c *conn) inSlot(id command.ID, args [][]byte, absent func()) {
 	n, err := strconv.ParseInt(string(args[0]), 10, 64)
-	if err != nil || n < 0 || n >= slot.Count {
+	switch {
+	case err != nil:
+		c.w().Error(reply.NotInteger)
+		return
+	case n < 0 || n >= slot.Count:
 		c.w().Error("ERR Invalid slot")
 		return
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/fsm/command"
+	"github.com/quorate/quorate/fsm/reply"
 )
 
 // pause is CLIENT PAUSE: commands wait before they are executed.
@@ -84,8 +85,12 @@ func (p *pause) end() {
 
 func cmdClientPause(c *conn, args [][]byte) {
 	ms, err := strconv.ParseInt(string(args[0]), 10, 64)
-	if err != nil || ms < 0 || ms > maxPause {
-		c.w().Error("ERR timeout is not an integer or out of range")
+	switch {
+	case err != nil || ms > maxPause:
+		c.w().Error(reply.TimeoutNotInt)
+		return
+	case ms < 0:
+		c.w().Error(reply.TimeoutNegative)
 		return
 	}
 	all := true
