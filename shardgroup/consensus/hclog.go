@@ -23,6 +23,9 @@ type sink struct{ to *slog.Logger }
 // Accept implements hclog.SinkAdapter.
 func (s sink) Accept(_ string, level hclog.Level, msg string, args ...any) {
 	at := slogLevel(level)
+	if routine(msg) {
+		at = slog.LevelInfo
+	}
 	if !s.to.Enabled(context.Background(), at) {
 		return
 	}
@@ -32,6 +35,16 @@ func (s sink) Accept(_ string, level hclog.Level, msg string, args ...any) {
 		}
 	}
 	s.to.Log(context.Background(), at, "raft: "+msg, args...)
+}
+
+// routine messages raft calls warnings, and each start of a cluster, restart of a node and handover has some.
+func routine(msg string) bool {
+	switch msg {
+	case "heartbeat timeout reached, starting election", "Election timeout reached, restarting election",
+		"failed to get previous log", "appendEntries rejected, sending older logs":
+		return true
+	}
+	return false
 }
 
 func slogLevel(level hclog.Level) slog.Level {

@@ -24,3 +24,16 @@ func TestRaftLogsThroughSlog(t *testing.T) {
 		t.Errorf("raft's steps are logged above debug level: %q", got)
 	}
 }
+
+func TestElectionsAreNoWarnings(t *testing.T) {
+	var out bytes.Buffer
+	l := newLogger(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	l.Warn("heartbeat timeout reached, starting election", "last-leader-id", "")
+	if out.Len() > 0 {
+		t.Errorf("an election is a warning: %q", out.String())
+	}
+	l.Warn("failed to contact quorum of nodes, stepping down")
+	if out.Len() == 0 {
+		t.Error("a lost quorum is no warning")
+	}
+}
