@@ -10,4 +10,5 @@ const (
 	kindStatus    peer.Kind = 34 // this node and its replicas, for operators
 	kindDigest    peer.Kind = 35 // the digest of a replica at a log index
 	kindLeaders   peer.Kind = 36 // who leads what, both ways
+	kindSketch    peer.Kind = 37 // a leader's sample of the keys that were used
 )

@@ -34,6 +34,8 @@ var (
 	snapshotsDesc = describe("group_snapshots_total", "Snapshots taken.", perGroup...)
 	expiredDesc   = describe("group_expired_keys_total", "Keys removed because their time was over, since this process started.", perGroup...)
 	evictedDesc   = describe("group_evicted_keys_total", "Keys evicted at maxmemory, since this process started.", perGroup...)
+	sketchOutDesc = describe("group_sketches_sent_total", "On the leader: samples of used keys that followers have taken, for their eviction policy after a failover.", perGroup...)
+	sketchInDesc  = describe("group_sketches_received_total", "Samples of used keys taken from a leader.", perGroup...)
 	installsDesc  = describe("group_snapshot_installs_total", "Snapshots received from a leader.", perGroup...)
 	lagDesc       = describe("group_follower_lag_entries", "On the leader: entries that the follower is behind.", "group", "follower")
 )
@@ -90,6 +92,7 @@ func (r *replica) collect(out chan<- prometheus.Metric, group string) {
 	}{
 		{restartsDesc, s.Restarts}, {confirmsDesc, s.Confirmations}, {snapshotsDesc, s.Snapshots}, {installsDesc, s.Installed},
 		{expiredDesc, m.Expired}, {evictedDesc, m.Evicted},
+		{sketchOutDesc, r.sketches.sent.Load()}, {sketchInDesc, r.sketches.received.Load()},
 	} {
 		out <- prometheus.MustNewConstMetric(x.desc, prometheus.CounterValue, float64(x.value), group)
 	}

@@ -160,6 +160,7 @@ func (n *Node) openPeers(client net.Addr) (err error) {
 		kindStatus:    n.answerStatus,
 		kindDigest:    n.answerDigest,
 		kindLeaders:   n.answerLeaders,
+		kindSketch:    n.answerSketch,
 	} {
 		n.peers.Handle(kind, h)
 	}
@@ -194,6 +195,7 @@ func (n *Node) serve(client, ops net.Listener) {
 		}
 	})
 	n.background.Go(func() { n.runLeaderExchange(ctx) })
+	n.background.Go(func() { n.runSketches(ctx) })
 	if n.stores.stable.LostTailPossible() {
 		n.background.Go(func() { n.awaitTail(ctx) })
 	}

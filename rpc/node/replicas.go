@@ -27,6 +27,7 @@ type replica struct {
 	leaderless atomic.Int64
 	// caughtUp: the replica has everything that was acknowledged before it was opened.
 	caughtUp atomic.Bool
+	sketches sketchCounts
 	// preferred is to lead a group that was just created; "" in one that has a past, or has had a leader. Only watchLeader
 	// looks at it.
 	preferred topology.NodeID
