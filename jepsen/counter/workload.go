@@ -2,7 +2,9 @@ package counter
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -42,9 +44,13 @@ type Workload struct {
 	wg       sync.WaitGroup
 
 	Acked, Refused, Unknown, Reads atomic.Int64
+	// Failed counts the commands, reads too, that were answered with an error or not at all. Those that could not be sent
+	// do not count: a client may send them again.
+	Failed atomic.Int64
 
 	mu         sync.Mutex
 	violations []string
+	failures   []string
 	longest    map[string]time.Duration
 }
 
@@ -90,6 +96,7 @@ func (w *Workload) increment(ctx context.Context, cl *client.Cluster, c *Counter
 	c.proposed.Add(1)
 	sent := time.Now()
 	v, err := cl.Do(ctx, c.Key, "INCR", c.Key)
+	w.noteFailure(ctx, err)
 	switch client.OutcomeOf(err) {
 	case client.NotApplied:
 		c.proposed.Add(-1)
@@ -127,6 +134,7 @@ func (w *Workload) read(ctx context.Context, reader int) {
 		c := w.counters[i%len(w.counters)]
 		floor := c.acked.Load()
 		v, err := cl.Do(ctx, c.Key, "GET", c.Key)
+		w.noteFailure(ctx, err)
 		if err != nil {
 			pause(ctx, 2*time.Millisecond)
 			continue
@@ -136,6 +144,27 @@ func (w *Workload) read(ctx context.Context, reader int) {
 			w.violate("%s: GET gave %d after %d was acknowledged: a stale read", c.Key, got, floor)
 		}
 	}
+}
+
+// noteFailure records an error reply and a reply that did not come, unless the run is over.
+func (w *Workload) noteFailure(ctx context.Context, err error) {
+	var notSent *client.NotSentError
+	if err == nil || ctx.Err() != nil || errors.As(err, &notSent) {
+		return
+	}
+	w.Failed.Add(1)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.failures) < maxViolations {
+		w.failures = append(w.failures, time.Now().Format("15:04:05.000 ")+err.Error())
+	}
+}
+
+// Failures are the first of those that Failed counts.
+func (w *Workload) Failures() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.failures)
 }
 
 // number is the value of a GET reply; no key counts as 0.

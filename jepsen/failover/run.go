@@ -157,7 +157,7 @@ func one(ctx context.Context, c *process.Cluster, o Options, f Fault, prefix str
 		return row, err
 	}
 	row.Acked, row.Unknown, row.Refused, row.Reads = w.Acked.Load(), w.Unknown.Load(), w.Refused.Load(), w.Reads.Load()
-	if err := sameDigests(ctx, c); err != nil {
+	if err := c.SameDigests(ctx); err != nil {
 		row.Violations = append(row.Violations, err.Error())
 	}
 	return row, nil
@@ -192,31 +192,6 @@ func keysOf(ctx context.Context, c *process.Cluster, keys []string, victim *proc
 		return all, nil
 	}
 	return held, nil
-}
-
-// sameDigests compares the replicas of every group at one index each, once all have answered.
-func sameDigests(ctx context.Context, c *process.Cluster) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	a, err := client.NewAdmin(ctx, c.Addrs(), client.Options{Timeout: patience})
-	if err != nil {
-		return err
-	}
-	defer a.Close()
-	s, err := a.Status(ctx)
-	if err != nil {
-		return err
-	}
-	for _, g := range s.Groups {
-		d, err := a.Digests(ctx, g.ID)
-		if err != nil {
-			return fmt.Errorf("digests of group %d: %w", g.ID, err)
-		}
-		if err := client.SameDigests(d); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func wait(ctx context.Context, d time.Duration) {

@@ -187,6 +187,32 @@ func (c *Cluster) LeaderOf(ctx context.Context, key string) (*Node, error) {
 	return nil, fmt.Errorf("slot %d belongs to %q, which is no node of this cluster", slot.Of([]byte(key)), cl.Owner(key))
 }
 
+// digestPatience bounds the wait for the replicas of one group to reach a common index.
+const digestPatience = time.Minute
+
+// SameDigests compares the replicas of every group at one index each, once all have answered.
+func (c *Cluster) SameDigests(ctx context.Context) error {
+	a, err := client.NewAdmin(ctx, c.Addrs(), client.Options{Timeout: digestPatience})
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	s, err := a.Status(ctx)
+	if err != nil {
+		return err
+	}
+	for _, g := range s.Groups {
+		d, err := a.Digests(ctx, g.ID)
+		if err != nil {
+			return fmt.Errorf("digests of group %d: %w", g.ID, err)
+		}
+		if err := client.SameDigests(d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Build compiles the quorate binary of this module into dir and returns its path.
 func Build(ctx context.Context, dir string) (string, error) {
 	path := filepath.Join(dir, "quorate")
