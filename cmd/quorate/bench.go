@@ -5,18 +5,22 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
 	"github.com/quorate/quorate/client/load"
-	"github.com/quorate/quorate/jepsen/failover"
+	"github.com/quorate/quorate/client/load/report"
+	"github.com/quorate/quorate/jepsen/versus"
 )
 
 func benchCommand() *cobra.Command {
 	var p load.Plan
 	var fill bool
+	var hits float64
 	var output string
 	c := &cobra.Command{
 		Use:     "bench",
@@ -24,13 +28,22 @@ func benchCommand() *cobra.Command {
 		Short:   "Put load on this or any Redis Cluster and measure it",
 		Long: `Put load on this or any Redis Cluster and measure throughput, latency of pipelines, and the CPU time that the server
 processes (--pid) spend per operation. Keys are spread over all slots. With --rate the load is an open loop: latency counts
-from the scheduled time, so a stalled server can't hide its stall.`,
-		Example: "  quorate bench --addr 127.0.0.1:7001 --pipeline 16 --reads 0.9\n  quorate bench --rate 20000 --duration 30s --output json",
-		Args:    cobra.NoArgs,
+from the scheduled time, so a stalled server can't hide its stall. JSON and HTML hold the course over time and the whole
+histogram too; the HTML page needs nothing else.`,
+		Example: `  quorate bench --addr 127.0.0.1:7001 --pipeline 16 --reads 0.9 --hits 0.95
+  quorate bench --rate 20000 --duration 30s --pid $(pgrep -d, -f 'quorate server') --output html > report.html`,
+		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if err := oneOf(output, "text", "json", "html"); err != nil {
+				return err
+			}
+			p.Absent = 1 - hits
 			r, err := measure(c.Context(), p, fill, c.ErrOrStderr())
 			if err != nil {
 				return err
+			}
+			if output == "html" {
+				return report.Write(c.OutOrStdout(), "quorate bench, "+strings.Join(p.Seeds, " "), facts(p, hits), r)
 			}
 			f := adminFlags{output: output}
 			return f.print(c.OutOrStdout(), r, func(w io.Writer) { writeResult(w, p, r) })
@@ -42,6 +55,8 @@ from the scheduled time, so a stalled server can't hide its stall.`,
 	f.IntVarP(&p.Clients, "clients", "c", 50, "connections")
 	f.IntVarP(&p.Pipeline, "pipeline", "P", 1, "commands sent at once")
 	f.Float64Var(&p.Reads, "reads", 0, "share of GETs, 0 to 1; the rest are SETs")
+	f.Float64Var(&hits, "hits", 1, "share of GETs, 0 to 1, whose key exists (with --fill)")
+	f.IntVar(&p.WaitReplicas, "wait", 0, "end each pipeline that writes by WAIT with this number of replicas")
 	f.IntVar(&p.Keys, "keys", 100_000, "size of the key space")
 	f.IntVar(&p.KeySize, "key-size", 16, "bytes of a key")
 	f.IntVarP(&p.ValueSize, "value-size", "d", 64, "bytes of a value")
@@ -49,11 +64,40 @@ from the scheduled time, so a stalled server can't hide its stall.`,
 	f.Float64Var(&p.Rate, "rate", 0, "operations per second (open loop); 0 sends as fast as replies come")
 	f.DurationVar(&p.Warmup, "warmup", time.Second, "time before the measurement")
 	f.DurationVar(&p.Duration, "duration", 10*time.Second, "time of the measurement")
+	f.DurationVar(&p.Interval, "interval", time.Second, "resolution of the course over time")
 	f.IntSliceVar(&p.Pids, "pid", nil, "server processes on this machine whose CPU time is counted")
 	f.BoolVar(&fill, "fill", true, "write every key once before, so that reads hit")
-	f.StringVarP(&output, "output", "o", "text", "text or json")
-	c.AddCommand(benchFailoverCommand(), benchPeersCommand())
+	f.StringVarP(&output, "output", "o", "text", "text, json or html")
+	c.AddCommand(benchFailoverCommand(), benchPeersCommand(), benchMemoryCommand(), benchIdleCommand(), benchCurveCommand())
 	return c
+}
+
+// oneOf refuses an --output that a command does not have, before it measures for minutes.
+func oneOf(output string, choices ...string) error {
+	if !slices.Contains(choices, output) {
+		return fmt.Errorf("--output %q: want %s", output, strings.Join(choices, ", "))
+	}
+	return nil
+}
+
+// facts say what a page's reader must know about a measurement.
+func facts(p load.Plan, hits float64) report.Facts {
+	loop := "closed: each connection sends when the last pipeline is answered"
+	if p.Rate > 0 {
+		loop = fmt.Sprintf("open: %.0f operations/s, latency counts from the scheduled time", p.Rate)
+	}
+	choice := "uniform"
+	if p.Zipf > 0 {
+		choice = fmt.Sprintf("zipf %g", p.Zipf)
+	}
+	return report.Facts{
+		{"command", thisCommand()},
+		{"load", fmt.Sprintf("%d connections, pipeline %d, %.0f %% reads of which %.0f %% hit", p.Clients, p.Pipeline, p.Reads*100, hits*100)},
+		{"loop", loop},
+		{"keys", fmt.Sprintf("%d over all slots, chosen %s; %d-byte keys, %d-byte values", p.Keys, choice, p.KeySize, p.ValueSize)},
+		{"generator", "quorate " + version() + ", " + versus.ThisMachine("").String()},
+		{"finished", time.Now().UTC().Format(time.RFC3339)},
+	}
 }
 
 func measure(ctx context.Context, p load.Plan, fill bool, progress io.Writer) (load.Result, error) {
@@ -88,52 +132,3 @@ func writeResult(w io.Writer, p load.Plan, r load.Result) {
 }
 
 func micros(us int64) string { return (time.Duration(us) * time.Microsecond).String() }
-
-func benchFailoverCommand() *cobra.Command {
-	var o failover.Options
-	var output string
-	c := &cobra.Command{
-		Use:   "failover",
-		Short: "Hurt a cluster of three processes in every way and measure how long clients notice",
-		Long: `Start three server processes, let clients count up on 50 keys, and kill, pause, stop and cut off leaders. Printed for
-each fault: how long the victim's keys could not be written (a plain client that follows MOVED; go-redis with default
-settings), and whether anything acknowledged was lost or any read was stale.`,
-		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) (err error) {
-			if o.Binary, err = os.Executable(); err != nil {
-				return err
-			}
-			if o.Dir, err = os.MkdirTemp("", "quorate-failover-"); err != nil {
-				return err
-			}
-			defer os.RemoveAll(o.Dir)
-			o.Report = func(format string, args ...any) { fmt.Fprintf(c.ErrOrStderr(), format+" …\n", args...) }
-			rows, err := failover.Run(c.Context(), o)
-			if err != nil {
-				return err
-			}
-			f := adminFlags{output: output}
-			return f.print(c.OutOrStdout(), rows, func(w io.Writer) { writeFailover(w, rows) })
-		},
-	}
-	c.Flags().IntVar(&o.Port, "port", 7201, "client port of the first node")
-	c.Flags().BoolVar(&o.Network, "netns", false, "run nodes in network namespaces, to cut leaders off too (root, iproute2)")
-	c.Flags().DurationVar(&o.Before, "before", 2*time.Second, "load before each fault and after it is healed")
-	c.Flags().DurationVar(&o.After, "after", 3*time.Second, "load after the first write that succeeds again")
-	c.Flags().StringVarP(&output, "output", "o", "text", "text or json")
-	return c
-}
-
-func writeFailover(w io.Writer, rows []failover.Row) {
-	table(w, "FAULT\tPLAIN CLIENT\tGO-REDIS\tGO-REDIS ERRORS\tACKED\tREFUSED\tUNKNOWN\tREADS\tVIOLATIONS", func(row func(string, ...any)) {
-		for _, r := range rows {
-			row("%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d", r.Fault, r.Recovery.Round(time.Millisecond), r.GoRedis.Round(time.Millisecond),
-				r.GoRedisErrors, r.Acked, r.Refused, r.Unknown, r.Reads, len(r.Violations))
-		}
-	})
-	for _, r := range rows {
-		for _, v := range r.Violations {
-			fmt.Fprintf(w, "%s: %s\n", r.Fault, v)
-		}
-	}
-}

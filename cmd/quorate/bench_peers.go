@@ -1,9 +1,7 @@
 package main
 
 import (
-	"fmt"
-	"io"
-	"os"
+	"context"
 	"strings"
 	"time"
 
@@ -14,55 +12,39 @@ import (
 
 func benchPeersCommand() *cobra.Command {
 	var o versus.Options
-	var output, redis, quorate string
+	var flags reportFlags
 	c := &cobra.Command{
 		Use:   "peers",
-		Short: "Measure Quorate beside Redis Cluster on this machine",
-		Long: `Start Debian's redis-server as a cluster of 3 masters with 2 replicas each, and Quorate as 3 processes, in turn, several
-times over; put the same load on both, keys over all slots; print the medians side by side. Nothing else should run meanwhile.`,
+		Short: "Measure Quorate beside Redis Cluster and etcd on this machine",
+		Long: `Start one system after the other, in turn and several times over (A B C, A B C, …), put the same load on each, keys over all
+slots, and print medians, lowest and highest, and the ratios of Quorate to each peer, taken pair by pair. Machine, versions,
+commit and command lines are part of the output. Nothing else should run meanwhile.
+
+Systems: ` + strings.Join(versus.SystemNames(), ", ") + `.
+Redis needs Debian's redis-server, etcd etcd-server. WAIT makes sure that a replica has received a write, not that it is on
+its disk. With --write, the text between the lines <!-- figures --> and <!-- /figures --> of a file is replaced.`,
+		Example: `  quorate bench peers --pairs 5 --duration 10s --write README.md
+  quorate bench peers --systems redis-always-wait,etcd,quorate-always --pipeline 1 --rate 5000 --output markdown`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) (err error) {
-			if o.Binary, err = os.Executable(); err != nil {
-				return err
-			}
-			if o.Dir, err = os.MkdirTemp("", "quorate-peers-"); err != nil {
-				return err
-			}
-			defer os.RemoveAll(o.Dir)
-			o.RedisFlags, o.QuorateFlags = strings.Fields(redis), strings.Fields(quorate)
-			o.Report = func(format string, args ...any) { fmt.Fprintf(c.ErrOrStderr(), format+"\n", args...) }
-			rows, err := versus.Run(c.Context(), o)
-			if err != nil {
-				return err
-			}
-			f := adminFlags{output: output}
-			return f.print(c.OutOrStdout(), rows, func(w io.Writer) { writePeers(w, rows) })
+		RunE: func(c *cobra.Command, _ []string) error {
+			return flags.run(c, "peers", func(ctx context.Context, s versus.Site) (versus.Report, error) {
+				o.Site, o.Command, o.Progress = s, thisCommand(), progress(c)
+				return versus.Compare(ctx, o)
+			})
 		},
 	}
 	f := c.Flags()
+	f.StringSliceVar(&o.Systems, "systems", []string{"redis-everysec", "quorate-interval"}, "what to measure, in this order")
 	f.IntVar(&o.Pairs, "pairs", 3, "how often each system is measured")
+	f.DurationVar(&o.Warmup, "warmup", time.Second, "time before each measurement")
 	f.DurationVar(&o.Duration, "duration", 5*time.Second, "time of each measurement")
 	f.IntSliceVarP(&o.Pipelines, "pipeline", "P", []int{1, 16, 64}, "commands sent at once")
+	f.Float64Var(&o.Rate, "rate", 0, "also measure P=1 at this many operations per second (open loop)")
+	f.Float64Var(&o.Hits, "hits", 0.95, "share of GETs, 0 to 1, whose key exists")
 	f.IntVarP(&o.Clients, "clients", "c", 50, "connections")
 	f.IntVar(&o.Keys, "keys", 100_000, "size of the key space")
 	f.IntVarP(&o.ValueSize, "value-size", "d", 64, "bytes of a value")
-	f.IntVar(&o.Port, "port", 7301, "first port")
-	f.StringVar(&redis, "redis-flags", "--appendonly yes --appendfsync everysec", "flags of every redis-server")
-	f.StringVar(&quorate, "quorate-flags", "--durability interval", "flags of every quorate server")
-	f.StringVarP(&output, "output", "o", "text", "text or json")
+	flags.register(f, 7301)
+	flags.registerRedis(f)
 	return c
-}
-
-func writePeers(w io.Writer, rows []versus.Row) {
-	table(w, "COMMAND\tP\tREDIS OPS/S\tP50\tP99\tCPU/OP\tQUORATE OPS/S\tP50\tP99\tCPU/OP\tOPS RATIO\tCPU RATIO", func(row func(string, ...any)) {
-		for _, r := range rows {
-			a, b := r.Redis, r.Quorate
-			row("%s\t%d\t%.0f\t%s\t%s\t%.2f µs\t%.0f\t%s\t%s\t%.2f µs\t%.2f\t%.2f", r.Command, r.Pipeline,
-				a.OpsPerSec, micros(a.P50), micros(a.P99), a.CPUPerOp, b.OpsPerSec, micros(b.P50), micros(b.P99), b.CPUPerOp,
-				b.OpsPerSec/a.OpsPerSec, b.CPUPerOp/a.CPUPerOp)
-			if a.Errors+b.Errors > 0 {
-				row("\t\terrors: %d\t\t\t\terrors: %d", a.Errors, b.Errors)
-			}
-		}
-	})
 }

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/quorate/quorate/jepsen/failover"
+)
+
+func benchFailoverCommand() *cobra.Command {
+	var o failover.Options
+	var output string
+	c := &cobra.Command{
+		Use:   "failover",
+		Short: "Hurt a cluster of three processes in every way and measure how long clients notice",
+		Long: `Start three server processes, let clients count up on 50 keys, and kill, pause, stop and cut off leaders. Printed for
+each fault: how long the victim's keys could not be written (a plain client that follows MOVED; go-redis with default
+settings), and whether anything acknowledged was lost or any read was stale.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) (err error) {
+			if o.Binary, err = os.Executable(); err != nil {
+				return err
+			}
+			if o.Dir, err = os.MkdirTemp("", "quorate-failover-"); err != nil {
+				return err
+			}
+			defer os.RemoveAll(o.Dir)
+			o.Report = func(format string, args ...any) { fmt.Fprintf(c.ErrOrStderr(), format+" …\n", args...) }
+			rows, err := failover.Run(c.Context(), o)
+			if err != nil {
+				return err
+			}
+			f := adminFlags{output: output}
+			return f.print(c.OutOrStdout(), rows, func(w io.Writer) { writeFailover(w, rows) })
+		},
+	}
+	c.Flags().IntVar(&o.Port, "port", 7201, "client port of the first node")
+	c.Flags().BoolVar(&o.Network, "netns", false, "run nodes in network namespaces, to cut leaders off too (root, iproute2)")
+	c.Flags().DurationVar(&o.Before, "before", 2*time.Second, "load before each fault and after it is healed")
+	c.Flags().DurationVar(&o.After, "after", 3*time.Second, "load after the first write that succeeds again")
+	c.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	return c
+}
+
+func writeFailover(w io.Writer, rows []failover.Row) {
+	table(w, "FAULT\tPLAIN CLIENT\tGO-REDIS\tGO-REDIS ERRORS\tACKED\tREFUSED\tUNKNOWN\tREADS\tVIOLATIONS", func(row func(string, ...any)) {
+		for _, r := range rows {
+			row("%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d", r.Fault, r.Recovery.Round(time.Millisecond), r.GoRedis.Round(time.Millisecond),
+				r.GoRedisErrors, r.Acked, r.Refused, r.Unknown, r.Reads, len(r.Violations))
+		}
+	})
+	for _, r := range rows {
+		for _, v := range r.Violations {
+			fmt.Fprintf(w, "%s: %s\n", r.Fault, v)
+		}
+	}
+}
