@@ -36,7 +36,7 @@ func (m *model) run(t *testing.T, what, name, arg byte) {
 	case 3:
 		m.resize(t, key, size, what)
 	case 4:
-		m.drain(t, int64(arg%7), size)
+		m.drain(t, int64(arg%7), size%16)
 	case 5:
 		if len(m.views) < 4 {
 			m.mark(t)
@@ -47,7 +47,7 @@ func (m *model) run(t *testing.T, what, name, arg byte) {
 		}
 	case 7:
 		value := make([]byte, size*int(name)/32)
-		for i := range size {
+		for i := range size % 64 {
 			m.t.Put(Record{Key: fmt.Append(nil, "many", name, i), Value: value})
 			m.keys[fmt.Sprint("many", name, i)] = stored{value: string(value)}
 		}
