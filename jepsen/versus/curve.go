@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/quorate/quorate/client/load"
@@ -67,9 +68,24 @@ func Curve(ctx context.Context, o CurveOptions) (Report, error) {
 		rows[i].Get.over(rows[0].Get)
 	}
 	r.Results, r.Tables = rows, []Table{curveTable(o.Over, rows)}
-	r.Notes = []string{fmt.Sprintf("One run of %s each at pipeline %d, %d-byte values; what doesn't vary: %d groups (0: one per node), %d clients, %d keys. Ratios are to the first line.",
-		o.Duration, o.Pipeline, o.ValueSize, o.Groups, o.Clients, o.Keys)}
+	r.Notes = []string{fmt.Sprintf("One run of %s each at pipeline %d with %d-byte values, on a cluster of its own; fixed: %s. Ratios are to the first line.",
+		o.Duration, o.Pipeline, o.ValueSize, o.fixed())}
 	return r, nil
+}
+
+// fixed names the quantities that don't vary.
+func (o CurveOptions) fixed() string {
+	groups := strconv.Itoa(o.Groups)
+	if o.Groups == 0 {
+		groups = "one per node"
+	}
+	var out []string
+	for _, q := range [][2]string{{"groups", groups}, {"clients", strconv.Itoa(o.Clients)}, {"keys", strconv.Itoa(o.Keys)}} {
+		if q[0] != o.Over {
+			out = append(out, q[0]+" "+q[1])
+		}
+	}
+	return strings.Join(out, ", ")
 }
 
 // at sets the varied quantity.

@@ -19,7 +19,8 @@ type Machine struct {
 	Cores  int    `json:"cores"`
 	Memory uint64 `json:"memory_bytes"`
 	OS     string `json:"os"`
-	// Disk is the file system under the data folders, and Sync how long fdatasync of a 4 KiB append takes there, in microseconds.
+	// Disk is the file system under the data folders, and Sync how long an append of 4 KiB with fdatasync takes there, in
+	// microseconds: the median, the fastest, and p99 as the maximum.
 	Disk string `json:"disk,omitempty"`
 	Sync Spread `json:"fdatasync_us"`
 }
@@ -28,7 +29,7 @@ type Machine struct {
 func (m Machine) String() string {
 	s := fmt.Sprintf("%s, %d cores, %.0f GiB, %s", m.CPU, m.Cores, float64(m.Memory)/(1<<30), m.OS)
 	if m.Disk != "" {
-		s += fmt.Sprintf("; data on %s, where fdatasync takes %s µs", m.Disk, m.Sync.format("%.0f"))
+		s += fmt.Sprintf("; data on %s, where fdatasync takes %.0f µs (fastest %.0f, p99 %.0f)", m.Disk, m.Sync.Median, m.Sync.Min, m.Sync.Max)
 	}
 	return s
 }
@@ -97,7 +98,7 @@ func filesystem(dir string) string {
 // syncProbes is how many times the disk is asked.
 const syncProbes = 101
 
-// syncTimes measures appends of 4 KiB with fdatasync: p50, the fastest, and p99 as the maximum. It is zero where files can't be synced.
+// syncTimes is Machine.Sync; zero where files can't be synced.
 func syncTimes(dir string) Spread {
 	f, err := os.CreateTemp(dir, "sync-")
 	if err != nil {

@@ -88,7 +88,7 @@ func (r Report) Write(w io.Writer, format string) error {
 func (r Report) writeText(w io.Writer) error {
 	for _, t := range r.Tables {
 		tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(tw, strings.ToUpper(strings.Join(t.Header, "\t")))
+		fmt.Fprintln(tw, strings.Join(t.Header, "\t"))
 		for _, row := range t.Rows {
 			fmt.Fprintln(tw, strings.Join(row, "\t"))
 		}

@@ -1,0 +1,96 @@
+package versus
+
+import (
+	"fmt"
+
+	"github.com/quorate/quorate/client/load"
+)
+
+func (o Options) rows(systems []System, all measured) (out []Row) {
+	for _, w := range o.workloads() {
+		for _, s := range systems {
+			if rs := all[w][s.Name]; len(rs) > 0 {
+				out = append(out, rowOf(w, s.Name, rs))
+			}
+		}
+	}
+	return out
+}
+
+func rowOf(w Workload, system string, rs []load.Result) Row {
+	micros := func(of func(load.Latency) int64) Spread {
+		return spreadOf(each(rs, func(r load.Result) float64 { return float64(of(r.Latency)) }))
+	}
+	row := Row{
+		Workload: w, System: system, OpsPerSec: spreadOf(each(rs, opsOf)), CPUPerOp: spreadOf(each(rs, cpuOf)),
+		P50:  micros(func(l load.Latency) int64 { return l.P50 }),
+		P99:  micros(func(l load.Latency) int64 { return l.P99 }),
+		P999: micros(func(l load.Latency) int64 { return l.P999 }),
+	}
+	var gets, misses int64
+	for _, r := range rs {
+		gets, misses, row.Errors = gets+r.Gets, misses+r.Misses, row.Errors+r.Errors
+		if row.FirstError == "" {
+			row.FirstError = r.FirstError
+		}
+	}
+	if gets > 0 {
+		row.Hits = 1 - float64(misses)/float64(gets)
+	}
+	return row
+}
+
+// ratios sets every Quorate beside every peer.
+func (o Options) ratios(systems []System, all measured) (out []Ratio) {
+	for _, w := range o.workloads() {
+		for _, s := range systems {
+			for _, p := range systems {
+				ours, theirs := all[w][s.Name], all[w][p.Name]
+				if s.isPeer() || !p.isPeer() || len(ours) == 0 || len(theirs) == 0 {
+					continue
+				}
+				out = append(out, Ratio{
+					Workload: w, System: s.Name, Peer: p.Name,
+					Ops: spreadOf(ratios(each(ours, opsOf), each(theirs, opsOf))), CPU: spreadOf(ratios(each(ours, cpuOf), each(theirs, cpuOf))),
+				})
+			}
+		}
+	}
+	return out
+}
+
+func opsOf(r load.Result) float64 { return r.OpsPerSec }
+
+func cpuOf(r load.Result) float64 { return r.CPUPerOp }
+
+func each[T, V any](all []T, of func(T) V) (out []V) {
+	for _, v := range all {
+		out = append(out, of(v))
+	}
+	return out
+}
+
+func (c Comparison) tables() []Table {
+	figures := Table{Header: []string{"workload", "system", "operations/s", "CPU/op µs", "p50 µs", "p99 µs", "p99.9 µs", "errors"}}
+	for _, r := range c.Rows {
+		figures.Rows = append(figures.Rows, []string{
+			r.Workload.String(), r.System, r.OpsPerSec.format("%.0f"), r.CPUPerOp.format("%.2f"),
+			r.P50.format("%.0f"), r.P99.format("%.0f"), r.P999.format("%.0f"), errorText(r.Errors, r.FirstError),
+		})
+	}
+	if len(c.Ratios) == 0 {
+		return []Table{figures}
+	}
+	ratios := Table{Header: []string{"workload", "ratio of", "operations/s ×", "CPU/op ×"}}
+	for _, r := range c.Ratios {
+		ratios.Rows = append(ratios.Rows, []string{r.Workload.String(), r.System + " / " + r.Peer, r.Ops.format("%.2f"), r.CPU.format("%.2f")})
+	}
+	return []Table{figures, ratios}
+}
+
+func errorText(n int64, first string) string {
+	if n == 0 {
+		return "0"
+	}
+	return fmt.Sprintf("%d: %s", n, first)
+}

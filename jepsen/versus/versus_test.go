@@ -1,0 +1,198 @@
+package versus
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/quorate/quorate/client/load"
+)
+
+func TestSpread(t *testing.T) {
+	for name, c := range map[string]struct {
+		values []float64
+		want   Spread
+		text   string
+	}{
+		"nothing":                   {nil, Spread{}, "0.0"},
+		"one value has no range":    {[]float64{2}, Spread{2, 2, 2}, "2.0"},
+		"the middle of three":       {[]float64{3, 1, 2}, Spread{2, 1, 3}, "2.0 (1.0–3.0)"},
+		"the lower middle of four":  {[]float64{4, 1, 3, 2}, Spread{2, 1, 4}, "2.0 (1.0–4.0)"},
+		"an outlier is no majority": {[]float64{1, 1, 90}, Spread{1, 1, 90}, "1.0 (1.0–90.0)"},
+	} {
+		if got := spreadOf(c.values); got != c.want || got.format("%.1f") != c.text {
+			t.Errorf("%s: got %+v, %q", name, got, got.format("%.1f"))
+		}
+	}
+}
+
+func TestRatiosAreTakenPairByPair(t *testing.T) {
+	// The second pair ran on a machine half as fast: the ratio stays.
+	if got := spreadOf(ratios([]float64{30, 15}, []float64{10, 5})); got != (Spread{3, 3, 3}) {
+		t.Errorf("got %+v", got)
+	}
+	if got := ratios([]float64{1, 2}, []float64{0, 1}); len(got) != 1 || got[0] != 2 {
+		t.Errorf("a pair without a measurement gives %v", got)
+	}
+}
+
+func TestChooseRefuses(t *testing.T) {
+	for name, names := range map[string][]string{"unknown": {"memcached"}, "twice": {"etcd", "etcd"}, "none": nil} {
+		if _, err := choose(names); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	if all, err := choose(SystemNames()); err != nil || len(all) != len(Systems()) {
+		t.Errorf("all systems: %d, %v", len(all), err)
+	}
+	if _, err := chooseQuorate("etcd"); err == nil {
+		t.Error("etcd has groups")
+	}
+}
+
+// oneRound is a comparison as if it had been measured.
+func oneRound() (Options, []System, measured) {
+	o := Options{Pipelines: []int{1, 16}, Hits: 0.95, Pairs: 1}
+	systems, _ := choose([]string{"redis-everysec", "etcd", "quorate-always"})
+	all := measured{}
+	for i, w := range o.workloads() {
+		all[w] = map[string][]load.Result{}
+		for j, s := range systems {
+			if w.Pipeline == 1 || s.pipelines {
+				r := load.Result{OpsPerSec: float64(1000 * (j + 1)), CPUPerOp: 10 * float64(i+1), Gets: 100, Misses: 5}
+				all[w][s.Name] = []load.Result{r}
+			}
+		}
+	}
+	return o, systems, all
+}
+
+func TestFiguresCompareQuorateToEachPeer(t *testing.T) {
+	o, systems, all := oneRound()
+	c := Comparison{Rows: o.rows(systems, all), Ratios: o.ratios(systems, all)}
+	if len(c.Rows) != 2*3+2*2 || len(c.Ratios) != 2*2+2*1 {
+		t.Fatalf("%d rows and %d ratios", len(c.Rows), len(c.Ratios))
+	}
+	if r := c.Ratios[0]; r.System != "quorate-always" || r.Peer != "redis-everysec" || r.Ops.Median != 3 || r.CPU.Median != 1 {
+		t.Errorf("got %+v", r)
+	}
+	if h := c.Rows[0].Hits; h != 0.95 {
+		t.Errorf("hits %v", h)
+	}
+}
+
+func TestAnOpenLoopIsMeasuredAtPipelineOne(t *testing.T) {
+	o := Options{Pipelines: []int{16}, Rate: 300, Hits: 0.9}
+	all := o.workloads()
+	last := all[len(all)-1]
+	if len(all) != 4 || last.String() != "GET P=1 at 300/s" {
+		t.Fatalf("got %v", all)
+	}
+	if p := last.apply(load.Plan{}, o.Hits); p.Reads != 1 || p.Rate != 300 || p.Absent < 0.099 || p.Absent > 0.101 {
+		t.Errorf("got %+v", p)
+	}
+	if p := all[0].apply(load.Plan{}, o.Hits); p.Reads != 0 || p.Absent != 0 || p.Pipeline != 16 {
+		t.Errorf("got %+v", p)
+	}
+}
+
+func sample() Report {
+	o, systems, all := oneRound()
+	c := Comparison{Rows: o.rows(systems, all), Ratios: o.ratios(systems, all)}
+	return Report{
+		Name: comparison, Command: "quorate bench peers --pairs 1", Commit: "abc+", Date: time.Unix(0, 0).UTC(), Results: c, Tables: c.tables(),
+		Servers: []Server{{Name: "etcd", Title: "three members", Version: "3.4", Command: "etcd --name m0"}}, Notes: []string{"A note."},
+	}
+}
+
+func TestEveryFormatNamesCommandCommitAndServers(t *testing.T) {
+	for _, format := range []string{"text", "json", "markdown"} {
+		var b strings.Builder
+		if err := sample().Write(&b, format); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{"quorate bench peers --pairs 1", "abc+", "etcd --name m0", "3.4", "A note.", "quorate-always"} {
+			if !strings.Contains(b.String(), want) {
+				t.Errorf("%s lacks %q:\n%s", format, want, b.String())
+			}
+		}
+		if format == "json" && !json.Valid([]byte(b.String())) {
+			t.Error("the JSON is none")
+		}
+	}
+	if sample().Write(&strings.Builder{}, "yaml") == nil {
+		t.Error("an unknown format is no error")
+	}
+}
+
+func TestMarkdownTablesHaveEqualRows(t *testing.T) {
+	r := sample()
+	r.Tables[0].Rows[0][7] = "1: a|b"
+	table, _, _ := strings.Cut(r.Markdown(), "\n\n")
+	for i, line := range strings.Split(table, "\n") {
+		want := len(r.Tables[0].Header) + 1
+		if got := strings.Count(line, "|") - strings.Count(line, `\|`); got != want {
+			t.Errorf("line %d has %d bars, want %d: %s", i, got, want, line)
+		}
+	}
+}
+
+func TestWriteIntoReplacesOnlyWhatIsBetweenTheMarkers(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "README.md")
+	if err := os.WriteFile(path, []byte("# Title\n<!-- figures -->\nold\n<!-- /figures -->\nend\n"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second time replaces what the first wrote
+		if err := sample().WriteInto(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "# Title\n<!-- figures -->\n" + sample().Markdown() + "<!-- /figures -->\nend\n"
+	if string(text) != want {
+		t.Errorf("got\n%s", text)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o640 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+}
+
+func TestMarkersMustBeThereOnce(t *testing.T) {
+	for name, text := range map[string]string{
+		"none":       "text",
+		"no end":     "<!-- figures -->",
+		"twice":      "<!-- figures --><!-- /figures --><!-- figures --><!-- /figures -->",
+		"reversed":   "<!-- /figures --><!-- figures -->",
+		"other name": "<!-- memory --><!-- /memory -->",
+	} {
+		path := filepath.Join(t.TempDir(), "README.md")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if CheckMarkers(path, comparison) == nil || sample().WriteInto(path) == nil {
+			t.Errorf("%s: no error", name)
+		}
+		if got, _ := os.ReadFile(path); string(got) != text {
+			t.Errorf("%s: the file was changed to %q", name, got)
+		}
+	}
+}
+
+func TestThisMachine(t *testing.T) {
+	m := ThisMachine(t.TempDir())
+	if m.CPU == "" || m.Cores < 1 || m.Memory == 0 || m.Disk == "unknown" || m.Sync.Median <= 0 {
+		t.Errorf("got %+v", m)
+	}
+	if m.Sync.Min > m.Sync.Median || m.Sync.Median > m.Sync.Max {
+		t.Errorf("syncs %+v", m.Sync)
+	}
+	if s := ThisMachine("").String(); strings.Contains(s, "fdatasync") {
+		t.Errorf("a disk that was not asked about: %s", s)
+	}
+}
