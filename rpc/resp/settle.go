@@ -72,6 +72,8 @@ func (c *conn) explain(p *placed, gc *groupCall, answers late) bool {
 		answers.error(p, reply.ClusterDown)
 	case errors.Is(gc.Err, shardgroup.ErrOverloaded):
 		answers.error(p, "TRYAGAIN "+gc.Err.Error())
+	case errors.Is(gc.Err, shardgroup.ErrRefused):
+		answers.error(p, "ERR "+gc.Err.Error())
 	case gc.Reads[p.at]:
 		// A read changes nothing, so that it may be repeated is true even if the writes around it are in doubt.
 		answers.error(p, "TRYAGAIN read not executed: the writes before it are in doubt")

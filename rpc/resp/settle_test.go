@@ -40,6 +40,7 @@ func TestWhatFailuresMeanToClients(t *testing.T) {
 		"another node leads": {&shardgroup.NotLeaderError{Leader: string(nodeID("b"))}, "-MOVED 866 10.0.0.2:7000\r\n", "-MOVED 866 10.0.0.2:7000\r\n", "$-1\r\n"},
 		"no leader":          {shardgroup.ErrNoLeader, "-CLUSTERDOWN The cluster is down\r\n", "-CLUSTERDOWN The cluster is down\r\n", "$-1\r\n"},
 		"queue full":         {shardgroup.ErrOverloaded, "-TRYAGAIN not applied: the group's queue is full\r\n", "-TRYAGAIN not applied: the group's queue is full\r\n", "$-1\r\n"},
+		"too large to log":   {fmt.Errorf("%w: too large", shardgroup.ErrRefused), "-ERR not applied: the command cannot be logged: too large\r\n", "-ERR not applied: the command cannot be logged: too large\r\n", "$-1\r\n"},
 		"fate unknown":       {shardgroup.ErrUnknown, "-UNCERTAIN write may or may not have been applied\r\n", "-TRYAGAIN read not executed: the writes before it are in doubt\r\n", "$-1\r\n"},
 		"any other error":    {fmt.Errorf("wrapped: %w", shardgroup.ErrUnknown), "-UNCERTAIN write may or may not have been applied\r\n", "-TRYAGAIN read not executed: the writes before it are in doubt\r\n", "$-1\r\n"},
 	} {
