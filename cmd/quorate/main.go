@@ -66,6 +66,6 @@ Watch it: quorate demo`,
 		&cobra.Group{ID: "operate", Title: "Operate:"},
 		&cobra.Group{ID: "measure", Title: "Measure:"},
 	)
-	c.AddCommand(serverCommand(), devCommand(), demoCommand(), clusterCommand(), groupCommand(), benchCommand(), versionCommand())
+	c.AddCommand(serverCommand(), devCommand(), demoCommand(), clusterCommand(), groupCommand(), benchCommand(), jepsenCommand(), versionCommand())
 	return c
 }

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+
+	"github.com/quorate/quorate/jepsen/trial"
+)
+
+func jepsenCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:     "jepsen",
+		GroupID: "measure",
+		Short:   "Break a cluster of processes and check what clients saw",
+		Args:    cobra.NoArgs,
+	}
+	c.AddCommand(jepsenRunCommand(), jepsenCheckCommand(), jepsenListCommand())
+	return c
+}
+
+// jepsenVerdict are the flags of the commands that judge.
+type jepsenVerdict struct {
+	timeout time.Duration
+	output  string
+}
+
+func (j *jepsenVerdict) register(c *cobra.Command) {
+	c.Flags().DurationVar(&j.timeout, "check-timeout", time.Minute, "time for the search of each object; a search that does not end fails the run")
+	c.Flags().StringVarP(&j.output, "output", "o", "text", "text or json")
+}
+
+// print shows the verdict and ends the process with status 1 if there is a violation.
+func (j *jepsenVerdict) print(w io.Writer, v trial.Verdict, dir string) error {
+	f := adminFlags{output: j.output}
+	err := f.print(w, v, func(w io.Writer) { fmt.Fprintf(w, "%s\nreport: %s\n", v, dir) })
+	if err == nil && !v.OK {
+		return errSilent
+	}
+	return err
+}
+
+func jepsenRunCommand() *cobra.Command {
+	var o trial.Options
+	var j jepsenVerdict
+	c := &cobra.Command{
+		Use:   "run",
+		Short: "Run a workload while a cluster of server processes is being hurt, then judge",
+		Long: `Start server processes, let clients that never retry work on them and record every operation, hurt the processes or
+their network at times drawn from the seed, heal them, read everything again and judge. The report folder holds all that
+"quorate jepsen check" needs to judge again. Exit status 1: a violation, or nothing was tested.`,
+		Example: "  quorate jepsen run --workload append --nemesis kill,pause --duration 1m\n  quorate jepsen run --workload register --nemesis all --network --seed 7",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) (err error) {
+			if o.Binary, err = os.Executable(); err != nil {
+				return err
+			}
+			if o.Dir == "" {
+				o.Dir = filepath.Join("jepsen-runs", fmt.Sprintf("%s-%s-%d-%s", o.Workload, strings.Join(o.Nemesis, "+"), o.Seed, time.Now().Format("20060102-150405")))
+			}
+			o.CheckTimeout = j.timeout
+			bar := jepsenBar(c.ErrOrStderr(), &o)
+			v, err := trial.Run(c.Context(), o)
+			_ = bar.Finish() // a display that fails must not end a run
+			if err != nil {
+				return err
+			}
+			return j.print(c.OutOrStdout(), v, o.Dir)
+		},
+	}
+	j.register(c)
+	f := c.Flags()
+	f.StringVarP(&o.Workload, "workload", "w", "register", "what clients do (quorate jepsen list)")
+	f.StringSliceVarP(&o.Nemesis, "nemesis", "n", []string{"kill"}, "faults, comma-separated, one at a time at random; none, or all")
+	f.DurationVarP(&o.Duration, "duration", "d", 30*time.Second, "time of the workload")
+	f.Uint64Var(&o.Seed, "seed", 1, "choices of clients and faults; the machine's timing stays its own")
+	f.StringVar(&o.Dir, "dir", "", "report folder (default: a new one under jepsen-runs)")
+	f.IntVar(&o.Nodes, "nodes", 3, "server processes")
+	f.IntVarP(&o.Clients, "clients", "c", 12, "logical processes, each with one connection")
+	f.IntVar(&o.Port, "port", 17501, "first client port")
+	f.BoolVar(&o.Network, "network", false, "a network namespace per node, for partitions (root, iproute2, nftables)")
+	f.DurationVar(&o.Think, "think", 2*time.Millisecond, "pause of a client after each operation")
+	f.StringSliceVar(&o.Flags, "server-flag", nil, "flag for every server, such as --server-flag=--durability=interval (repeatable)")
+	o.Quiet = [2]time.Duration{500 * time.Millisecond, 3 * time.Second}
+	o.Hurt = [2]time.Duration{200 * time.Millisecond, 4 * time.Second}
+	return c
+}
+
+// jepsenBar shows the state of a run on one line.
+func jepsenBar(w io.Writer, o *trial.Options) *progressbar.ProgressBar {
+	bar := progressbar.NewOptions64(o.Duration.Milliseconds(), progressbar.OptionSetWriter(w), progressbar.OptionSetWidth(20),
+		progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false), progressbar.OptionClearOnFinish())
+	o.Progress = func(p trial.Progress) {
+		bar.Describe(fmt.Sprintf("%d ops (%d unknown), %d faults (%d bit), %s", p.Ops.Total(), p.Ops.Unknown, p.Faults, p.Bit, p.Stage))
+		_ = bar.Set64(min(p.Elapsed.Milliseconds(), o.Duration.Milliseconds()-1)) // a display that fails must not end a run
+	}
+	return bar
+}
+
+func jepsenCheckCommand() *cobra.Command {
+	var j jepsenVerdict
+	c := &cobra.Command{
+		Use:   "check DIR",
+		Short: "Judge a stored run again",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			v, err := trial.Check(args[0], j.timeout)
+			if err != nil {
+				return err
+			}
+			return j.print(c.OutOrStdout(), v, args[0])
+		},
+	}
+	j.register(c)
+	return c
+}
+
+func jepsenListCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "list",
+		Short: "List workloads and faults",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			w := c.OutOrStdout()
+			table(w, "WORKLOAD\tWHAT CLIENTS DO", func(row func(string, ...any)) {
+				for _, x := range trial.Workloads() {
+					row("%s\t%s", x[0], x[1])
+				}
+			})
+			fmt.Fprintln(w)
+			table(w, "NEMESIS\tWHAT IS DONE TO THE CLUSTER", func(row func(string, ...any)) {
+				for _, x := range trial.Faults() {
+					row("%s\t%s", x[0], x[1])
+				}
+			})
+			return nil
+		},
+	}
+}

@@ -1,0 +1,120 @@
+package trial
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/quorate/quorate/jepsen/check"
+	"github.com/quorate/quorate/jepsen/nemesis"
+)
+
+// What a run's folder holds.
+const (
+	fileConfig  = "run.json"
+	fileHistory = "history.jsonl"
+	fileFaults  = "faults.jsonl"
+	fileViews   = "views.jsonl"
+	fileEnd     = "end.json"
+	fileVerdict = "verdict.json"
+	fileText    = "verdict.txt"
+	dirNodes    = "nodes"
+)
+
+// ending is what was found when the clients had stopped; empty texts are good.
+type ending struct {
+	// Nemesis says that the cluster did not become whole after a fault, or that a fault could not be done.
+	Nemesis   string `json:"nemesis,omitempty"`
+	LastReads string `json:"last_reads,omitempty"`
+	Digests   string `json:"digests,omitempty"`
+	// Exits are processes that ended without being told to.
+	Exits []string `json:"exits,omitempty"`
+}
+
+// notes are the timeline and the views of a run, written as they come. The first error is kept.
+type notes struct {
+	mu            sync.Mutex
+	faults, views *os.File
+	now           Progress
+	err           error
+}
+
+func openNotes(dir string) (*notes, error) {
+	faults, err := os.Create(filepath.Join(dir, fileFaults))
+	if err != nil {
+		return nil, err
+	}
+	views, err := os.Create(filepath.Join(dir, fileViews))
+	return &notes{faults: faults, views: views}, err
+}
+
+func (n *notes) close() error { return errors.Join(n.err, n.faults.Close(), n.views.Close()) }
+
+func (n *notes) fault(e nemesis.Event) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.now.Faults++
+	if e.Bit != "" {
+		n.now.Bit++
+	}
+	n.err = errors.Join(n.err, json.NewEncoder(n.faults).Encode(e))
+}
+
+func (n *notes) view(v check.View) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.err = errors.Join(n.err, json.NewEncoder(n.views).Encode(v))
+}
+
+func (n *notes) stage(what string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.now.Stage = what
+}
+
+func (n *notes) progress() Progress {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.now
+}
+
+func writeJSON(path string, v any) error {
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, append(b, '\n'), 0o644)
+}
+
+func readJSON(path string, into any) error {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(b, into); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+// eachLine decodes a file of JSON lines.
+func eachLine[T any](path string, visit func(T)) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	d := json.NewDecoder(bufio.NewReader(f))
+	for d.More() {
+		var v T
+		if err := d.Decode(&v); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		visit(v)
+	}
+	return nil
+}

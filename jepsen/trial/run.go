@@ -1,0 +1,250 @@
+package trial
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/quorate/quorate/client"
+	"github.com/quorate/quorate/jepsen/check"
+	"github.com/quorate/quorate/jepsen/history"
+	"github.com/quorate/quorate/jepsen/nemesis"
+	"github.com/quorate/quorate/jepsen/process"
+	"github.com/quorate/quorate/jepsen/workload"
+)
+
+// Config is what was run; it is all that is needed to run it again, but for the machine's timing.
+type Config struct {
+	Workload string        `json:"workload"`
+	Nemesis  []string      `json:"nemesis"`
+	Duration time.Duration `json:"duration_ns"`
+	Seed     uint64        `json:"seed"`
+	Nodes    int           `json:"nodes"`
+	Clients  int           `json:"clients"`
+	// Network runs every node in a network namespace of its own (root, iproute2, nftables).
+	Network bool `json:"network"`
+	// Think is a client's pause after each operation.
+	Think time.Duration `json:"think_ns"`
+	// Flags go to every server, after those of the workload.
+	Flags []string `json:"flags,omitempty"`
+	// Quiet and Hurt bound the pauses between faults and their lengths.
+	Quiet [2]time.Duration `json:"quiet_ns"`
+	Hurt  [2]time.Duration `json:"hurt_ns"`
+}
+
+// Options say where and how to run it.
+type Options struct {
+	Config
+	// Binary is the quorate executable; Dir, which must not hold a run yet, takes the report.
+	Binary, Dir string
+	// Port is the first client port on loopback, and that of every node in namespaces.
+	Port int
+	// CheckTimeout bounds the search of one object.
+	CheckTimeout time.Duration
+	// Progress is called about five times a second.
+	Progress func(Progress)
+}
+
+// Progress is the state of a run.
+type Progress struct {
+	Elapsed     time.Duration
+	Ops         history.Counts
+	Faults, Bit int
+	Stage       string
+}
+
+const (
+	// commandTimeout is short, so that a client of a frozen node is back by the time that others have elected.
+	commandTimeout = 2 * time.Second
+	// looking is the time between two views of every node.
+	looking = 500 * time.Millisecond
+	// patience bounds the wait for a new cluster, and for replicas to agree at the end.
+	patience = 90 * time.Second
+)
+
+// Run runs it and judges. An error means that the harness failed; violations are in the verdict.
+func Run(ctx context.Context, o Options) (Verdict, error) {
+	spec, faults, err := o.resolve()
+	if err != nil {
+		return Verdict{}, err
+	}
+	if err := o.prepare(); err != nil {
+		return Verdict{}, err
+	}
+	c, err := o.start(spec, shifts(faults, o.Nodes))
+	if err != nil {
+		return Verdict{}, err
+	}
+	defer c.Close()
+	ready, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := c.WaitReady(ready); err != nil {
+		return Verdict{}, err
+	}
+	if err := o.record(ctx, c, spec, faults); err != nil {
+		return Verdict{}, err
+	}
+	c.Kill()
+	v, err := Check(o.Dir, o.CheckTimeout)
+	if err == nil && v.OK {
+		err = o.discard()
+	}
+	return v, err
+}
+
+func (o Options) resolve() (workload.Spec, []nemesis.Fault, error) {
+	spec, known := workload.Named(o.Workload)
+	if !known {
+		return spec, nil, fmt.Errorf("no workload is called %q: see quorate jepsen list", o.Workload)
+	}
+	faults, err := nemesis.Named(o.Nemesis, o.Network)
+	if err == nil && (o.Nodes < 1 || o.Clients < 1 || o.Duration <= 0) {
+		err = fmt.Errorf("%d nodes, %d clients and %s can't be a run: each must be positive", o.Nodes, o.Clients, o.Duration)
+	}
+	return spec, faults, err
+}
+
+func (o Options) prepare() error {
+	if _, err := os.Stat(filepath.Join(o.Dir, fileConfig)); err == nil {
+		return fmt.Errorf("%s holds a run already: choose another --dir", o.Dir)
+	}
+	if err := os.MkdirAll(o.Dir, 0o755); err != nil {
+		return err
+	}
+	return writeJSON(filepath.Join(o.Dir, fileConfig), o.Config)
+}
+
+// discard removes what only a violation needs: the nodes' data.
+func (o Options) discard() error {
+	var errs []error
+	for i := range o.Nodes {
+		errs = append(errs, os.RemoveAll(filepath.Join(o.Dir, dirNodes, fmt.Sprintf("node%d", i+1))))
+	}
+	return errors.Join(errs...)
+}
+
+// shifts spread the nodes' clocks evenly over the largest shift that a fault asks for.
+func shifts(faults []nemesis.Fault, nodes int) []time.Duration {
+	var largest time.Duration
+	for _, f := range faults {
+		largest = max(largest, f.Shift)
+	}
+	out := make([]time.Duration, nodes)
+	for i := range out {
+		if nodes > 1 {
+			out[i] = largest*time.Duration(i)/time.Duration(nodes-1) - largest/2
+		}
+	}
+	return out
+}
+
+func (o Options) start(spec workload.Spec, shift []time.Duration) (*process.Cluster, error) {
+	po := process.Options{
+		Binary: o.Binary, Dir: filepath.Join(o.Dir, dirNodes), Nodes: o.Nodes, Port: o.Port,
+		Flags:     append(append([]string{}, spec.Flags...), o.Flags...),
+		NodeFlags: func(i int) []string { return []string{"--test-clock-shift", shift[i].String()} },
+	}
+	if o.Network {
+		net, err := process.NewNetwork(fmt.Sprintf("qj%d", os.Getpid()%10000), "10.96.7", o.Nodes)
+		if err != nil {
+			return nil, err
+		}
+		po.Net = net
+		// The bridge is private to this machine, but it is not loopback.
+		po.Flags = append(po.Flags, "--insecure-peers", "--protected-mode=false")
+	}
+	return process.Start(po)
+}
+
+// record runs clients, faults and the look-out together, then heals, reads everything again and compares the replicas.
+func (o Options) record(ctx context.Context, c *process.Cluster, spec workload.Spec, faults []nemesis.Fault) (err error) {
+	f, err := os.Create(filepath.Join(o.Dir, fileHistory))
+	if err != nil {
+		return err
+	}
+	w := history.NewWriter(f)
+	defer func() { err = errors.Join(err, w.Flush(), f.Close()) }()
+	notes, err := openNotes(o.Dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, notes.close()) }()
+	run, cancel := context.WithTimeout(ctx, o.Duration)
+	defer cancel()
+	load := workload.Start(run, spec, workload.Options{
+		Seeds: c.Addrs(), Clients: o.Clients, Seed: o.Seed, History: w, Timeout: commandTimeout, Think: o.Think,
+	})
+	var others sync.WaitGroup
+	others.Go(func() { look(run, c, w.Now, notes) })
+	others.Go(func() { o.progress(run, w, notes) })
+	hurt := nemesis.Run(run, c, nemesis.Options{
+		Faults: faults, Seed: o.Seed, Now: w.Now, Quiet: o.Quiet, Hurt: o.Hurt, Report: notes.fault, Stage: notes.stage,
+	})
+	cancel()
+	load.Wait()
+	others.Wait()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return o.end(ctx, c, load, hurt, notes)
+}
+
+// end notes what only a living cluster can tell. That it can't is a finding.
+func (o Options) end(ctx context.Context, c *process.Cluster, load *workload.Run, hurt error, n *notes) error {
+	n.stage("reading everything again")
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	var e ending
+	if hurt != nil {
+		e.Nemesis = hurt.Error()
+	} else if err := load.Finish(ctx); err != nil {
+		e.LastReads = err.Error()
+	} else if err := c.SameDigests(ctx); err != nil {
+		e.Digests = err.Error()
+	}
+	for _, node := range c.Nodes() {
+		if err := node.Exited(); err != nil {
+			e.Exits = append(e.Exits, err.Error())
+		}
+	}
+	return writeJSON(filepath.Join(o.Dir, fileEnd), e)
+}
+
+// look asks every node for its view of the cluster until ctx ends. A node that does not answer has none.
+func look(ctx context.Context, c *process.Cluster, now func() int64, n *notes) {
+	for ctx.Err() == nil {
+		for _, addr := range c.Addrs() {
+			a, err := client.NewAdmin(ctx, []string{addr}, client.Options{Timeout: looking})
+			if err != nil {
+				continue
+			}
+			if s, err := a.Status(ctx); err == nil {
+				n.view(check.View{Node: addr, At: now(), Status: s})
+			}
+			a.Close()
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(looking):
+		}
+	}
+}
+
+func (o Options) progress(ctx context.Context, w *history.Writer, n *notes) {
+	if o.Progress == nil {
+		return
+	}
+	for ctx.Err() == nil {
+		p := n.progress()
+		p.Elapsed, p.Ops = time.Duration(w.Now()), w.Counts()
+		o.Progress(p)
+		select {
+		case <-ctx.Done():
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}

@@ -1,0 +1,189 @@
+package trial
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/quorate/quorate/jepsen/check"
+	"github.com/quorate/quorate/jepsen/history"
+	"github.com/quorate/quorate/jepsen/nemesis"
+	"github.com/quorate/quorate/jepsen/workload"
+)
+
+// Verdict is what a run proved.
+type Verdict struct {
+	Config
+	// OK says that every checker passed and that the run tested something.
+	OK  bool           `json:"ok"`
+	Ops history.Counts `json:"ops"`
+	// Faults is how many were done, Bit how many could be seen to have been there.
+	Faults   int              `json:"faults"`
+	Bit      int              `json:"bit"`
+	Results  []check.Result   `json:"results"`
+	Recovery []check.Recovery `json:"recovery"`
+	// Checking is how long the judges took.
+	Checking time.Duration `json:"checking_ns"`
+}
+
+// floor is the least number of applied operations per second and run: below, nothing was tested.
+const floor = 10
+
+// Check judges the run in dir, now or again, and writes the verdict there. timeout bounds the search of one object.
+func Check(dir string, timeout time.Duration) (Verdict, error) {
+	began := time.Now()
+	var v Verdict
+	if err := readJSON(filepath.Join(dir, fileConfig), &v.Config); err != nil {
+		return v, fmt.Errorf("%s is no folder of a run: %w", dir, err)
+	}
+	spec, faults, err := Options{Config: v.Config}.resolve()
+	if err != nil {
+		return v, err
+	}
+	ops, err := history.ReadFile(filepath.Join(dir, fileHistory))
+	if err != nil {
+		return v, err
+	}
+	skew := slices.Max(shifts(faults, v.Nodes)) - slices.Min(shifts(faults, v.Nodes))
+	v.Results = check.Judge(spec.Rules(skew), ops, check.Limits{Timeout: timeout, Dir: dir})
+	if err := v.look(dir); err != nil {
+		return v, err
+	}
+	if err := v.faults(dir, ops, len(faults)); err != nil {
+		return v, err
+	}
+	v.Ops = count(ops)
+	v.Results = append(v.Results, v.tested())
+	v.OK = !slices.ContainsFunc(v.Results, func(r check.Result) bool { return !r.OK })
+	v.Checking = time.Since(began)
+	if err := writeJSON(filepath.Join(dir, fileVerdict), v); err != nil {
+		return v, err
+	}
+	return v, os.WriteFile(filepath.Join(dir, fileText), []byte(v.String()), 0o644)
+}
+
+// look judges the views and what was found at the end.
+func (v *Verdict) look(dir string) error {
+	owners := check.NewOwners()
+	if err := eachLine(filepath.Join(dir, fileViews), owners.Add); err != nil {
+		return err
+	}
+	v.Results = append(v.Results, owners.Result())
+	var e ending
+	if err := readJSON(filepath.Join(dir, fileEnd), &e); err != nil {
+		return err
+	}
+	for _, found := range []struct{ checker, text, good string }{
+		{"recovery", e.Nemesis, "the cluster became whole after every fault"},
+		{"last reads", e.LastReads, "every object could be read at the end"},
+		{"replicas", e.Digests, "replicas are equal at equal indexes"},
+		{"processes", strings.Join(e.Exits, "; "), "no process ended by itself"},
+	} {
+		r := check.Result{Checker: found.checker, OK: found.text == "", Text: found.good}
+		if !r.OK {
+			r.Text = found.text
+		} else if e.Nemesis != "" {
+			continue // not looked at
+		}
+		v.Results = append(v.Results, r)
+	}
+	return nil
+}
+
+func (v *Verdict) faults(dir string, ops []history.Op, planned int) error {
+	var windows []check.Fault
+	err := eachLine(filepath.Join(dir, fileFaults), func(e nemesis.Event) {
+		v.Faults++
+		if e.Bit != "" {
+			v.Bit++
+		}
+		windows = append(windows, check.Fault{Name: e.Fault + " of " + e.Victim, Inject: e.Injected, Healed: e.Healed})
+	})
+	v.Recovery = check.Liveness(ops, windows)
+	if planned > 0 && v.Bit == 0 {
+		v.Results = append(v.Results, check.Result{Checker: "faults", Text: fmt.Sprintf("%d faults were done and none bit: the run is void", v.Faults)})
+	}
+	return err
+}
+
+func count(ops []history.Op) (c history.Counts) {
+	for _, op := range ops {
+		switch op.Outcome {
+		case history.Applied:
+			c.Applied++
+		case history.Failed:
+			c.Failed++
+		default:
+			c.Unknown++
+		}
+	}
+	return c
+}
+
+func (v *Verdict) tested() check.Result {
+	perSecond := float64(v.Ops.Applied) / v.Duration.Seconds()
+	r := check.Result{Checker: "load", OK: perSecond >= floor, Text: fmt.Sprintf("%.0f operations per second were applied", perSecond)}
+	if !r.OK {
+		r.Text += fmt.Sprintf(": fewer than %d, the run is void", floor)
+	}
+	return r
+}
+
+// String is the verdict for people.
+func (v Verdict) String() string {
+	var b strings.Builder
+	word := "VIOLATION"
+	if v.OK {
+		word = "ok"
+	}
+	fmt.Fprintf(&b, "%s: %s × %s, seed %d, %s, %d nodes, %d clients\n", word, v.Workload, strings.Join(v.Nemesis, ","), v.Seed, v.Duration, v.Nodes, v.Clients)
+	fmt.Fprintf(&b, "%d operations: %d applied, %d failed, %d unknown; %d faults, %d bit; judged in %s\n\n",
+		v.Ops.Total(), v.Ops.Applied, v.Ops.Failed, v.Ops.Unknown, v.Faults, v.Bit, v.Checking.Round(time.Millisecond))
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for _, r := range v.Results {
+		mark := "ok"
+		if !r.OK {
+			mark = "FAIL"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\n", mark, r.Checker, r.Text)
+		if r.Picture != "" {
+			fmt.Fprintf(w, "\t\tpicture: %s\n", r.Picture)
+		}
+	}
+	w.Flush()
+	if len(v.Recovery) > 0 {
+		fmt.Fprintf(w, "\nFAULT\tFIRST SUCCESS AFTER IT\tAFTER HEALING\tLONGEST SILENCE\n")
+		for _, r := range v.Recovery {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.Fault, waited(r.FromInject), waited(r.FromHeal), waited(r.Silence))
+		}
+		w.Flush()
+	}
+	return b.String()
+}
+
+func waited(d time.Duration) string {
+	if d < 0 {
+		return "never"
+	}
+	return d.Round(time.Millisecond).String()
+}
+
+// Workloads are the names and purposes of all workloads, Faults those of all faults.
+func Workloads() (out [][2]string) {
+	for _, s := range workload.Specs() {
+		out = append(out, [2]string{s.Name, s.About})
+	}
+	return out
+}
+
+// Faults are the names and purposes of all faults.
+func Faults() (out [][2]string) {
+	for _, f := range nemesis.Faults() {
+		out = append(out, [2]string{f.Name, f.About})
+	}
+	return out
+}

@@ -1,0 +1,174 @@
+package workload
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+
+	"github.com/quorate/quorate/client"
+	"github.com/quorate/quorate/jepsen/history"
+)
+
+func finalGet(s *session, key string) { s.do(s.begin("final", key), "GET", key) }
+
+func (s *session) get(key string) { s.do(s.begin("get", key), "GET", key) }
+
+func (s *session) set(key string) {
+	v := s.unique()
+	s.do(s.begin("set", key, v), "SET", key, v)
+}
+
+func registerStep(s *session, key string) {
+	switch n := s.rng.IntN(100); {
+	case n < 45:
+		s.get(key)
+	case n < 85:
+		s.set(key)
+	case n < 95:
+		v := s.unique()
+		s.do(s.begin("getset", key, v), "SET", key, v, "GET")
+	default:
+		s.do(s.begin("del", key), "DEL", key)
+	}
+}
+
+func casStep(s *session, key string) {
+	switch n := s.rng.IntN(100); {
+	case n < 40:
+		s.get(key)
+	case n < 50:
+		s.set(key)
+	default:
+		s.compareAndSet(key)
+	}
+}
+
+// compareAndSet reads what is there under WATCH and replaces just that. The operation begins with the WATCH.
+func (s *session) compareAndSet(key string) {
+	op := s.begin("cas", key, "", s.unique())
+	conn, err := s.pin(key)
+	if err != nil {
+		s.end(op, nil, err)
+		return
+	}
+	old, there, err := watched(s, conn, key)
+	switch {
+	case err != nil:
+		op.Args[0] = "?"
+		s.end(op, nil, &client.NotSentError{Addr: conn.Addr(), Err: err})
+		s.lost(conn.Addr())
+		return
+	case !there:
+		s.unpin(conn.Addr()) // and with it the watch
+		s.set(key)
+		return
+	}
+	op.Args[0] = old
+	replies, err := transact(s.ctx, conn, [][]string{{"SET", key, op.Args[1]}})
+	s.end(op, replies, err)
+	if err != nil && !errors.Is(err, errConflict) {
+		s.lost(conn.Addr())
+	}
+}
+
+// watched reads key and watches it. Errors mean that nothing was written.
+func watched(s *session, conn *client.Conn, key string) (value string, there bool, err error) {
+	replies, err := conn.Pipeline(s.ctx, [][]string{{"WATCH", key}, {"GET", key}})
+	if err != nil {
+		return "", false, err
+	}
+	for _, v := range replies {
+		if v.Kind == '-' {
+			return "", false, &client.ReplyError{Text: v.Str}
+		}
+	}
+	return replies[1].Str, !replies[1].Null, nil
+}
+
+func counterStep(s *session, key string) {
+	if s.chance(40) {
+		s.get(key)
+		return
+	}
+	by := strconv.Itoa(1 + s.rng.IntN(3))
+	s.do(s.begin("incr", key, by), "INCRBY", key, by)
+}
+
+func ttlStep(s *session, key string) {
+	if s.chance(75) {
+		s.get(key)
+		return
+	}
+	v, ms := s.unique(), strconv.Itoa(30+s.rng.IntN(400))
+	s.do(s.begin("set", key, v, ms), "SET", key, v, "PX", ms)
+}
+
+// ballast is the size of the values that fill the nodes.
+const ballast = 128 << 10
+
+func evictionStep(s *session, key string) {
+	if s.chance(20) {
+		fill := "fill:" + s.unique()
+		// Not part of the history: nobody reads it.
+		_, _ = s.cluster.Do(s.ctx, fill, "SET", fill, strings.Repeat("x", ballast))
+	}
+	registerStep(s, key)
+}
+
+// pipelineStep sends several commands at once. Their replies come at one time, so only what overlaps with other pipelines is
+// concurrent for the checker, and within one pipeline any order is allowed.
+func pipelineStep(s *session, key string) {
+	conn, err := s.pin(key)
+	if err != nil {
+		s.end(s.begin("get", key), nil, err)
+		return
+	}
+	var ops []history.Op
+	var cmds [][]string
+	for range 2 + s.rng.IntN(5) {
+		if s.chance(50) {
+			ops, cmds = append(ops, s.begin("get", key)), append(cmds, []string{"GET", key})
+			continue
+		}
+		v := s.unique()
+		ops, cmds = append(ops, s.begin("set", key, v)), append(cmds, []string{"SET", key, v})
+	}
+	replies, err := conn.Pipeline(s.ctx, cmds)
+	wrong := err != nil
+	for i, op := range ops {
+		switch {
+		case i >= len(replies):
+			s.end(op, nil, err)
+		case replies[i].Kind == '-':
+			s.end(op, nil, &client.ReplyError{Text: replies[i].Str})
+			wrong = true
+		default:
+			s.end(op, texts(replies[i]), nil)
+		}
+	}
+	if wrong {
+		s.lost(conn.Addr())
+	}
+}
+
+// followerStep reads from any node on a connection that said READONLY.
+func followerStep(s *session, key string) {
+	if s.chance(50) {
+		s.set(key)
+		return
+	}
+	addr := s.opts.Seeds[s.rng.IntN(len(s.opts.Seeds))]
+	op := s.begin("get", key)
+	conn, err := s.connect(addr)
+	if err == nil {
+		_, err = conn.Do(s.ctx, "READONLY")
+	}
+	var v client.Value
+	if err == nil {
+		v, err = conn.Do(s.ctx, "GET", key)
+	}
+	s.end(op, texts(v), err)
+	if err != nil {
+		s.unpin(addr)
+	}
+}
