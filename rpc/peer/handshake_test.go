@@ -280,3 +280,19 @@ func FuzzHandshake(f *testing.F) {
 		}
 	})
 }
+
+func TestAFloodOfRefusalsIsLoggedOnceASecond(t *testing.T) {
+	var r refusalLog
+	start := time.Now()
+	for i, step := range []struct {
+		at     time.Duration
+		silent int
+		ok     bool
+	}{
+		{0, 0, true}, {1, 0, false}, {refusalPause - 1, 0, false}, {refusalPause, 2, true}, {refusalPause + 1, 0, false}, {9 * refusalPause, 1, true},
+	} {
+		if silent, ok := r.pass(start.Add(step.at)); ok != step.ok || silent != step.silent {
+			t.Errorf("step %d: logged %v with %d before, want %v and %d", i, ok, silent, step.ok, step.silent)
+		}
+	}
+}

@@ -22,6 +22,8 @@ type Node struct {
 	calls   [256]Handler
 	streams [256]StreamHandler
 
+	refusals refusalLog
+
 	// ctx ends with Close; running are all goroutines and calls that Close waits for.
 	ctx     context.Context
 	cancel  context.CancelFunc

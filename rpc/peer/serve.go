@@ -18,6 +18,28 @@ const (
 	maxPayloads = 256 << 20
 )
 
+// refusalPause is the least time between two log lines about refused connections: anybody can make these.
+const refusalPause = time.Second
+
+// refusalLog decides which refusals are logged.
+type refusalLog struct {
+	mu     sync.Mutex
+	last   time.Time
+	silent int
+}
+
+// pass reports whether a refusal at now is to be logged, and how many were not since the last one that was.
+func (r *refusalLog) pass(now time.Time) (silent int, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.last.IsZero() && now.Sub(r.last) < refusalPause {
+		r.silent++
+		return 0, false
+	}
+	silent, r.silent, r.last = r.silent, 0, now
+	return silent, true
+}
+
 // accept runs until the listener is closed.
 func (n *Node) accept() {
 	defer n.running.Done()
@@ -63,7 +85,9 @@ func (n *Node) serve(raw net.Conn, greeted func()) {
 	if err != nil {
 		if !errors.Is(err, io.EOF) { // a port scanner, or a health check
 			n.stats.refused.Add(1)
-			n.o.Logger.Warn("peer: connection refused", "from", raw.RemoteAddr(), "err", err)
+			if silent, ok := n.refusals.pass(time.Now()); ok {
+				n.o.Logger.Warn("peer: connection refused", "from", raw.RemoteAddr(), "err", err, "not_logged_before", silent)
+			}
 		}
 		return
 	}
