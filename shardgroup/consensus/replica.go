@@ -86,7 +86,7 @@ func Open(cfg Config) (*Replica, error) {
 func newReplica(cfg Config) *Replica {
 	r := &Replica{
 		cfg:     cfg,
-		fail:    &failStop{fatal: cfg.Fatal},
+		fail:    &failStop{fatal: func(err error) { cfg.Fatal(fmt.Errorf("group %d: %w", cfg.Group, err)) }},
 		members: &members{setVoters: cfg.Transport.SetVoters},
 		full:    make(chan struct{}, 1),
 		changed: make(chan struct{}),
