@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -63,8 +64,11 @@ func runDev(ctx context.Context, o devOptions, out io.Writer) (err error) {
 		Options: node.Options{Config: cfg, Version: version(), Logger: log, Level: level, Fatal: fatal(log)},
 		Dir:     o.dir, Nodes: o.nodes, Port: o.port,
 	})
-	if err != nil {
+	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("%w\nIs another cluster running? Try --port %d", err, o.port+100)
+	}
+	if err != nil {
+		return err
 	}
 	ready, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()

@@ -37,3 +37,10 @@ func TestGroupsOfCommandsShowTheirHelp(t *testing.T) {
 		}
 	}
 }
+
+func TestDevBlamesAnotherClusterOnlyForItsPorts(t *testing.T) {
+	_, err := run("dev", "--nodes", "0")
+	if err == nil || !strings.Contains(err.Error(), "nodes: 0") || strings.Contains(err.Error(), "another cluster") {
+		t.Errorf("dev --nodes 0: %v", err)
+	}
+}
