@@ -94,6 +94,15 @@ func (a axis) ticks(values []float64, label func(float64) string) (out []tick) {
 
 func microsLabel(us float64) string { return time.Duration(us * float64(time.Microsecond)).String() }
 
+// shortMicros keeps three digits.
+func shortMicros(us int64) string {
+	unit := int64(1)
+	for us/unit >= 1000 {
+		unit *= 10
+	}
+	return microsLabel(float64((us + unit/2) / unit * unit))
+}
+
 func secondsLabel(s float64) string { return number(s) + " s" }
 
 // countLabel shortens: 1.5k, 2M.

@@ -15,6 +15,7 @@ var source string
 
 var page = template.Must(template.New("page").Funcs(template.FuncMap{
 	"micros": func(us int64) string { return microsLabel(float64(us)) },
+	"short":  shortMicros,
 	"fixed":  func(v float64) string { return fmt.Sprintf("%.2f", v) },
 	"count":  func(v float64) string { return fmt.Sprintf("%.0f", v) },
 	"second": func(d time.Duration) string { return fmt.Sprintf("%.1f", d.Seconds()) },

@@ -42,6 +42,7 @@ func TestLabels(t *testing.T) {
 	for got, want := range map[string]string{
 		percentLabel(1): "0 %", percentLabel(10): "90 %", percentLabel(1000): "99.9 %", percentLabel(1e5): "99.999 %",
 		countLabel(1500): "1.5k", countLabel(2e6): "2M", countLabel(0): "0", microsLabel(1500): "1.5ms", secondsLabel(0.5): "0.5 s",
+		shortMicros(0): "0s", shortMicros(999): "999µs", shortMicros(224_255): "224ms", shortMicros(12_879): "12.9ms", shortMicros(999_999): "1s",
 	} {
 		if got != want {
 			t.Errorf("got %q, want %q", got, want)
