@@ -1,0 +1,162 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/quorate/quorate/client/load"
+	"github.com/quorate/quorate/jepsen/process"
+	"github.com/quorate/quorate/jepsen/versus"
+)
+
+// TestMain lets the test's binary be the server that benchmarks start: its own arguments begin with a dash, a verb does not.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && !strings.HasPrefix(os.Args[1], "-") {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// quorate runs a command line in this process.
+func quorate(t *testing.T, args ...string) (stdout string, err error) {
+	t.Helper()
+	var out, progress bytes.Buffer
+	c := root()
+	c.SetOut(&out)
+	c.SetErr(&progress)
+	c.SetArgs(args)
+	err = c.ExecuteContext(t.Context())
+	if t.Failed() || err != nil {
+		t.Logf("quorate %s: %v\n%s", strings.Join(args, " "), err, progress.String())
+	}
+	return out.String(), err
+}
+
+func TestEveryBenchmarkExplainsItself(t *testing.T) {
+	bench, _, err := root().Find([]string{"bench"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range append([]*cobra.Command{bench}, bench.Commands()...) {
+		if c.Short == "" || c.Long == "" || c.Flags().Lookup("output") == nil {
+			t.Errorf("%s lacks a description or --output", c.CommandPath())
+		}
+	}
+}
+
+func TestBenchmarksRefuseBeforeTheyMeasure(t *testing.T) {
+	readme := filepath.Join(t.TempDir(), "README.md")
+	if err := os.WriteFile(readme, []byte("no markers"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct{ line, says string }{
+		"an output that isn't there": {"bench --output xml", "text, json, html"},
+		"a report as HTML":           {"bench idle --output html", "markdown"},
+		"a curve over nothing":       {"bench curve", "accepts 1 arg"},
+		"a curve over colours":       {"bench curve colours --values 1", "colours"},
+		"a curve without values":     {"bench curve keys", "--values"},
+		"an unknown system":          {"bench peers --systems memcached", "memcached"},
+		"a peer's groups":            {"bench idle --system etcd", "etcd"},
+		"a file without markers":     {"bench memory --write " + readme, "<!-- memory -->"},
+		"too many hits":              {"bench peers --hits 2", "hits"},
+	} {
+		if _, err := quorate(t, strings.Fields(c.line)...); err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v, want something about %q", name, err, c.says)
+		}
+	}
+}
+
+func TestCommandLinesHideThePassword(t *testing.T) {
+	got := withoutPassword([]string{"/tmp/x/quorate", "bench", "--password", "secret", "--quorate-flags", "--reads quorum"})
+	if want := "quorate bench --password … --quorate-flags '--reads quorum'"; got != want {
+		t.Errorf("got %s", got)
+	}
+	if got := withoutPassword([]string{"quorate", "--password=secret"}); strings.Contains(got, "secret") {
+		t.Errorf("got %s", got)
+	}
+}
+
+// startServers runs three servers for a test.
+func startServers(t *testing.T, port int) *process.Cluster {
+	binary, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := process.Start(process.Options{Binary: binary, Dir: t.TempDir(), Nodes: 3, Port: port})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	if err := c.WaitReady(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestBenchMeasuresACluster(t *testing.T) {
+	c := startServers(t, 21801)
+	line := []string{
+		"bench", "--addr", strings.Join(c.Addrs(), ","), "--duration", "300ms", "--warmup", "10ms", "--interval", "100ms",
+		"--keys", "500", "--reads", "0.5", "--hits", "0.5", "-c", "6", "-P", "4", "--output",
+	}
+	out, err := quorate(t, append(line, "json")...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r load.Result
+	if err := json.Unmarshal([]byte(out), &r); err != nil || r.Ops == 0 || r.Misses == 0 || len(r.Intervals) == 0 || len(r.Percentiles) == 0 {
+		t.Errorf("got %+v, %v", r, err)
+	}
+	for format, want := range map[string]string{"html": "<svg", "text": "P99.9"} {
+		if out, err := quorate(t, append(line, format)...); err != nil || !strings.Contains(out, want) {
+			t.Errorf("%s: %v, no %s in\n%s", format, err, want, out)
+		}
+	}
+}
+
+// installed are Quorate's systems, and the peers whose servers this machine has.
+func installed() string {
+	systems := "quorate-interval,quorate-always-quorum"
+	for program, name := range map[string]string{"redis-server": "redis-always-wait", "etcd": "etcd"} {
+		if _, err := exec.LookPath(program); err == nil {
+			systems = name + "," + systems
+		}
+	}
+	return systems
+}
+
+func TestReportsOfRealProcesses(t *testing.T) {
+	for name, line := range map[string]string{
+		"peers":       "bench peers --pairs 1 -P 1,4 --keys 200 -c 6 --duration 100ms --warmup 10ms --port 21901 --systems " + installed(),
+		"memory":      "bench memory --keys 2000 --settle 100ms --port 22001 --systems quorate-always",
+		"idle":        "bench idle --groups 2 --settle 10ms --duration 100ms --port 22101",
+		"curve-keys":  "bench curve keys --values 100,200 -c 6 --duration 100ms --warmup 10ms --port 22201",
+		"curve-group": "bench curve groups --values 2 -c 6 --keys 100 --duration 100ms --warmup 10ms --port 22301",
+	} {
+		out, err := quorate(t, append(strings.Fields(line), "--output", "json", "--dir", t.TempDir())...)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		var r versus.Report
+		if err := json.Unmarshal([]byte(out), &r); err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if !strings.HasPrefix(r.Name, name) || len(r.Servers) == 0 || r.Machine.Disk == "" || time.Since(r.Date) > time.Hour {
+			t.Errorf("%s: got %+v", name, r)
+		}
+		if figures, ok := r.Results.([]any); ok && len(figures) == 0 || r.Results == nil {
+			t.Errorf("%s: no figures in %s", name, out)
+		}
+	}
+}
