@@ -1,6 +1,7 @@
 .DEFAULT_GOAL := help
 GO      ?= go
 FUZZ    ?= 30s
+PAIRS   ?= 5
 BIN     := bin/quorate
 
 help: ## list these targets
@@ -28,8 +29,14 @@ fuzz: ## run every fuzz target for FUZZ (30s) each
 	    echo "== $$(dirname $$f) $$t"; $(GO) test -run '^$$' -fuzz "^$$t$$" -fuzztime $(FUZZ) ./$$(dirname $$f) || exit 1; \
 	  done; done
 
-bench: build ## measure beside Debian's Redis Cluster, and what faults cost clients
-	$(BIN) bench peers
+bench: build ## measure PAIRS (5) rounds beside Redis Cluster and etcd into README.md; takes an hour
+	$(BIN) bench peers --pairs $(PAIRS) --duration 10s --rate 5000 --write README.md \
+	  --systems redis-everysec,redis-always-wait,etcd,quorate-interval,quorate-always,quorate-interval-quorum
+	$(BIN) bench memory --systems redis-everysec,quorate-interval --value-size 64,1024
+	$(BIN) bench idle
+	$(BIN) bench curve groups --values 3,32,128
+	$(BIN) bench curve clients --values 50,1000
+	$(BIN) bench curve keys --values 1000000,5000000
 	$(BIN) bench failover
 
 lint: ## vet, gofmt, staticcheck and the repository's own rules
