@@ -115,23 +115,24 @@ func evictionStep(s *session, key string) {
 	registerStep(s, key)
 }
 
-// pipelineStep sends several commands at once. Their replies come at one time, so only what overlaps with other pipelines is
-// concurrent for the checker, and within one pipeline any order is allowed.
+// pipelineStep sends several commands at once, each about a register of its own in the object's slot. Their replies come at one
+// time, so several about one register would all be concurrent for the checker: 30 at a time are beyond any search.
 func pipelineStep(s *session, key string) {
 	conn, err := s.pin(key)
 	if err != nil {
-		s.end(s.begin("get", key), nil, err)
+		s.end(s.begin("get", key+names[0]), nil, err)
 		return
 	}
 	var ops []history.Op
 	var cmds [][]string
-	for range 2 + s.rng.IntN(5) {
+	for _, i := range s.rng.Perm(len(names)) {
+		register := key + names[i]
 		if s.chance(50) {
-			ops, cmds = append(ops, s.begin("get", key)), append(cmds, []string{"GET", key})
+			ops, cmds = append(ops, s.begin("get", register)), append(cmds, []string{"GET", register})
 			continue
 		}
 		v := s.unique()
-		ops, cmds = append(ops, s.begin("set", key, v)), append(cmds, []string{"SET", key, v})
+		ops, cmds = append(ops, s.begin("set", register, v)), append(cmds, []string{"SET", register, v})
 	}
 	replies, err := conn.Pipeline(s.ctx, cmds)
 	wrong := err != nil
@@ -148,6 +149,14 @@ func pipelineStep(s *session, key string) {
 	}
 	if wrong {
 		s.lost(conn.Addr())
+	}
+}
+
+func pipelineFinal(s *session, key string) {
+	for _, name := range names {
+		if finalGet(s, key+name); s.failed {
+			return
+		}
 	}
 }
 

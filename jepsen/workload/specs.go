@@ -28,7 +28,7 @@ func Specs() []Spec {
 			}, step: ttlStep, final: finalGet},
 		{Name: "eviction", About: "registers while the nodes are out of memory", Flags: []string{"--maxmemory", "24mb", "--maxmemory-policy", "allkeys-lru"},
 			Rules: func(time.Duration) check.Rules { return linear(check.Registers{Evicts: true}.Model()) }, step: evictionStep, final: finalGet},
-		{Name: "pipeline", About: "SETs and GETs of one key, several sent at once", Rules: register, step: pipelineStep, final: finalGet},
+		{Name: "pipeline", About: "SETs and GETs of keys of one slot, several sent at once", Rules: register, step: pipelineStep, final: pipelineFinal},
 		{Name: "follower", About: "SET at the owner, GET from any replica (READONLY)", Rules: register, step: followerStep, final: finalGet},
 		{Name: "multi-key", About: "MSET and MGET of keys of one slot",
 			Rules: func(time.Duration) check.Rules { return linear(check.Vectors()) }, step: vectorStep, final: vectorFinal},
