@@ -38,6 +38,7 @@ bench: build ## measure PAIRS (5) rounds beside Redis Cluster and etcd into READ
 	$(BIN) bench curve clients --values 50,1000
 	$(BIN) bench curve keys --values 1000000,5000000
 	$(BIN) bench failover
+	$(BIN) bench rolling
 
 lint: ## vet, gofmt, staticcheck and the repository's own rules
 	$(GO) vet ./...
