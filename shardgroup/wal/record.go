@@ -88,6 +88,10 @@ type record struct {
 	extensions []byte
 }
 
+// maxIndex bounds an entry's index: a log that grew by a billion entries a second would reach it after 146 years, and index+1
+// never overflows.
+const maxIndex = 1<<62 - 1
+
 // appendShort encodes a record that carries no entry. Its CRC is filled in by sign, when the segment is known.
 func appendShort(b []byte, k kind, group slot.GroupID, index uint64) []byte {
 	b = append(b, 0, 0, 0, 0, shortBodyBytes, 0, 0, 0, byte(k), 0, 0, 0)
@@ -164,7 +168,7 @@ func parseBody(b []byte) (record, error) {
 }
 
 func (r *record) parseEntry(b []byte) error {
-	if len(b) < entryBodyBytes || r.index == 0 {
+	if len(b) < entryBodyBytes || r.index == 0 || r.index > maxIndex {
 		return errRecord
 	}
 	r.term = binary.LittleEndian.Uint64(b[16:])
