@@ -10,12 +10,13 @@ import (
 	"github.com/quorate/quorate/jepsen/process"
 )
 
-// Fault is one way to hurt a cluster. Inject hurts victim (or all), Heal makes it whole again.
+// Fault is one way to hurt a cluster. Inject hurts victim (or all) and calls struck when that is done or, for a fault that
+// takes its time, when it begins; Heal makes the cluster whole again.
 type Fault struct {
 	Name string
 	// Victim picks the node to hurt, given the leader of the probe key; nil is that leader.
 	Victim func(ctx context.Context, c *process.Cluster, leader *process.Node) (*process.Node, error)
-	Inject func(c *process.Cluster, victim *process.Node) error
+	Inject func(c *process.Cluster, victim *process.Node, struck func()) error
 	Heal   func(c *process.Cluster, victim *process.Node) error
 	// Network faults need the cluster to run in network namespaces.
 	Network bool
@@ -33,30 +34,47 @@ func Faults() []Fault {
 	}
 }
 
-func kill(_ *process.Cluster, n *process.Node) error    { n.Kill(); return nil }
-func restart(_ *process.Cluster, n *process.Node) error { return n.Start() }
-func pause(_ *process.Cluster, n *process.Node) error   { n.Pause(); return nil }
-func resume(_ *process.Cluster, n *process.Node) error  { n.Resume(); return nil }
-func nothing(*process.Cluster, *process.Node) error     { return nil }
+func kill(_ *process.Cluster, n *process.Node, struck func()) error {
+	n.Kill()
+	struck()
+	return nil
+}
 
-func terminate(_ *process.Cluster, n *process.Node) error {
+func pause(_ *process.Cluster, n *process.Node, struck func()) error {
+	n.Pause()
+	struck()
+	return nil
+}
+
+// terminate asks the node to stop and waits until it has: clients should not notice at any time.
+func terminate(_ *process.Cluster, n *process.Node, struck func()) error {
+	struck()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	return n.Terminate(ctx)
 }
 
-func cut(c *process.Cluster, n *process.Node) error  { return c.Network().Cut(n.Index()) }
-func plug(c *process.Cluster, n *process.Node) error { return c.Network().Heal(n.Index()) }
+func cut(c *process.Cluster, n *process.Node, struck func()) error {
+	err := c.Network().Cut(n.Index())
+	struck()
+	return err
+}
 
 // killAll ends every process and starts them again at once, as a power switch does, but for the page cache, which stays.
-func killAll(c *process.Cluster, _ *process.Node) error {
+func killAll(c *process.Cluster, _ *process.Node, struck func()) error {
 	c.Kill()
+	struck()
 	var errs []error
 	for _, n := range c.Nodes() {
 		errs = append(errs, n.Start())
 	}
 	return errors.Join(errs...)
 }
+
+func restart(_ *process.Cluster, n *process.Node) error { return n.Start() }
+func resume(_ *process.Cluster, n *process.Node) error  { n.Resume(); return nil }
+func plug(c *process.Cluster, n *process.Node) error    { return c.Network().Heal(n.Index()) }
+func nothing(*process.Cluster, *process.Node) error     { return nil }
 
 func placementLeader(ctx context.Context, c *process.Cluster, _ *process.Node) (*process.Node, error) {
 	a, err := client.NewAdmin(ctx, c.Addrs(), client.Options{})

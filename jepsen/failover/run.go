@@ -53,7 +53,7 @@ const (
 	writers = 8
 	readers = 4
 	// timeout of a plain client's command, short so that a frozen node is noticed by the time that others have elected.
-	timeout = 500 * time.Millisecond
+	timeout = 250 * time.Millisecond
 	// patience bounds every wait for the cluster to be whole.
 	patience = 60 * time.Second
 	// recoveryBound ends a measurement of a cluster that does not come back.
@@ -138,12 +138,13 @@ func one(ctx context.Context, c *process.Cluster, o Options, f Fault, prefix str
 		return row, err
 	}
 	o.Report("%s (%s)", f.Name, victim.Addr())
-	injected := time.Now()
-	if row.Recovery, err = hurt(ctx, c, f, victim, w, held); err != nil {
+	struck, recovery, err := hurt(ctx, c, f, victim, w, held)
+	if err != nil {
 		return row, err
 	}
+	row.Recovery = recovery
 	wait(ctx, o.After)
-	row.GoRedis, _, row.GoRedisErrors = p.recovery(injected, held)
+	row.GoRedis, _, row.GoRedisErrors = p.recovery(struck, held)
 	if err := f.Heal(c, victim); err != nil {
 		return row, err
 	}
@@ -163,15 +164,24 @@ func one(ctx context.Context, c *process.Cluster, o Options, f Fault, prefix str
 	return row, nil
 }
 
-// hurt injects the fault and returns the time until one of the victim's keys can be written again.
-func hurt(ctx context.Context, c *process.Cluster, f Fault, victim *process.Node, w *counter.Workload, held map[string]bool) (time.Duration, error) {
-	at := time.Now()
-	if err := f.Inject(c, victim); err != nil {
-		return 0, err
-	}
+// hurt injects the fault and returns when it struck and the time from then until one of the victim's keys could be written.
+func hurt(ctx context.Context, c *process.Cluster, f Fault, victim *process.Node, w *counter.Workload, held map[string]bool) (at time.Time, recovery time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(ctx, recoveryBound)
 	defer cancel()
-	return w.NextAck(ctx, at, held)
+	recovered := make(chan error, 1)
+	err = f.Inject(c, victim, func() {
+		at = time.Now()
+		go func() {
+			var err error
+			recovery, err = w.NextAck(ctx, at, held)
+			recovered <- err
+		}()
+	})
+	if err != nil {
+		return at, 0, err
+	}
+	err = <-recovered
+	return at, recovery, err
 }
 
 // keysOf are those keys that victim leads; all of them if it leads none.
