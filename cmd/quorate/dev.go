@@ -109,9 +109,9 @@ Try it with any Redis Cluster client:
   redis-cli -c -p %[1]d set greeting hello
   redis-cli -c -p %[1]d get greeting
   redis-cli --cluster check 127.0.0.1:%[1]d
-  quorate cluster status --addr 127.0.0.1:%[1]d
+  %[3]s cluster status --addr 127.0.0.1:%[1]d
 
 Metrics: http://127.0.0.1:%[2]d/metrics
 Ctrl-C stops it.
-`, o.port, o.port+1000)
+`, o.port, o.port+1000, os.Args[0])
 }
