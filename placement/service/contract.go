@@ -80,7 +80,7 @@ type Status struct {
 	// Run is another number after each start of the process.
 	Run    uint64        `json:"run"`
 	Epoch  uint64        `json:"epoch"`
-	Groups []GroupStatus   `json:"groups"`
+	Groups []GroupStatus `json:"groups"`
 }
 
 // Shape is what a new cluster is founded with.
