@@ -62,7 +62,7 @@ type ReplicaStatus struct {
 	State  string          `json:"state"`
 	Leader topology.NodeID `json:"leader,omitempty"`
 	Term   uint64          `json:"term"`
-	// Last, Committed and Applied are log indexes; Lag is the leader's last minus what this replica knows to be committed.
+	// Last, Committed and Applied are log indexes; Lag is the leader's last minus this replica's: entries that it lacks.
 	Last      uint64 `json:"last"`
 	Committed uint64 `json:"committed"`
 	Applied   uint64 `json:"applied"`

@@ -142,9 +142,9 @@ func groupStatus(m *topology.Map, g *topology.Group, nodes []client.NodeStatus) 
 		out.Replicas = append(out.Replicas, r)
 	}
 	for i := range out.Replicas {
-		if r := &out.Replicas[i]; r.State != stateDown && last > r.Committed {
+		if r := &out.Replicas[i]; r.State != stateDown && last > r.Last {
 			// Not what is applied: the machine never sees Raft's own entries, so on an idle group that stays behind.
-			r.Lag = last - r.Committed
+			r.Lag = last - r.Last
 		}
 	}
 	return out
