@@ -19,9 +19,8 @@ const formatVersion = 1
 type Snapshot struct {
 	st     *state
 	header header
-	// slots are those that the machine held. views[i] is what slot i held: nil until it is first written after the
+	// views[i] is what slot i held: nil until it is first written after the
 	// snapshot or read by it, whichever is earlier. views and taken are guarded by the slot's lock.
-	slots []*shard
 	views [slot.Count]*table.View
 	taken [slot.Count]bool
 	used  bool

@@ -17,8 +17,8 @@ const never = math.MaxInt64
 type ownership uint8
 
 const (
-	// notOwned slots hold no keys here; other groups serve them.
-	notOwned ownership = iota
+	// 0: the slot holds no keys here; another group serves it.
+	_ ownership = iota
 	// owned slots are served.
 	owned
 )

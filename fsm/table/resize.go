@@ -39,10 +39,10 @@ func (t *Table) grow(r *Record, size int) {
 		clear(c[at+len(r.Value) : at+size])
 		le.PutUint16(c[valueLenAt:], uint16(size))
 	case outboard:
-		t.relocate(p, i, h, r, size, size/4)
+		t.relocate(h, r, size, size/4)
 		return
 	default:
-		t.relocate(p, i, h, r, size, need/2&^(unit-1))
+		t.relocate(h, r, size, need/2&^(unit-1))
 		return
 	}
 	c.setVersion(r.Version, c[metaAt])

@@ -21,7 +21,7 @@ func (t *Table) Put(r Record) (delta int64) {
 	delta = r.logical() - old.logical()
 	t.bytes += delta
 	if !t.overwrite(p, u, &r) {
-		t.relocate(p, i, h, &r, len(r.Value), 0)
+		t.relocate(h, &r, len(r.Value), 0)
 	}
 	return delta
 }
@@ -167,15 +167,15 @@ func (t *Table) newBlob(r *Record, size, spare int) blob {
 	return blob{data: data, gen: t.gen}
 }
 
-// relocate moves the record at place i of p to new space, as r with its value zero-extended to size and spare bytes to
-// grow. r may alias the old record.
-func (t *Table) relocate(p *page, i int, h uint64, r *Record, size, spare int) {
+// relocate moves the record of r's key, which is there, to new space, as r with its value zero-extended to size and spare
+// bytes to grow. r may alias the old record.
+func (t *Table) relocate(h uint64, r *Record, size, spare int) {
 	need, outboard := sizeOf(len(r.Key), size, r.Deadline != 0)
 	if !outboard {
 		need += spare
 	}
-	p = t.room(h, need)
-	i = p.find(tagOf(h, p.depth), r.Key)
+	p := t.room(h, need)
+	i := p.find(tagOf(h, p.depth), r.Key)
 	old := unitOf(p.index[i])
 	u := p.alloc(need)
 	t.write(p, u, r, size, spare)

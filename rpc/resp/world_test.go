@@ -21,16 +21,15 @@ import (
 // world is a Backend of one node: nodes a, b and c, groups with bare machines behind them, no Raft. The tests of this
 // package run the front end against it; rpc/node's tests run it against real groups.
 type world struct {
-	mu       sync.Mutex
-	m        *topology.Map
-	leaders  map[slot.GroupID]topology.NodeID
-	groups   map[slot.GroupID]*machineGroup
-	settings map[string]string
-	stopped  bool
-	loading  bool
-	moved    []slot.GroupID
-	srv      *Server
-	addr     string
+	mu      sync.Mutex
+	m       *topology.Map
+	leaders map[slot.GroupID]topology.NodeID
+	groups  map[slot.GroupID]*machineGroup
+	stopped bool
+	loading bool
+	moved   []slot.GroupID
+	srv     *Server
+	addr    string
 	// real takes the place of all groups, if set.
 	real Group
 }

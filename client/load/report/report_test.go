@@ -55,9 +55,8 @@ func result() load.Result {
 	for i := range 3 {
 		r.Intervals = append(r.Intervals, load.Interval{End: time.Duration(i+1) * time.Second, Ops: 100, OpsPerSec: 100, CPUs: 0.5, Latency: r.Latency})
 	}
-	for _, p := range []load.Percentile{{Percent: 0, Micros: 40}, {Percent: 50, Micros: 90}, {Percent: 99.9, Micros: 4000}, {Percent: 100, Micros: 51_000}} {
-		r.Percentiles = append(r.Percentiles, p)
-	}
+	r.Percentiles = append(r.Percentiles, load.Percentile{Percent: 0, Micros: 40}, load.Percentile{Percent: 50, Micros: 90},
+		load.Percentile{Percent: 99.9, Micros: 4000}, load.Percentile{Percent: 100, Micros: 51_000})
 	return r
 }
 
