@@ -122,7 +122,7 @@ func lives(t *testing.T, seed uint64, d Durability, cut func(life int) int) {
 			}
 			l.Close()
 		}
-		if err != nil && !errors.Is(err, crashdisk.PowerCut) {
+		if err != nil && !errors.Is(err, crashdisk.ErrPowerCut) {
 			t.Fatalf("seed %d life %d: %v", seed, life, err)
 		}
 		if s.rng.IntN(3) == 0 {

@@ -66,11 +66,11 @@ func (d *Disk) SetHook(hook func(op Op, name string) error) {
 	d.hook = hook
 }
 
-// PowerCut is what every operation fails with after CutPower's last one.
-var PowerCut = errors.New("the power is gone")
+// ErrPowerCut is what every operation fails with after CutPower's last one.
+var ErrPowerCut = errors.New("the power is gone")
 
 // errLast fails the operation during which the power goes.
-var errLast = fmt.Errorf("during this: %w", PowerCut)
+var errLast = fmt.Errorf("during this: %w", ErrPowerCut)
 
 // CutPower lets n more operations that change something through and fails those after. A write as the next one may
 // still reach the disk in part. What the disk holds then, Crash tells.
@@ -100,7 +100,7 @@ func (d *Disk) before(op Op, name string) error {
 // spend takes one operation off what CutPower allows.
 func (d *Disk) spend(op Op) error {
 	if d.dead {
-		return PowerCut
+		return ErrPowerCut
 	}
 	if op == Read || op == Open {
 		return nil
@@ -295,7 +295,7 @@ func (f *file) WriteAt(b []byte, at int64) (int, error) {
 	if at+int64(len(b)) > int64(len(f.node.data)) {
 		return 0, fmt.Errorf("write %s: past the end at %d", f.name, at)
 	}
-	if err == nil || !errors.Is(err, PowerCut) || err == errLast {
+	if err == nil || !errors.Is(err, ErrPowerCut) || err == errLast {
 		f.node.pending = append(f.node.pending, write{at, slices.Clone(b)})
 	}
 	if err != nil {
@@ -309,7 +309,7 @@ func (f *file) Sync() error {
 	f.disk.mu.Lock()
 	defer f.disk.mu.Unlock()
 	if err != nil {
-		if !errors.Is(err, PowerCut) {
+		if !errors.Is(err, ErrPowerCut) {
 			f.node.pending = nil // as Linux does: the pages count as clean from here on, whatever the disk has
 		}
 		return err

@@ -116,10 +116,10 @@ func TestPowerCut(t *testing.T) {
 	f := synced(t, d)
 	d.CutPower(1)
 	must(f.WriteAt([]byte("b"), 0))(t)
-	if _, err := f.WriteAt([]byte("c"), sector); !errors.Is(err, PowerCut) {
+	if _, err := f.WriteAt([]byte("c"), sector); !errors.Is(err, ErrPowerCut) {
 		t.Fatalf("write without power: %v", err)
 	}
-	if _, err := f.WriteAt([]byte("d"), 2*sector); !errors.Is(err, PowerCut) {
+	if _, err := f.WriteAt([]byte("d"), 2*sector); !errors.Is(err, ErrPowerCut) {
 		t.Fatalf("second write without power: %v", err)
 	}
 	c := false
