@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"os"
-	"path/filepath"
+	"io"
 
 	"github.com/hashicorp/raft"
+
+	"github.com/quorate/quorate/shardgroup/wal/disk"
 )
 
 // Create begins a snapshot. It is in the store when the sink's Close has returned nil.
@@ -20,11 +21,12 @@ func (s *Store) Create(v raft.SnapshotVersion, index, term uint64, c raft.Config
 	if err != nil {
 		return nil, err
 	}
-	f, err := os.CreateTemp(s.dir, tempPrefix+"*")
+	temp := fmt.Sprintf("%s%d", tempPrefix, s.begun.Add(1))
+	f, err := s.fs.Create(temp, 0)
 	if err != nil {
 		return nil, fmt.Errorf("create snapshot: %w", err)
 	}
-	k := &sink{store: s, id: name(index, term), file: f, buf: bufio.NewWriterSize(f, bufferSize)}
+	k := &sink{store: s, id: name(index, term), temp: temp, file: f, buf: bufio.NewWriterSize(io.NewOffsetWriter(f, 0), bufferSize)}
 	if _, err := k.buf.Write(header); err != nil {
 		return nil, errors.Join(fmt.Errorf("create snapshot: %w", err), k.Cancel())
 	}
@@ -35,7 +37,8 @@ func (s *Store) Create(v raft.SnapshotVersion, index, term uint64, c raft.Config
 type sink struct {
 	store *Store
 	id    string
-	file  *os.File
+	temp  string
+	file  disk.File
 	buf   *bufio.Writer
 	size  int64
 	sum   uint32
@@ -59,7 +62,7 @@ func (k *sink) Cancel() error {
 		return nil
 	}
 	k.ended = true
-	return errors.Join(k.file.Close(), os.Remove(k.file.Name()))
+	return errors.Join(k.file.Close(), k.store.fs.Remove(k.temp))
 }
 
 // Close makes the snapshot durable and removes those that it replaces.
@@ -71,11 +74,10 @@ func (k *sink) Close() error {
 		return errors.Join(fmt.Errorf("save snapshot %s: %w", k.id, err), k.Cancel())
 	}
 	k.ended = true
-	final := filepath.Join(k.store.dir, k.id+suffix)
-	if err := os.Rename(k.file.Name(), final); err != nil {
+	if err := k.store.fs.Rename(k.temp, k.id+suffix); err != nil {
 		return fmt.Errorf("save snapshot %s: %w", k.id, err)
 	}
-	if err := syncDir(k.store.dir); err != nil {
+	if err := k.store.fs.SyncDir(); err != nil {
 		return fmt.Errorf("save snapshot %s: %w", k.id, err)
 	}
 	return k.store.reap()
@@ -101,7 +103,7 @@ func (s *Store) reap() error {
 		return fmt.Errorf("remove old snapshots: %w", err)
 	}
 	for _, id := range names[min(1, len(names)):] {
-		if err := os.Remove(filepath.Join(s.dir, id+suffix)); err != nil {
+		if err := s.fs.Remove(id + suffix); err != nil {
 			return fmt.Errorf("remove old snapshots: %w", err)
 		}
 	}

@@ -7,12 +7,13 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/hashicorp/raft"
+
+	"github.com/quorate/quorate/shardgroup/wal/disk"
 )
 
 const (
@@ -23,26 +24,36 @@ const (
 )
 
 // Store is a raft.SnapshotStore in one folder. It may be used by several goroutines, and the folder by one Store.
-type Store struct{ dir string }
+type Store struct {
+	fs disk.FS
+	// begun counts the snapshots begun, for the names of unfinished ones.
+	begun atomic.Uint64
+}
 
 // Open makes the folder if it is not there and removes what a crash left unfinished in it.
 func Open(dir string) (*Store, error) {
-	if err := os.MkdirAll(dir, 0o750); err != nil {
+	fs, err := disk.OpenDir(dir)
+	if err != nil {
 		return nil, fmt.Errorf("open snapshots: %w", err)
 	}
-	if err := syncDir(filepath.Dir(dir)); err != nil {
-		return nil, fmt.Errorf("open snapshots: %w", err)
-	}
-	names, err := filepath.Glob(filepath.Join(dir, tempPrefix+"*"))
+	return OpenOn(fs)
+}
+
+// OpenOn is Open in a folder that need not be the operating system's.
+func OpenOn(fs disk.FS) (*Store, error) {
+	names, err := fs.List()
 	if err != nil {
 		return nil, fmt.Errorf("open snapshots: %w", err)
 	}
 	for _, name := range names {
-		if err := os.Remove(name); err != nil {
+		if !strings.HasPrefix(name, tempPrefix) {
+			continue
+		}
+		if err := fs.Remove(name); err != nil {
 			return nil, fmt.Errorf("open snapshots: remove an unfinished one: %w", err)
 		}
 	}
-	return &Store{dir}, nil
+	return &Store{fs: fs}, nil
 }
 
 // name sorts by index, then term.
@@ -50,13 +61,13 @@ func name(index, term uint64) string { return fmt.Sprintf("%020d-%020d", index, 
 
 // names lists the snapshots' names, the newest first.
 func (s *Store) names() ([]string, error) {
-	entries, err := os.ReadDir(s.dir)
+	files, err := s.fs.List()
 	if err != nil {
 		return nil, err
 	}
 	var names []string
-	for _, e := range entries {
-		if id, ok := strings.CutSuffix(e.Name(), suffix); ok {
+	for _, name := range files {
+		if id, ok := strings.CutSuffix(name, suffix); ok {
 			names = append(names, id)
 		}
 	}
@@ -95,14 +106,14 @@ func (s *Store) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, error) {
 
 // open opens a snapshot and checks header and trailer.
 func (s *Store) open(id string) (*file, error) {
-	o, err := os.Open(filepath.Join(s.dir, id+suffix))
+	o, err := s.fs.Open(id + suffix)
 	if err != nil {
 		return nil, fmt.Errorf("open snapshot %s: %w", id, err)
 	}
-	info, err := o.Stat()
+	size, err := o.Size()
 	if err == nil {
 		var f *file
-		if f, err = load(o, info.Size(), id); err == nil {
+		if f, err = load(o, size, id); err == nil {
 			return f, nil
 		}
 	}
@@ -163,12 +174,4 @@ func (f *file) verify() error {
 		return fmt.Errorf("%w: checksum of the data", ErrCorrupt)
 	}
 	return nil
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

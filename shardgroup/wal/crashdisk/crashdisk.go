@@ -48,9 +48,18 @@ type Disk struct {
 
 // inode is a file's contents, whatever its name.
 type inode struct {
+	grows   bool
 	data    []byte // as the process sees it
 	durable []byte
 	pending []write // since the last Sync, in order
+}
+
+// room makes the file reach to end, if it grows.
+func (n *inode) room(end int64) bool {
+	if end > int64(len(n.data)) && n.grows {
+		n.data = append(n.data, make([]byte, end-int64(len(n.data)))...)
+	}
+	return end <= int64(len(n.data))
 }
 
 type write struct {
@@ -132,7 +141,7 @@ func (d *Disk) Create(name string, size int64) (disk.File, error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	n := &inode{data: make([]byte, size)}
+	n := &inode{data: make([]byte, size), grows: size == 0}
 	d.change(func(files map[string]*inode) { files[name] = n })
 	return &file{d, n, name}, nil
 }
@@ -214,7 +223,7 @@ func (d *Disk) Crash(rng *rand.Rand) *Disk {
 	after := &Disk{files: map[string]*inode{}, durable: map[string]*inode{}}
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		data := names[name].crash(rng, survive)
-		n := &inode{data: data, durable: slices.Clone(data)}
+		n := &inode{grows: names[name].grows, data: data, durable: slices.Clone(data)}
 		after.files[name], after.durable[name] = n, n
 	}
 	return after
@@ -226,7 +235,7 @@ func (d *Disk) Kill() *Disk {
 	defer d.mu.Unlock()
 	after := &Disk{files: map[string]*inode{}, durable: map[string]*inode{}}
 	for name, n := range d.files {
-		after.files[name] = &inode{data: slices.Clone(n.data), durable: slices.Clone(n.durable), pending: slices.Clone(n.pending)}
+		after.files[name] = &inode{grows: n.grows, data: slices.Clone(n.data), durable: slices.Clone(n.durable), pending: slices.Clone(n.pending)}
 	}
 	maps.Copy(after.durable, after.files)
 	return after
@@ -292,7 +301,7 @@ func (f *file) WriteAt(b []byte, at int64) (int, error) {
 	err := f.disk.before(Write, f.name)
 	f.disk.mu.Lock()
 	defer f.disk.mu.Unlock()
-	if at+int64(len(b)) > int64(len(f.node.data)) {
+	if !f.node.room(at + int64(len(b))) {
 		return 0, fmt.Errorf("write %s: past the end at %d", f.name, at)
 	}
 	if err == nil || !errors.Is(err, ErrPowerCut) || err == errLast {
@@ -314,8 +323,8 @@ func (f *file) Sync() error {
 		}
 		return err
 	}
-	if f.node.durable == nil {
-		f.node.durable = make([]byte, len(f.node.data))
+	if grown := len(f.node.data) - len(f.node.durable); grown > 0 {
+		f.node.durable = append(f.node.durable, make([]byte, grown)...)
 	}
 	for _, w := range f.node.pending {
 		copy(f.node.durable[w.at:], w.data)

@@ -134,3 +134,28 @@ func TestPowerCut(t *testing.T) {
 		t.Error("the write during the power cut never reached the disk")
 	}
 }
+
+// A file of size 0 grows; what was not synced of its growth may be gone, all or in part.
+func TestFilesGrow(t *testing.T) {
+	d := new(Disk)
+	f := must(d.Create("f", 0))(t)
+	must(f.WriteAt([]byte("synced"), 0))(t)
+	ok(t, errors.Join(f.Sync(), d.SyncDir()))
+	must(f.WriteAt([]byte(" and not"), 6))(t)
+	if got := contents(t, d, "f"); string(got) != "synced and not" {
+		t.Errorf("holds %q", got)
+	}
+	if got := contents(t, d.Kill(), "f"); string(got) != "synced and not" {
+		t.Errorf("after a kill it holds %q", got)
+	}
+	for seed := range uint64(20) {
+		after := d.Crash(rand.New(rand.NewPCG(seed, 0)))
+		if got := contents(t, after, "f"); string(got) != "synced" {
+			t.Errorf("after a power cut it holds %q", got)
+		}
+		must(must(after.Open("f"))(t).WriteAt([]byte("!"), 6))(t)
+		if got := contents(t, after, "f"); string(got) != "synced!" {
+			t.Errorf("written again it holds %q", got)
+		}
+	}
+}

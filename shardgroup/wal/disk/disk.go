@@ -6,7 +6,8 @@ import "io"
 // FS is one flat directory. Names have no slashes.
 type FS interface {
 	// Create makes (or replaces) a file of size zero bytes whose blocks are allocated and written, so that syncing
-	// bytes overwritten later changes no metadata. The zeros are durable after Sync, the name after SyncDir.
+	// bytes overwritten later changes no metadata. The zeros are durable after Sync, the name after SyncDir. A file of
+	// size 0 grows as it is written.
 	Create(name string, size int64) (File, error)
 	Open(name string) (File, error)
 	// Rename replaces the file of the new name, if there is one.
@@ -17,7 +18,7 @@ type FS interface {
 	SyncDir() error
 }
 
-// File has a fixed size. ReadAt and WriteAt may run beside each other and beside Sync.
+// File has the size that it was created with, unless that was 0. ReadAt and WriteAt may run beside each other and beside Sync.
 type File interface {
 	io.ReaderAt
 	io.WriterAt
