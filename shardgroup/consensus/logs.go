@@ -165,12 +165,13 @@ func (s *logStore) makeRoom(from uint64) error {
 }
 
 // DeleteRange implements raft.LogStore: a prefix when the log is compacted, a suffix when it conflicts with the leader's.
+// Raft does both at once only of ranges that do not overlap, so the bounds may follow after the disk.
 func (s *logStore) DeleteRange(from, to uint64) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if err := s.LogStore.DeleteRange(from, to); err != nil {
 		return s.fail.check(fmt.Sprintf("delete log entries %d to %d", from, to), err)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	switch {
 	case from <= s.first && to >= s.last:
 		s.first, s.last, s.bytes = 0, 0, 0

@@ -2,7 +2,7 @@
 // one bbolt file per node, through hashicorp/raft-boltdb/v2. Every write is synced; one that fails or hangs is fatal.
 //
 //	lock, err := stable.LockDir(dir)             // one process per data folder
-//	s, err := stable.Open(path, fatal)
+//	s, err := stable.Open(path, fatal)           // OpenOn takes another file than bbolt's, for simulations
 //	s.NodeID()                                   // 40 hex digits, drawn when the file was made
 //	s.BeginRun(durability == wal.Interval)
 //	if s.LostTailPossible() { … }                // catch up before voting, then s.TailRecovered()

@@ -2,11 +2,11 @@ package stable
 
 import (
 	"fmt"
-	"sync"
 
 	"github.com/hashicorp/raft"
 
 	"github.com/quorate/quorate/fsm/slot"
+	"github.com/quorate/quorate/shardgroup/wal/disk"
 )
 
 // The three keys that hashicorp/raft v1.8.0 uses (api.go).
@@ -25,7 +25,7 @@ type group struct {
 	store *Store
 	key   []byte
 
-	mu     sync.Mutex
+	mu     disk.Lock
 	loaded bool
 	ballot ballot
 	staged uint64 // LastVoteTerm set, LastVoteCand not yet; 0 for none

@@ -102,5 +102,5 @@ func (s *Store) Close() error {
 		err = s.saveRun(r)
 		s.running = false
 	}
-	return errors.Join(err, s.bolt.Close())
+	return errors.Join(err, s.file.Close())
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"sync"
 	"syscall"
 	"time"
 
@@ -14,20 +13,29 @@ import (
 
 	"github.com/quorate/quorate/fsm/slot"
 	"github.com/quorate/quorate/shardgroup/wal/boltfile"
+	"github.com/quorate/quorate/shardgroup/wal/disk"
 	"github.com/quorate/quorate/shardgroup/wal/failstop"
 )
+
+// File keeps the records of a Store: a *raftboltdb.BoltStore. It may be any other that survives a crash and a power cut as well.
+type File interface {
+	// Get returns nil, or raftboltdb.ErrKeyNotFound, for a key that was never set.
+	Get(key []byte) ([]byte, error)
+	// Set replaces one record, all or nothing, and returns when that is durable.
+	Set(key, v []byte) error
+	Close() error
+}
 
 // Store is a node's stable store: one bbolt file. Every write is synced before it returns; one that fails is fatal.
 // Its methods may be called by any goroutine.
 type Store struct {
-	path  string
-	bolt  *raftboltdb.BoltStore
+	file  File
 	latch *failstop.Latch
 
-	writing sync.Mutex // bbolt has one writer at a time anyway
+	writing disk.Lock // bbolt has one writer at a time anyway
 	watch   *failstop.Watch
 
-	mu      sync.Mutex
+	mu      disk.Lock
 	groups  map[slot.GroupID]*group
 	node    string
 	cluster string
@@ -46,9 +54,8 @@ const (
 // Open opens the file at path, or makes it, with a new node identity. fatal is called at most once, with the first
 // write that failed or took over 10 s, or record that does not read back; it should end the process.
 func Open(path string, fatal func(error)) (*Store, error) {
-	s := &Store{path: path, latch: failstop.NewLatch(fatal), groups: map[slot.GroupID]*group{}, bootID: kernelBootID}
-	s.watch = s.latch.Watch("stable: write to "+path, stallTimeout)
-	if err := s.open(); err != nil {
+	s := newStore(path, fatal)
+	if err := s.open(path); err != nil {
 		var system syscall.Errno
 		if !errors.As(err, &system) { // no permission and no space are no damage
 			err = fmt.Errorf("%w; without it the node does not know how it voted: restore the file from a copy made while the node was down, or empty the data folder and start as a new node", err)
@@ -58,14 +65,41 @@ func Open(path string, fatal func(error)) (*Store, error) {
 	return s, nil
 }
 
-func (s *Store) open() error {
-	bolt, err := boltfile.Open(s.path, func(b *raftboltdb.BoltStore) error {
+// OpenOn opens the store that file holds, or makes it. boot tells one boot of the machine from another; see BeginRun. The
+// store closes the file.
+func OpenOn(file File, boot func() (string, error), fatal func(error)) (*Store, error) {
+	s := newStore("the given file", fatal)
+	s.file, s.bootID = file, boot
+	node, err := s.get([]byte(keyNode))
+	if err == nil && node == nil {
+		err = s.set([]byte(keyNode), []byte(newNodeID()))
+	}
+	if err == nil {
+		err = s.loadNode()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("stable: %w", err)
+	}
+	return s, nil
+}
+
+func newStore(path string, fatal func(error)) *Store {
+	s := &Store{
+		latch: failstop.NewLatch(fatal), writing: disk.NewLock(), mu: disk.NewLock(),
+		groups: map[slot.GroupID]*group{}, bootID: kernelBootID,
+	}
+	s.watch = s.latch.Watch("stable: write to "+path, stallTimeout)
+	return s
+}
+
+func (s *Store) open(path string) error {
+	bolt, err := boltfile.Open(path, func(b *raftboltdb.BoltStore) error {
 		return b.Set([]byte(keyNode), []byte(newNodeID()))
 	})
 	if err != nil {
 		return err
 	}
-	s.bolt = bolt
+	s.file = bolt
 	if err := s.loadNode(); err != nil {
 		return errors.Join(err, bolt.Close())
 	}
@@ -135,7 +169,7 @@ func (s *Store) ForGroup(id slot.GroupID) raft.StableStore {
 	defer s.mu.Unlock()
 	g := s.groups[id]
 	if g == nil {
-		g = &group{store: s, key: groupKey(id)}
+		g = &group{store: s, key: groupKey(id), mu: disk.NewLock()}
 		s.groups[id] = g
 	}
 	return g
@@ -152,7 +186,7 @@ func (s *Store) RemoveGroup(id slot.GroupID) {
 }
 
 func (s *Store) get(key []byte) ([]byte, error) {
-	v, err := s.bolt.Get(key)
+	v, err := s.file.Get(key)
 	if errors.Is(err, raftboltdb.ErrKeyNotFound) {
 		return nil, nil
 	}
@@ -166,5 +200,5 @@ func (s *Store) set(key, v []byte) error {
 		return err
 	}
 	s.watch.Start()
-	return s.watch.Done(s.bolt.Set(key, v))
+	return s.watch.Done(s.file.Set(key, v))
 }

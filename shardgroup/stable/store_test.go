@@ -8,7 +8,10 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/hashicorp/raft"
 	"go.uber.org/goleak"
@@ -210,7 +213,7 @@ func TestFailedWriteIsFatalOnce(t *testing.T) {
 	s, err := Open(filepath.Join(t.TempDir(), "stable"), func(err error) { fatal = append(fatal, err) })
 	must(t, err)
 	must(t, s.ForGroup(1).SetUint64([]byte(keyTerm), 1))
-	must(t, s.bolt.Close()) // every write fails from here on
+	must(t, s.file.Close()) // every write fails from here on
 	for range 2 {
 		if err := s.ForGroup(1).SetUint64([]byte(keyTerm), 2); err == nil {
 			t.Error("a write to a closed file succeeded")
@@ -264,7 +267,7 @@ func TestRuns(t *testing.T) {
 					must(t, s.TailRecovered())
 				}
 				if life.crash {
-					must(t, s.bolt.Close())
+					must(t, s.file.Close())
 					s.running = false // so that the deferred Close writes no clean end
 				} else {
 					must(t, s.Close())
@@ -319,4 +322,57 @@ func holdLock(dir string) {
 	os.Stdin.Read(make([]byte, 1))
 	l.Unlock()
 	os.Exit(0)
+}
+
+// slowFile is a file in memory whose writes take a second of virtual time.
+type slowFile struct {
+	mu      sync.Mutex
+	records map[string][]byte
+}
+
+func (f *slowFile) Get(key []byte) ([]byte, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.records[string(key)], nil
+}
+
+func (f *slowFile) Set(key, v []byte) error {
+	time.Sleep(time.Second)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.records[string(key)] = v
+	return nil
+}
+
+func (f *slowFile) Close() error { return nil }
+
+// A store on another file than bbolt's keeps what it is told, and whoever waits for a slow write does not stop a bubble's
+// clock.
+func TestStoreOnAnotherFile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		file := &slowFile{records: map[string][]byte{}}
+		reopen := func(boot string) *Store {
+			s, err := OpenOn(file, func() (string, error) { return boot, nil }, func(err error) { t.Errorf("fatal: %v", err) })
+			must(t, err)
+			must(t, s.BeginRun(true))
+			return s
+		}
+		s := reopen("1")
+		id := s.NodeID()
+		var wg sync.WaitGroup
+		for g := range slot.GroupID(5) {
+			wg.Go(func() { must(t, s.ForGroup(g).SetUint64([]byte(keyTerm), uint64(g)+1)) })
+			wg.Go(func() { s.ClusterID() })
+		}
+		wg.Wait()
+		again := reopen("2")
+		if again.NodeID() != id || !again.LostTailPossible() {
+			t.Errorf("identity %s, was %s; lost tail possible: %v", again.NodeID(), id, again.LostTailPossible())
+		}
+		for g := range slot.GroupID(5) {
+			if term, err := again.ForGroup(g).GetUint64([]byte(keyTerm)); err != nil || term != uint64(g)+1 {
+				t.Errorf("group %d has term %d, %v", g, term, err)
+			}
+		}
+	})
 }

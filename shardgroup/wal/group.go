@@ -7,6 +7,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"github.com/quorate/quorate/fsm/slot"
+	"github.com/quorate/quorate/shardgroup/wal/disk"
 )
 
 // location is where an entry's record lies.
@@ -28,7 +29,7 @@ type GroupLog struct {
 	log *Log
 
 	// change is held over each change from its record to the index, so that both have one order.
-	change sync.Mutex
+	change disk.Lock
 
 	mu      sync.RWMutex
 	index   window[location]

@@ -47,7 +47,7 @@ type Log struct {
 	synced  atomic.Uint64 // newest batch known to be on the disk
 	sealed  atomic.Bool   // the newest batch is a seal
 
-	syncing   sync.Mutex // one sync at a time: of two beside each other the kernel tells only one of an error
+	syncing   disk.Lock // one sync at a time: of two beside each other the kernel tells only one of an error
 	syncWatch *failstop.Watch
 
 	segments segmentTable
@@ -96,6 +96,8 @@ func newLog(fs disk.FS, o Options) *Log {
 		groups: map[slot.GroupID]*GroupLog{},
 		kick:   make(chan struct{}, 1),
 		stop:   make(chan struct{}),
+
+		syncing: disk.NewLock(),
 	}
 	l.turn = sync.NewCond(&l.mu)
 	l.tail.limit = o.TailBytes
@@ -126,7 +128,7 @@ func (l *Log) Group(id slot.GroupID) *GroupLog {
 	defer l.groupsMu.Unlock()
 	g := l.groups[id]
 	if g == nil {
-		g = &GroupLog{id: id, log: l}
+		g = &GroupLog{id: id, log: l, change: disk.NewLock()}
 		l.groups[id] = g
 	}
 	return g
