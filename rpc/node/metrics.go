@@ -16,6 +16,7 @@ var (
 
 	infoDesc  = describe("node_info", "1; the labels say what runs.", "node", "id", "version", "durability", "reads")
 	epochDesc = describe("map_epoch", "Epoch of this node's map.")
+	hurtDesc  = describe("test_faults_total", "Syncs and writes that a test harness has hurt (test-faults).")
 	peersDesc = describe("nodes", "Nodes in this node's map.")
 
 	leaderDesc    = describe("group_leader", "1 if this node leads the group.", perGroup...)
@@ -60,6 +61,9 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	gauge(peersDesc, float64(len(m.Nodes)))
 	for _, g := range m.Groups {
 		gauge(knownDesc, asFloat(n.Leader(g.ID) != ""), strconv.FormatUint(uint64(g.ID), 10))
+	}
+	if n.faults != nil {
+		out <- prometheus.MustNewConstMetric(hurtDesc, prometheus.CounterValue, float64(n.faults.Hit()))
 	}
 	n.front.Collect(out)
 	for id, r := range n.replicas.all() {

@@ -15,6 +15,7 @@ import (
 	"github.com/quorate/quorate/placement/service"
 	"github.com/quorate/quorate/placement/topology"
 	"github.com/quorate/quorate/rpc/node/config"
+	"github.com/quorate/quorate/rpc/node/testfaults"
 	"github.com/quorate/quorate/rpc/peer"
 	"github.com/quorate/quorate/rpc/raftnet"
 	"github.com/quorate/quorate/rpc/resp"
@@ -42,6 +43,7 @@ type Node struct {
 	started time.Time
 
 	self   topology.Node
+	faults *testfaults.Faults
 	stores *stores
 	peers  *peer.Node
 	mux    *raftnet.Mux
@@ -87,7 +89,11 @@ func Start(o Options) (n *Node, err error) {
 		return n, err
 	}
 	opened.add(client.Close)
-	if n.stores, err = openStores(c, n.fatal); err != nil {
+	if n.faults, err = testfaults.Watch(c.TestFaults, n.log); err != nil {
+		return n, err
+	}
+	opened.add(func() error { n.faults.Close(); return nil })
+	if n.stores, err = openStores(c, n.faults, n.fatal); err != nil {
 		return n, err
 	}
 	opened.add(n.stores.close)
@@ -218,7 +224,7 @@ func (n *Node) mapChanged(m *topology.Map) {
 }
 
 // clock is the wall clock in Unix milliseconds.
-func (n *Node) clock() int64 { return time.Now().Add(n.cfg.TestClockShift).UnixMilli() }
+func (n *Node) clock() int64 { return n.faults.Clock().Add(n.cfg.TestClockShift).UnixMilli() }
 
 // Identity is this node as others know it.
 func (n *Node) Identity() topology.Node { return n.self }
@@ -259,6 +265,7 @@ func (n *Node) shutDown(ctx context.Context) error {
 	// Peers close before the background is waited for: announcements in flight end with them.
 	err = errors.Join(err, n.peers.Close())
 	n.background.Wait()
+	n.faults.Close() // before the stores, whose last sync may be stuck
 	err = errors.Join(err, n.stores.close())
 	n.log.Info("stopped")
 	return err

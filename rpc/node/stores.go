@@ -13,6 +13,7 @@ import (
 	"github.com/quorate/quorate/fsm/slot"
 	"github.com/quorate/quorate/placement/topology"
 	"github.com/quorate/quorate/rpc/node/config"
+	"github.com/quorate/quorate/rpc/node/testfaults"
 	"github.com/quorate/quorate/shardgroup/consensus/snapfile"
 	"github.com/quorate/quorate/shardgroup/stable"
 	"github.com/quorate/quorate/shardgroup/wal"
@@ -28,6 +29,7 @@ import (
 //	placement/           the cached map; placement/log/ is placement's log, synced before each answer in any mode
 type stores struct {
 	dir       string
+	faults    *testfaults.Faults
 	lock      *stable.DirLock
 	stable    *stable.Store
 	log       logStore
@@ -40,8 +42,8 @@ type logStore interface {
 	close() error
 }
 
-func openStores(c config.Config, fatal func(error)) (s *stores, err error) {
-	s = &stores{dir: c.DataDir}
+func openStores(c config.Config, faults *testfaults.Faults, fatal func(error)) (s *stores, err error) {
+	s = &stores{dir: c.DataDir, faults: faults}
 	if s.lock, err = stable.LockDir(c.DataDir); err != nil {
 		return nil, fmt.Errorf("data-dir: %w", err)
 	}
@@ -79,10 +81,10 @@ func (s *stores) openLogs(c config.Config, fatal func(error)) (err error) {
 	if err = s.stable.BeginRun(c.Durability == wal.Interval.String()); err != nil {
 		return err
 	}
-	if s.log, err = openLog(c, fatal); err != nil {
+	if s.log, err = s.openLog(c, fatal); err != nil {
 		return err
 	}
-	s.placement, err = wal.Open(filepath.Join(c.DataDir, "placement", "log"), wal.Options{
+	s.placement, err = s.openWAL(filepath.Join(c.DataDir, "placement", "log"), wal.Options{
 		Durability: wal.Always, SegmentBytes: placementSegment, TailBytes: placementSegment, StallTimeout: c.StallTimeout, Fatal: fatal,
 	})
 	if err != nil {
@@ -94,7 +96,14 @@ func (s *stores) openLogs(c config.Config, fatal func(error)) (err error) {
 // placementSegment is the size of placement's log files and of their memory: its entries are small and few.
 const placementSegment = 1 << 20
 
-func openLog(c config.Config, fatal func(error)) (logStore, error) {
+func (s *stores) openWAL(dir string, o wal.Options) (l *wal.Log, err error) {
+	if o.FS, err = s.faults.Open(dir); err != nil {
+		return nil, fmt.Errorf("wal: %w", err)
+	}
+	return wal.Open(dir, o)
+}
+
+func (s *stores) openLog(c config.Config, fatal func(error)) (logStore, error) {
 	dir := filepath.Join(c.DataDir, "log")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
@@ -107,7 +116,7 @@ func openLog(c config.Config, fatal func(error)) (logStore, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := wal.Open(dir, wal.Options{
+	l, err := s.openWAL(dir, wal.Options{
 		Durability: durability, SyncEvery: c.SyncInterval, SegmentBytes: int64(c.SegmentBytes),
 		StallTimeout: c.StallTimeout, Fatal: fatal,
 	})
@@ -162,7 +171,11 @@ func (s *stores) group(id slot.GroupID) (groupStores, error) {
 		return g, err
 	}
 	g.hadState = term > 0
-	if g.snapshots, err = snapfile.Open(filepath.Join(s.dir, "groups", strconv.FormatUint(uint64(id), 10))); err != nil {
+	fs, err := s.faults.Open(filepath.Join(s.dir, "groups", strconv.FormatUint(uint64(id), 10)))
+	if err != nil {
+		return g, err
+	}
+	if g.snapshots, err = snapfile.OpenOn(fs); err != nil {
 		return g, err
 	}
 	if !g.lostTail { // else that may be all there ever was, and the votes are held until the replica has it again

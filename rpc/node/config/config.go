@@ -61,6 +61,7 @@ type Config struct {
 	LogLevel       string
 	Profiles       bool
 	TestClockShift time.Duration
+	TestFaults     string
 }
 
 // Policies are the values of maxmemory-policy, as in Redis.

@@ -89,4 +89,5 @@ func processFlags(fs *pflag.FlagSet, c *Config) {
 	fs.Var(choice{&c.LogLevel, oneOf("debug", "info", "warn", "error")}, "log-level", "debug, info, warn or error")
 	fs.BoolVar(&c.Profiles, "profiles", false, "serve Go's profiles at /debug/pprof/ on the HTTP port; whoever reaches it can see memory")
 	fs.DurationVar(&c.TestClockShift, "test-clock-shift", 0, "added to this node's clock, to test what skewed clocks do; never set it in production")
+	fs.StringVar(&c.TestFaults, "test-faults", "", "file in which a test harness orders faults of the clock and the disk; never set it in production")
 }

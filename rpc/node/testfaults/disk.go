@@ -1,0 +1,79 @@
+package testfaults
+
+import (
+	"fmt"
+	"syscall"
+
+	"github.com/quorate/quorate/shardgroup/wal/disk"
+)
+
+var (
+	errSync = fmt.Errorf("ordered by a test: %w", syscall.EIO)
+	errFull = fmt.Errorf("ordered by a test: %w", syscall.ENOSPC)
+)
+
+// Open opens a folder of the operating system that suffers the faults.
+func (f *Faults) Open(dir string) (disk.FS, error) {
+	d, err := disk.OpenDir(dir)
+	if err != nil || f == nil {
+		return d, err
+	}
+	return folder{d, f}, nil
+}
+
+// folder is a disk.FS under faults.
+type folder struct {
+	disk.FS
+	faults *Faults
+}
+
+// Create implements disk.FS.
+func (d folder) Create(name string, size int64) (disk.File, error) {
+	if err := d.faults.write(); err != nil {
+		return nil, fmt.Errorf("create %s: %w", name, err)
+	}
+	f, err := d.FS.Create(name, size)
+	return wrap(f, d.faults), err
+}
+
+// Open implements disk.FS.
+func (d folder) Open(name string) (disk.File, error) {
+	f, err := d.FS.Open(name)
+	return wrap(f, d.faults), err
+}
+
+// SyncDir implements disk.FS.
+func (d folder) SyncDir() error {
+	if err := d.faults.sync(); err != nil {
+		return fmt.Errorf("sync the folder: %w", err)
+	}
+	return d.FS.SyncDir()
+}
+
+type file struct {
+	disk.File
+	faults *Faults
+}
+
+func wrap(f disk.File, faults *Faults) disk.File {
+	if f == nil {
+		return nil
+	}
+	return file{f, faults}
+}
+
+// WriteAt implements disk.File.
+func (f file) WriteAt(p []byte, at int64) (int, error) {
+	if err := f.faults.write(); err != nil {
+		return 0, err
+	}
+	return f.File.WriteAt(p, at)
+}
+
+// Sync implements disk.File.
+func (f file) Sync() error {
+	if err := f.faults.sync(); err != nil {
+		return err
+	}
+	return f.File.Sync()
+}
