@@ -9,7 +9,7 @@ import (
 
 // chart holds the newest map this node has seen, in memory and on disk, and wakes those who wait for a newer one.
 type chart struct {
-	dir string
+	files Files
 	// moved is told each node whose peer address is new, before the map is visible.
 	moved func(topology.NodeID, string)
 
@@ -23,10 +23,10 @@ type chart struct {
 
 // openChart reads the map in dir if the node belongs to cluster; a map without a cluster is what is left of a join
 // that was not completed.
-func openChart(dir, cluster string, moved func(topology.NodeID, string)) (*chart, error) {
-	c := &chart{dir: dir, moved: moved, now: &topology.Map{}, changed: make(chan struct{})}
+func openChart(files Files, cluster string, moved func(topology.NodeID, string)) (*chart, error) {
+	c := &chart{files: files, moved: moved, now: &topology.Map{}, changed: make(chan struct{})}
 	var m topology.Map
-	found, err := load(dir, mapFile, &m)
+	found, err := load(files, mapFile, &m)
 	if err != nil {
 		return nil, err
 	}
@@ -34,7 +34,7 @@ func openChart(dir, cluster string, moved func(topology.NodeID, string)) (*chart
 		return c, nil
 	}
 	if m.Cluster != cluster {
-		return nil, fmt.Errorf("placement: %s/%s is of cluster %s, but this node belongs to cluster %s: the folder was mixed up", dir, mapFile, m.Cluster, cluster)
+		return nil, fmt.Errorf("placement: %v/%s is of cluster %s, but this node belongs to cluster %s: the folder was mixed up", files, mapFile, m.Cluster, cluster)
 	}
 	c.tell(&topology.Map{}, &m)
 	c.now = &m
@@ -58,14 +58,14 @@ func (c *chart) advance(m *topology.Map) error {
 		return nil
 	case m.Epoch == now.Epoch:
 		if !m.SameContent(now) {
-			return fmt.Errorf("placement: two different maps of epoch %d: %s/%s does not stem from this cluster's log", m.Epoch, c.dir, mapFile)
+			return fmt.Errorf("placement: two different maps of epoch %d: %v/%s does not stem from this cluster's log", m.Epoch, c.files, mapFile)
 		}
 		return nil
 	}
 	if err := m.Follows(now); err != nil {
 		return fmt.Errorf("placement: %w", err)
 	}
-	if err := save(c.dir, mapFile, m); err != nil {
+	if err := save(c.files, mapFile, m); err != nil {
 		return &diskError{err}
 	}
 	c.tell(now, m)

@@ -83,6 +83,15 @@ type Status struct {
 	Groups []GroupStatus `json:"groups"`
 }
 
+// Files keeps a few small files.
+type Files interface {
+	// Load returns a file's content, nil if there is none.
+	Load(name string) ([]byte, error)
+	// Replace puts data in the place of a file. After it returns nil the new content survives a power cut; on an error the
+	// old one does, or the new one.
+	Replace(name string, data []byte) error
+}
+
 // Shape is what a new cluster is founded with.
 type Shape = bootstrap.Shape
 
@@ -90,6 +99,8 @@ type Shape = bootstrap.Shape
 type Config struct {
 	// Dir is a folder of this service alone; it is created.
 	Dir string
+	// Files, if set, keeps the service's files instead of Dir, which then only names them in messages.
+	Files Files
 	// Self is this node with the addresses it has now. Voter is ignored.
 	Self topology.Node
 	// Join are peer addresses (host:port, DNS names welcome) of other nodes; this node's own may be among them.

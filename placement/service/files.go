@@ -19,22 +19,24 @@ const (
 // fileVersion of both.
 const fileVersion = 1
 
-// save replaces the file name in dir by v. After it returns nil the new content survives a power cut; on an error the
-// old one does.
-func save(dir, name string, v any) error {
+// save replaces a file by v.
+func save(files Files, name string, v any) error {
 	data, err := sealed.Seal(fileVersion, v)
 	if err != nil {
 		return fmt.Errorf("placement: save %s: %w", name, err)
 	}
-	if err := replace(dir, name, append(data, '\n')); err != nil {
+	if err := files.Replace(name, append(data, '\n')); err != nil {
 		return fmt.Errorf("placement: save %s: %w", name, err)
 	}
 	return nil
 }
 
-// replace writes aside, syncs, renames and syncs the folder.
-func replace(dir, name string, data []byte) error {
-	aside := filepath.Join(dir, name+".tmp")
+// folder is a directory of the operating system.
+type folder string
+
+// Replace implements Files: it writes aside, syncs, renames and syncs the folder.
+func (dir folder) Replace(name string, data []byte) error {
+	aside := filepath.Join(string(dir), name+".tmp")
 	f, err := os.OpenFile(aside, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
@@ -46,29 +48,38 @@ func replace(dir, name string, data []byte) error {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	if err := os.Rename(aside, filepath.Join(dir, name)); err != nil {
+	if err := os.Rename(aside, filepath.Join(string(dir), name)); err != nil {
 		return err
 	}
-	d, err := os.Open(dir)
+	d, err := os.Open(string(dir))
 	if err != nil {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// load reads the file name in dir into v; found is false if there is none. A damaged file is an error: what a node
-// has promised may not be guessed.
-func load(dir, name string, v any) (found bool, err error) {
-	data, err := os.ReadFile(filepath.Join(dir, name))
+// Load implements Files.
+func (dir folder) Load(name string) ([]byte, error) {
+	data, err := os.ReadFile(filepath.Join(string(dir), name))
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+		return nil, nil
 	}
+	return data, err
+}
+
+// load reads a file into v; found is false if there is none. A damaged file is an error: what a node has promised may
+// not be guessed.
+func load(files Files, name string, v any) (found bool, err error) {
+	data, err := files.Load(name)
 	if err != nil {
 		return false, fmt.Errorf("placement: load %s: %w", name, err)
 	}
+	if data == nil {
+		return false, nil
+	}
 	if err := sealed.Open(fileVersion, data, v); err != nil {
 		return false, fmt.Errorf("placement: load %s: %w; restore the file from a copy made while the node was down, or empty the data folder and start as a new node",
-			filepath.Join(dir, name), err)
+			filepath.Join(fmt.Sprint(files), name), err)
 	}
 	return true, nil
 }

@@ -25,7 +25,7 @@ func sampleMap(epoch uint64, name string) *topology.Map {
 func TestFilesSurviveAndAreReplaced(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"first", "second"} {
-		if err := save(dir, mapFile, sampleMap(1, name)); err != nil {
+		if err := save(folder(dir), mapFile, sampleMap(1, name)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -34,17 +34,17 @@ func TestFilesSurviveAndAreReplaced(t *testing.T) {
 		t.Fatal(err)
 	}
 	var m topology.Map
-	if found, err := load(dir, mapFile, &m); !found || err != nil || m.Nodes[0].Name != "second" {
+	if found, err := load(folder(dir), mapFile, &m); !found || err != nil || m.Nodes[0].Name != "second" {
 		t.Fatalf("load: %v, %v, %+v", found, err, m.Nodes)
 	}
-	if found, err := load(dir, recordFile, &m); found || err != nil {
+	if found, err := load(folder(dir), recordFile, &m); found || err != nil {
 		t.Fatalf("load of no file: %v, %v", found, err)
 	}
 }
 
 func TestDamagedFilesAreRefused(t *testing.T) {
 	dir := t.TempDir()
-	if err := save(dir, mapFile, sampleMap(1, "n")); err != nil {
+	if err := save(folder(dir), mapFile, sampleMap(1, "n")); err != nil {
 		t.Fatal(err)
 	}
 	path := filepath.Join(dir, mapFile)
@@ -68,7 +68,7 @@ func TestDamagedFilesAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	var m topology.Map
-	if _, err := load(dir, mapFile, &m); err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "start as a new node") {
+	if _, err := load(folder(dir), mapFile, &m); err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "start as a new node") {
 		t.Fatalf("a damaged file: %v; want its path and what to do", err)
 	}
 }
@@ -76,7 +76,7 @@ func TestDamagedFilesAreRefused(t *testing.T) {
 func TestChartRefusesContradictions(t *testing.T) {
 	dir := t.TempDir()
 	told := map[topology.NodeID]string{}
-	c, err := openChart(dir, "", func(id topology.NodeID, addr string) { told[id] = addr })
+	c, err := openChart(folder(dir), "", func(id topology.NodeID, addr string) { told[id] = addr })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,13 +125,13 @@ func TestOpenRefuses(t *testing.T) {
 			return os.WriteFile(filepath.Join(dir, recordFile), []byte(`{"v":9}`), 0o600)
 		}, "upgrade"},
 		"a member without its map": {func(dir string, _ *Config) error {
-			return save(dir, recordFile, bootstrap.Record{Cluster: strings.Repeat("c", 40)})
+			return save(folder(dir), recordFile, bootstrap.Record{Cluster: strings.Repeat("c", 40)})
 		}, "restore it"},
 		"a map of another cluster": {func(dir string, _ *Config) error {
-			if err := save(dir, recordFile, bootstrap.Record{Cluster: strings.Repeat("d", 40)}); err != nil {
+			if err := save(folder(dir), recordFile, bootstrap.Record{Cluster: strings.Repeat("d", 40)}); err != nil {
 				return err
 			}
-			return save(dir, mapFile, sampleMap(3, "n"))
+			return save(folder(dir), mapFile, sampleMap(3, "n"))
 		}, "mixed up"},
 		"no address":                  {func(_ string, c *Config) error { c.Self.Client = ""; return nil }, "must be given"},
 		"a bad id":                    {func(_ string, c *Config) error { c.Self.ID = "x"; return nil }, "40 lower-case"},

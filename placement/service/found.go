@@ -102,7 +102,7 @@ func (s *Service) bind(a bootstrap.Action) error {
 // write makes next this node's record, on disk first. The caller holds mu. A failure is fatal: the node would not know
 // what it has promised.
 func (s *Service) write(next bootstrap.Record) error {
-	if err := save(s.c.Dir, recordFile, next); err != nil {
+	if err := save(s.c.Files, recordFile, next); err != nil {
 		s.c.Fatal(err)
 		return err
 	}

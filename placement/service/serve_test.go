@@ -149,7 +149,7 @@ func TestAMapThatTheLogContradictsIsFatal(t *testing.T) {
 		m := w.agreed("a").Clone()
 		w.stop("a")
 		m.Nodes[0].Weight++
-		if err := save(a.dir, mapFile, m); err != nil {
+		if err := save(folder(a.dir), mapFile, m); err != nil {
 			t.Fatal(err)
 		}
 		a.doomed = true

@@ -45,12 +45,15 @@ func Open(c Config) (*Service, error) {
 	if err := c.check(); err != nil {
 		return nil, fmt.Errorf("placement: %w", err)
 	}
-	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
-		return nil, fmt.Errorf("placement: %w", err)
+	if c.Files == nil {
+		if err := os.MkdirAll(c.Dir, 0o700); err != nil {
+			return nil, fmt.Errorf("placement: %w", err)
+		}
+		c.Files = folder(c.Dir)
 	}
 	s := &Service{c: c, ready: make(chan struct{}), waiting: "starting", runID: seeds(1)[0]}
 	s.ears.init()
-	if _, err := load(c.Dir, recordFile, &s.record); err != nil {
+	if _, err := load(c.Files, recordFile, &s.record); err != nil {
 		return nil, err
 	}
 	if err := s.readChart(); err != nil {
@@ -71,7 +74,7 @@ func (s *Service) readChart() (err error) {
 			s.learn(p.Nodes[i].ID, p.Nodes[i].Peer)
 		}
 	}
-	s.chart, err = openChart(s.c.Dir, s.record.Cluster, s.learn)
+	s.chart, err = openChart(s.c.Files, s.record.Cluster, s.learn)
 	if err != nil {
 		return err
 	}

@@ -31,6 +31,8 @@ type Options struct {
 	Level *slog.LevelVar
 	// Fatal ends the process at once: the node's state can no longer be right. Required.
 	Fatal func(error)
+	// Host is the machine; leave it zero outside simulations.
+	Host Host
 }
 
 // Node is a running server.
@@ -40,12 +42,13 @@ type Node struct {
 	log     *slog.Logger
 	level   *slog.LevelVar
 	fatal   func(error)
+	host    Host
 	started time.Time
 
 	self   topology.Node
 	faults *testfaults.Faults
 	stores *stores
-	peers  *peer.Node
+	peers  Peers
 	mux    *raftnet.Mux
 	place  *service.Service
 	front  *resp.Server
@@ -71,7 +74,7 @@ func Start(o Options) (n *Node, err error) {
 		return nil, err
 	}
 	n = &Node{
-		cfg: c, version: o.Version, log: o.Logger, level: o.Level, fatal: o.Fatal,
+		cfg: c, version: o.Version, log: o.Logger, level: o.Level, fatal: o.Fatal, host: o.Host,
 		started: time.Now(), asked: make(chan struct{}),
 	}
 	if n.level == nil {
@@ -84,7 +87,7 @@ func Start(o Options) (n *Node, err error) {
 			n = nil
 		}
 	}()
-	client, err := listen("listen", c.Listen)
+	client, err := n.host.listen("listen", c.Listen)
 	if err != nil {
 		return n, err
 	}
@@ -93,7 +96,7 @@ func Start(o Options) (n *Node, err error) {
 		return n, err
 	}
 	opened.add(func() error { n.faults.Close(); return nil })
-	if n.stores, err = openStores(c, n.faults, n.fatal); err != nil {
+	if n.stores, err = openStores(c, n.host, n.faults, n.fatal); err != nil {
 		return n, err
 	}
 	opened.add(n.stores.close)
@@ -141,8 +144,35 @@ func listen(key, addr string) (net.Listener, error) {
 	return ln, nil
 }
 
-// openPeers binds the peer port and finds out under which addresses others will know this node.
+// openPeers joins the network of nodes and registers what this node answers there.
 func (n *Node) openPeers(client net.Addr) (err error) {
+	if n.host.Peers == nil {
+		err = n.listenPeers(client)
+	} else if n.self, err = identity(n.cfg, n.stores.identity(), client, nil); err == nil {
+		n.peers, err = n.host.Peers(n.self.ID)
+	}
+	if err != nil {
+		return err
+	}
+	n.mux = raftnet.NewMux(n.peers)
+	if n.host.Mux != nil {
+		n.host.Mux(n.mux)
+	}
+	for kind, h := range map[peer.Kind]peer.Handler{
+		kindReadIndex: n.answerReadIndex,
+		kindVotesHeld: n.answerVotesHeld,
+		kindStatus:    n.answerStatus,
+		kindDigest:    n.answerDigest,
+		kindLeaders:   n.answerLeaders,
+		kindSketch:    n.answerSketch,
+	} {
+		n.peers.Handle(kind, h)
+	}
+	return nil
+}
+
+// listenPeers binds the peer port and finds out under which addresses others will know this node.
+func (n *Node) listenPeers(client net.Addr) error {
 	ln, err := listen("peer-listen", n.cfg.PeerListen)
 	if err != nil {
 		return err
@@ -158,17 +188,6 @@ func (n *Node) openPeers(client net.Addr) (err error) {
 	})
 	if err != nil {
 		return errors.Join(err, ln.Close())
-	}
-	n.mux = raftnet.NewMux(n.peers)
-	for kind, h := range map[peer.Kind]peer.Handler{
-		kindReadIndex: n.answerReadIndex,
-		kindVotesHeld: n.answerVotesHeld,
-		kindStatus:    n.answerStatus,
-		kindDigest:    n.answerDigest,
-		kindLeaders:   n.answerLeaders,
-		kindSketch:    n.answerSketch,
-	} {
-		n.peers.Handle(kind, h)
 	}
 	return nil
 }
@@ -223,9 +242,6 @@ func (n *Node) mapChanged(m *topology.Map) {
 	n.front.TopologyChanged()
 }
 
-// clock is the wall clock in Unix milliseconds.
-func (n *Node) clock() int64 { return n.faults.Clock().Add(n.cfg.TestClockShift).UnixMilli() }
-
 // Identity is this node as others know it.
 func (n *Node) Identity() topology.Node { return n.self }
 
@@ -251,6 +267,15 @@ func (n *Node) Stop(ctx context.Context) error {
 	}
 	n.front.Drain(ctx)
 	return n.shutDown(ctx)
+}
+
+// Kill ends the node as the end of its process would: it hands nothing over and drops its clients. It is for nodes on a virtual
+// Host, whose process is only simulated; their disk and network should be cut off before.
+func (n *Node) Kill() error {
+	n.stopping.Store(true)
+	at, cancel := context.WithCancel(context.Background())
+	cancel()
+	return n.shutDown(at)
 }
 
 // shutDown closes everything in the order of dependence.

@@ -42,6 +42,7 @@ func (n *Node) placementConfig() service.Config {
 		Transfer: n.transfer,
 		Log:      n.log,
 		Fatal:    n.fatal,
+		Files:    n.host.Files,
 	}
 }
 
@@ -71,6 +72,9 @@ func (n *Node) openPlacementReplica(fsm raft.FSM, first *raft.Configuration) (se
 		return nil, err
 	}
 	cc.Self, cc.FSM, cc.Logger, cc.Fatal = string(n.self.ID), fsm, n.log, n.fatal
+	if n.host.Replica != nil {
+		n.host.Replica(&cc)
+	}
 	r, err := consensus.Open(cc)
 	if err != nil {
 		return nil, errors.Join(err, transport.Close())

@@ -91,7 +91,7 @@ func (n *Node) openReplica(g *topology.Group) (*replica, error) {
 	if err != nil {
 		return nil, err
 	}
-	group, err := shardgroup.Open(shardgroup.Config{
+	gc := shardgroup.Config{
 		ID:        g.ID,
 		Self:      string(n.self.ID),
 		Genesis:   fsm.Genesis{Group: g.ID, HashSeed: g.HashSeed, Slots: g.Genesis},
@@ -101,7 +101,11 @@ func (n *Node) openReplica(g *topology.Group) (*replica, error) {
 		Peers:     groupPeers{n},
 		Logger:    n.log,
 		Fatal:     n.fatal,
-	})
+	}
+	if n.host.Group != nil {
+		n.host.Group(&gc)
+	}
+	group, err := shardgroup.Open(gc)
 	if err != nil {
 		return nil, errors.Join(err, transport.Close())
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/quorate/quorate/shardgroup/stable"
 	"github.com/quorate/quorate/shardgroup/wal"
 	"github.com/quorate/quorate/shardgroup/wal/boltlog"
+	"github.com/quorate/quorate/shardgroup/wal/disk"
 )
 
 // stores are a node's files:
@@ -29,8 +30,9 @@ import (
 //	placement/           the cached map; placement/log/ is placement's log, synced before each answer in any mode
 type stores struct {
 	dir       string
+	host      Host
 	faults    *testfaults.Faults
-	lock      *stable.DirLock
+	lock      *stable.DirLock // nil on a virtual host
 	stable    *stable.Store
 	log       logStore
 	placement *wal.Log
@@ -42,21 +44,46 @@ type logStore interface {
 	close() error
 }
 
-func openStores(c config.Config, faults *testfaults.Faults, fatal func(error)) (s *stores, err error) {
-	s = &stores{dir: c.DataDir, faults: faults}
-	if s.lock, err = stable.LockDir(c.DataDir); err != nil {
-		return nil, fmt.Errorf("data-dir: %w", err)
+func openStores(c config.Config, h Host, faults *testfaults.Faults, fatal func(error)) (s *stores, err error) {
+	s = &stores{dir: c.DataDir, host: h, faults: faults}
+	if h.Stable != nil {
+		s.stable, err = h.Stable(fatal)
+	} else {
+		err = s.openStable(fatal)
 	}
-	if err = orphaned(c.DataDir); err != nil {
-		return nil, errors.Join(err, s.lock.Unlock())
-	}
-	if s.stable, err = stable.Open(filepath.Join(c.DataDir, stableFile), fatal); err != nil {
-		return nil, errors.Join(err, s.lock.Unlock())
+	if err != nil {
+		return nil, errors.Join(err, s.unlock())
 	}
 	if err = s.openLogs(c, fatal); err != nil {
-		return nil, errors.Join(err, s.stable.Close(), s.lock.Unlock())
+		return nil, errors.Join(err, s.stable.Close(), s.unlock())
 	}
 	return s, nil
+}
+
+func (s *stores) openStable(fatal func(error)) (err error) {
+	if s.lock, err = stable.LockDir(s.dir); err != nil {
+		return fmt.Errorf("data-dir: %w", err)
+	}
+	if err = orphaned(s.dir); err != nil {
+		return err
+	}
+	s.stable, err = stable.Open(filepath.Join(s.dir, stableFile), fatal)
+	return err
+}
+
+func (s *stores) unlock() error {
+	if s.lock == nil {
+		return nil
+	}
+	return s.lock.Unlock()
+}
+
+// folder opens a folder within the data folder.
+func (s *stores) folder(name string) (disk.FS, error) {
+	if s.host.Disk != nil {
+		return s.host.Disk(name)
+	}
+	return s.faults.Open(filepath.Join(s.dir, name))
 }
 
 // stableFile is the first file that a new node makes.
@@ -84,7 +111,7 @@ func (s *stores) openLogs(c config.Config, fatal func(error)) (err error) {
 	if s.log, err = s.openLog(c, fatal); err != nil {
 		return err
 	}
-	s.placement, err = s.openWAL(filepath.Join(c.DataDir, "placement", "log"), wal.Options{
+	s.placement, err = s.openWAL("placement/log", wal.Options{
 		Durability: wal.Always, SegmentBytes: placementSegment, TailBytes: placementSegment, StallTimeout: c.StallTimeout, Fatal: fatal,
 	})
 	if err != nil {
@@ -96,19 +123,22 @@ func (s *stores) openLogs(c config.Config, fatal func(error)) (err error) {
 // placementSegment is the size of placement's log files and of their memory: its entries are small and few.
 const placementSegment = 1 << 20
 
-func (s *stores) openWAL(dir string, o wal.Options) (l *wal.Log, err error) {
-	if o.FS, err = s.faults.Open(dir); err != nil {
+func (s *stores) openWAL(folder string, o wal.Options) (l *wal.Log, err error) {
+	if o.FS, err = s.folder(folder); err != nil {
 		return nil, fmt.Errorf("wal: %w", err)
 	}
-	return wal.Open(dir, o)
+	if s.host.Log != nil {
+		s.host.Log(&o)
+	}
+	return wal.Open(filepath.Join(s.dir, folder), o)
 }
 
 func (s *stores) openLog(c config.Config, fatal func(error)) (logStore, error) {
-	dir := filepath.Join(c.DataDir, "log")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
-	}
 	if c.LogStore == "boltdb" {
+		dir := filepath.Join(c.DataDir, "log")
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, err
+		}
 		l, err := boltlog.Open(dir, c.StallTimeout, fatal)
 		return boltLog{l}, err
 	}
@@ -116,7 +146,7 @@ func (s *stores) openLog(c config.Config, fatal func(error)) (logStore, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := s.openWAL(dir, wal.Options{
+	l, err := s.openWAL("log", wal.Options{
 		Durability: durability, SyncEvery: c.SyncInterval, SegmentBytes: int64(c.SegmentBytes),
 		StallTimeout: c.StallTimeout, Fatal: fatal,
 	})
@@ -171,7 +201,7 @@ func (s *stores) group(id slot.GroupID) (groupStores, error) {
 		return g, err
 	}
 	g.hadState = term > 0
-	fs, err := s.faults.Open(filepath.Join(s.dir, "groups", strconv.FormatUint(uint64(id), 10)))
+	fs, err := s.folder("groups/" + strconv.FormatUint(uint64(id), 10))
 	if err != nil {
 		return g, err
 	}
@@ -201,5 +231,5 @@ var errLost = errors.New("this node has voted, but its log and snapshots are gon
 	"restore the data folder, or start with an empty one as a new node")
 
 func (s *stores) close() error {
-	return errors.Join(s.log.close(), s.placement.Close(), s.stable.Close(), s.lock.Unlock())
+	return errors.Join(s.log.close(), s.placement.Close(), s.stable.Close(), s.unlock())
 }

@@ -28,7 +28,7 @@ func TestReplicaThatLostItsLog(t *testing.T) {
 			config.Flags(pflag.NewFlagSet(t.Name(), pflag.ContinueOnError), &c)
 			c.DataDir, c.Durability = t.TempDir(), "interval"
 			fatal := func(err error) { t.Error(err) }
-			s, err := openStores(c, nil, fatal)
+			s, err := openStores(c, Host{}, nil, fatal)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -39,7 +39,7 @@ func TestReplicaThatLostItsLog(t *testing.T) {
 				t.Fatal(err)
 			}
 			overwrite(t, filepath.Join(c.DataDir, "stable.db"), "run", tc.run)
-			if s, err = openStores(c, nil, fatal); err != nil {
+			if s, err = openStores(c, Host{}, nil, fatal); err != nil {
 				t.Fatal(err)
 			}
 			g, err := s.group(1)
