@@ -17,6 +17,8 @@ type Options struct {
 	Password string
 	// RESP3 makes the connection say HELLO 3.
 	RESP3 bool
+	// Dial, if set, connects instead of TCP. It must honour ctx.
+	Dial func(ctx context.Context, addr string) (net.Conn, error)
 	// Timeout bounds dialing and each command when the context has no earlier deadline; 0 is 5 s.
 	Timeout time.Duration
 }
@@ -26,6 +28,13 @@ func (o Options) timeout() time.Duration {
 		return o.Timeout
 	}
 	return 5 * time.Second
+}
+
+func (o Options) dial(ctx context.Context, addr string) (net.Conn, error) {
+	if o.Dial != nil {
+		return o.Dial(ctx, addr)
+	}
+	return new(net.Dialer).DialContext(ctx, "tcp", addr)
 }
 
 // Conn is one RESP connection. It sends each command once, never retries and never reconnects. It is not for
@@ -43,7 +52,7 @@ type Conn struct {
 func Dial(ctx context.Context, addr string, o Options) (*Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.timeout())
 	defer cancel()
-	nc, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+	nc, err := o.dial(ctx, addr)
 	if err != nil {
 		return nil, &NotSentError{Addr: addr, Err: err}
 	}

@@ -113,6 +113,9 @@ func (m *Machine) Read(op *entry.Op, wall int64, w *reply.Writer) Verdict {
 // Now is the machine's clock, Unix ms. Any goroutine may ask.
 func (m *Machine) Now() int64 { return m.current.Load().now.Load() }
 
+// Index is that of the newest entry. It is for the applying goroutine.
+func (m *Machine) Index() uint64 { return m.current.Load().index }
+
 // NextDue is the earliest deadline of a key that is still held, as of the last entry; ok is false if there is none.
 // The leader logs an advance once its clock has passed it. Any goroutine may ask.
 func (m *Machine) NextDue() (deadline int64, ok bool) {

@@ -16,6 +16,15 @@ import (
 // calls gets it.
 const markBatch = math.MaxUint64
 
+// Witness sees every state of a replica. Its methods are called by the applying goroutine, before anybody is told what an
+// entry did, and may use m as that goroutine may.
+type Witness interface {
+	// Applied: m is the state after entry l.
+	Applied(l *raft.Log, m *fsm.Machine)
+	// Restored: m is the state of a snapshot.
+	Restored(m *fsm.Machine)
+}
+
 // applier is the machine as Raft sees it. Raft calls it from one goroutine at a time.
 type applier struct {
 	g *Group
@@ -68,8 +77,15 @@ func (a *applier) apply(l *raft.Log) {
 		m.Do(&a.entry.Ops[i], &a.discard)
 	}
 	m.End()
+	a.witness(l)
 	if a.entry.Batch == markBatch {
 		a.g.marks.take(l.Index, m.Snapshot())
+	}
+}
+
+func (a *applier) witness(l *raft.Log) {
+	if w := a.g.cfg.Witness; w != nil {
+		w.Applied(l, a.g.machine)
 	}
 }
 
@@ -91,6 +107,7 @@ func (a *applier) applyPending(l *raft.Log) bool {
 		g.answer(p)
 	}
 	g.machine.End()
+	a.witness(l)
 	for _, p := range b.parts[:b.whole] {
 		a.done = append(a.done, p.call)
 	}
@@ -144,6 +161,9 @@ func (a *applier) Snapshot() (raft.FSMSnapshot, error) {
 func (a *applier) Restore(r io.ReadCloser) error {
 	if err := a.g.machine.Restore(r); err != nil {
 		return fmt.Errorf("group %d: %w", a.g.cfg.ID, err)
+	}
+	if w := a.g.cfg.Witness; w != nil {
+		w.Restored(a.g.machine)
 	}
 	return r.Close()
 }

@@ -27,8 +27,10 @@ type Config struct {
 	// Clock is the wall clock in Unix milliseconds; time.Now by default. Tests skew it.
 	Clock func() int64
 	// Peers may be nil in a group that never reads from followers and was not opened with LostTail.
-	Peers  Peers
-	Logger *slog.Logger
+	Peers Peers
+	// Witness, if set, watches the state machine: for tests and simulations.
+	Witness Witness
+	Logger  *slog.Logger
 	// Fatal ends the process: the state can no longer be right. Required.
 	Fatal func(error)
 }

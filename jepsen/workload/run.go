@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,6 +38,8 @@ type Options struct {
 	History *history.Writer
 	// Timeout bounds one command; then its outcome is unknown.
 	Timeout time.Duration
+	// Dial, if set, connects instead of TCP.
+	Dial func(ctx context.Context, addr string) (net.Conn, error)
 	// Think is the pause after each operation.
 	Think time.Duration
 }

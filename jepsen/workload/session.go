@@ -33,9 +33,11 @@ type session struct {
 func newSession(ctx context.Context, o Options, i int) *session {
 	return &session{
 		ctx: ctx, opts: o, rng: seeded(o.Seed, i), client: i, process: i, token: map[string]string{},
-		cluster: client.NewCluster(o.Seeds, client.Options{Timeout: o.Timeout}), pinned: map[string]*client.Conn{},
+		cluster: client.NewCluster(o.Seeds, o.client()), pinned: map[string]*client.Conn{},
 	}
 }
+
+func (o Options) client() client.Options { return client.Options{Timeout: o.Timeout, Dial: o.Dial} }
 
 func (s *session) close() {
 	s.cluster.Close()
@@ -111,7 +113,7 @@ func (s *session) connect(addr string) (*client.Conn, error) {
 	if conn := s.pinned[addr]; conn != nil {
 		return conn, nil
 	}
-	conn, err := client.Dial(s.ctx, addr, client.Options{Timeout: s.opts.Timeout})
+	conn, err := client.Dial(s.ctx, addr, s.opts.client())
 	if err == nil {
 		s.pinned[addr] = conn
 	}
