@@ -30,6 +30,11 @@ func (d Dir) Create(name string, size int64) (File, error) {
 	return file{f}, nil
 }
 
+// fillBytes is how much fill writes at a time. The page cache keeps what one write brought as one folio, and ext4 walks
+// all blocks of a folio for each later write into it, however small: with zeros written by the megabyte, a record of 700
+// bytes costs three times the CPU time, and its fdatasync half as much again.
+const fillBytes = 64 << 10
+
 // fill writes zeros even where allocate worked: an allocated but unwritten extent costs a journal commit with every
 // fdatasync that first writes to it (here 209 instead of 137 µs).
 func fill(f *os.File, size int64) error {
@@ -39,7 +44,7 @@ func fill(f *os.File, size int64) error {
 	if err := allocate(f, size); err != nil {
 		return err
 	}
-	zeros := make([]byte, min(size, 1<<20))
+	zeros := make([]byte, min(size, fillBytes))
 	for at := int64(0); at < size; at += int64(len(zeros)) {
 		if _, err := f.WriteAt(zeros[:min(size-at, int64(len(zeros)))], at); err != nil {
 			return err
