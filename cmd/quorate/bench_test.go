@@ -91,7 +91,7 @@ func startServers(t *testing.T, port int) *process.Cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := process.Start(process.Options{Binary: binary, Dir: t.TempDir(), Nodes: 3, Port: port})
+	c, err := process.Start(t.Context(), process.Options{Binary: binary, Dir: t.TempDir(), Nodes: 3, Port: port})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -84,7 +84,10 @@ their network at times drawn from the seed, heal them, read everything again and
 	f.IntVar(&o.Nodes, "nodes", 3, "server processes")
 	f.IntVarP(&o.Clients, "clients", "c", 12, "logical processes, each with one connection")
 	f.IntVar(&o.Port, "port", 17501, "first client port")
-	f.BoolVar(&o.Network, "network", false, "a network namespace per node, for partitions (root, iproute2, nftables)")
+	f.BoolVar(&o.Network, "network", false, "a network namespace per node, for partitions and bad links (root, iproute2)")
+	f.BoolVar(&o.Disks, "disks", false, "a file system per node, for full and stuck disks (root, mkfs.ext4, loop devices)")
+	f.DurationVar(&o.Bound, "bound", trial.DefaultBound, "how soon after a fault the cluster must be whole")
+	f.StringVar(&o.Subnet, "subnet", trial.DefaultSubnet, "first three numbers of the addresses with --network")
 	f.DurationVar(&o.Think, "think", 2*time.Millisecond, "pause of a client after each operation")
 	f.StringSliceVar(&o.Flags, "server-flag", nil, "flag for every server, such as --server-flag=--durability=interval (repeatable)")
 	o.Quiet = [2]time.Duration{500 * time.Millisecond, 3 * time.Second}

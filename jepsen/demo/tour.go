@@ -46,7 +46,7 @@ func Run(ctx context.Context, o Options) error {
 	defer os.RemoveAll(dir)
 	t := &tour{Options: o}
 	t.say("Starting three server processes (data and logs in %s) …", dir)
-	if t.cluster, err = process.Start(process.Options{Binary: o.Binary, Dir: dir, Nodes: 3, Port: o.Port, Flags: []string{"--http-listen="}}); err != nil {
+	if t.cluster, err = process.Start(ctx, process.Options{Binary: o.Binary, Dir: dir, Nodes: 3, Port: o.Port, Flags: []string{"--http-listen="}}); err != nil {
 		return err
 	}
 	defer t.cluster.Close()

@@ -3,10 +3,8 @@ package failover
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
-	"github.com/quorate/quorate/client"
 	"github.com/quorate/quorate/jepsen/process"
 )
 
@@ -77,21 +75,5 @@ func plug(c *process.Cluster, n *process.Node) error    { return c.Network().Hea
 func nothing(*process.Cluster, *process.Node) error     { return nil }
 
 func placementLeader(ctx context.Context, c *process.Cluster, _ *process.Node) (*process.Node, error) {
-	a, err := client.NewAdmin(ctx, c.Addrs(), client.Options{})
-	if err != nil {
-		return nil, err
-	}
-	defer a.Close()
-	s, err := a.Status(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, n := range s.Nodes {
-		for _, p := range c.Nodes() {
-			if n.ID == s.Placement.Leader && n.Client == p.Addr() {
-				return p, nil
-			}
-		}
-	}
-	return nil, fmt.Errorf("placement's leader %q is no node of the cluster", s.Placement.Leader)
+	return c.PlacementLeader(ctx)
 }

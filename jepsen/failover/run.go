@@ -66,7 +66,7 @@ func Run(ctx context.Context, o Options) ([]Row, error) {
 	if o.Report == nil {
 		o.Report = func(string, ...any) {}
 	}
-	c, err := start(o)
+	c, err := start(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +92,7 @@ func Run(ctx context.Context, o Options) ([]Row, error) {
 	return rows, nil
 }
 
-func start(o Options) (*process.Cluster, error) {
+func start(ctx context.Context, o Options) (*process.Cluster, error) {
 	po := process.Options{Binary: o.Binary, Dir: o.Dir, Nodes: 3, Port: o.Port, Flags: o.Flags}
 	if o.Network {
 		net, err := process.NewNetwork("qf"+strconv.Itoa(os.Getpid()%10000), "10.97.1", 3)
@@ -100,10 +100,8 @@ func start(o Options) (*process.Cluster, error) {
 			return nil, err
 		}
 		po.Net = net
-		// The bridge is private to this machine, but it is not loopback.
-		po.Flags = append(po.Flags, "--insecure-peers", "--protected-mode=false")
 	}
-	return process.Start(po)
+	return process.Start(ctx, po)
 }
 
 func await(ctx context.Context, c *process.Cluster) error {

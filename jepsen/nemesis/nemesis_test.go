@@ -1,9 +1,15 @@
 package nemesis
 
 import (
+	"context"
+	"errors"
+	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
+	"github.com/quorate/quorate/client"
 	"github.com/quorate/quorate/fsm/slot"
 )
 
@@ -11,10 +17,12 @@ func TestLanes(t *testing.T) {
 	for name, c := range map[string]struct {
 		got, want []lane
 	}{
-		"deaf hears nobody":       {deaf(1, 3), []lane{{0, 1}, {2, 1}}},
-		"mute is heard by nobody": {mute(1, 3), []lane{{1, 0}, {1, 2}}},
-		"isolated is both":        {isolated(0, 2), []lane{{1, 0}, {0, 1}}},
-		"a ring":                  {ring(0, 3), []lane{{0, 1}, {1, 2}, {2, 0}}},
+		"deaf hears nobody":            {deaf([]int{1}, 3), []lane{{0, 1}, {2, 1}}},
+		"mute is heard by nobody":      {mute([]int{1}, 3), []lane{{1, 0}, {1, 2}}},
+		"isolated is both":             {isolated([]int{0}, 2), []lane{{1, 0}, {0, 1}}},
+		"a ring":                       {ring(nil, 3), []lane{{0, 1}, {1, 2}, {2, 0}}},
+		"halves keep to themselves":    {halves([]int{0, 2}, 3), []lane{{0, 1}, {1, 0}, {1, 2}, {2, 1}}},
+		"a bridge reaches both halves": {bridge([]int{2, 0, 1}, 5), []lane{{0, 3}, {0, 4}, {1, 3}, {1, 4}, {3, 0}, {3, 1}, {4, 0}, {4, 1}}},
 	} {
 		if !slices.Equal(c.got, c.want) {
 			t.Errorf("%s: got %v, want %v", name, c.got, c.want)
@@ -22,33 +30,111 @@ func TestLanes(t *testing.T) {
 	}
 }
 
+// plenty is what no fault wants more of.
+var plenty = Needs{Network: true, Disks: true, Quorate: true, Nodes: 9}
+
 func TestNamed(t *testing.T) {
+	families := map[string]bool{}
 	for _, f := range Faults() {
-		if got, err := Named([]string{f.Name}, true); err != nil || len(got) != 1 || got[0].Name != f.Name {
+		families[f.Family] = true
+		if f.Family == "" || f.About == "" || f.inject == nil {
+			t.Errorf("%s is incomplete: %+v", f.Name, f)
+		}
+		if got, err := Named([]string{f.Name}, plenty); err != nil || len(got) != 1 || got[0].Name != f.Name {
 			t.Errorf("%s: %v, %v", f.Name, got, err)
 		}
-		if _, err := Named([]string{f.Name}, false); (err != nil) != f.Network {
-			t.Errorf("%s without a network: %v", f.Name, err)
+		bare := Needs{Nodes: 3, Quorate: true}
+		if _, err := Named([]string{f.Name}, bare); (err != nil) != (f.Needs.Network || f.Needs.Disks || f.Needs.Nodes > 3) {
+			t.Errorf("%s on a plain cluster: %v", f.Name, err)
 		}
 	}
-	all, err := Named([]string{"all"}, false)
-	if err != nil || len(all) < 5 || slices.ContainsFunc(all, func(f Fault) bool { return f.Network || f.Shift > 0 }) {
-		t.Errorf("all without a network are %v, %v", all, err)
+	if len(families) < 9 {
+		t.Errorf("families are %v", families)
 	}
-	if none, err := Named([]string{"none"}, false); err != nil || len(none) != 0 {
+	if none, err := Named([]string{"none"}, plenty); err != nil || len(none) != 0 {
 		t.Errorf("none is %v, %v", none, err)
 	}
-	if _, err := Named([]string{"kill", "meteor"}, true); err == nil {
+	if _, err := Named([]string{"kill", "meteor"}, plenty); err == nil {
 		t.Error("an unknown fault was not refused")
 	}
 }
 
+func TestAllLeavesOutWhatChangesTheStart(t *testing.T) {
+	all, err := Named([]string{"all"}, Needs{Nodes: 3, Quorate: true})
+	if err != nil || len(all) < 10 || slices.ContainsFunc(all, func(f Fault) bool {
+		return f.Needs.Network || f.Needs.Shift > 0 || f.Needs.Skew > 0 || len(f.Needs.Flags) > 0
+	}) {
+		t.Errorf("all on a plain cluster are %v, %v", all, err)
+	}
+}
+
+// scripted is a fault that notes what is done with it.
+func scripted(name string, notes *[]string, err error) Fault {
+	return Fault{Name: name, Needs: Needs{Skew: time.Second, Flags: []string{"--" + name}}, inject: func(context.Context, *env) (injury, error) {
+		*notes = append(*notes, "inject "+name)
+		return injury{
+			victim: name,
+			act:    func(ctx context.Context) { <-ctx.Done() },
+			bit:    func() string { return name + " bit" },
+			heal:   func() error { *notes = append(*notes, "heal "+name); return nil },
+		}, err
+	}}
+}
+
+func TestFaultsTogetherHealInTheOppositeOrder(t *testing.T) {
+	var notes []string
+	f := together("a+b", []Fault{scripted("a", &notes, nil), scripted("b", &notes, nil)})
+	if f.Needs.Skew != time.Second || !slices.Equal(f.Needs.Flags, []string{"--a", "--b"}) {
+		t.Errorf("needs are %+v", f.Needs)
+	}
+	e := &env{rng: rand.New(rand.NewPCG(1, 1))}
+	in, err := f.inject(t.Context(), e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.endure(t.Context(), in, time.Millisecond)
+	if in.victim != "a, b" || in.bit() != "a bit, b bit" || in.late() != "" {
+		t.Errorf("victim %q, bit %q, late %q", in.victim, in.bit(), in.late())
+	}
+	if err := in.heal(); err != nil || strings.Join(notes, ", ") != "inject a, inject b, heal b, heal a" {
+		t.Errorf("%v, %v", notes, err)
+	}
+}
+
+func TestAFaultThatCannotBeDoneLeavesTheOther(t *testing.T) {
+	var notes []string
+	e := &env{rng: rand.New(rand.NewPCG(1, 1))}
+	in, err := together("", []Fault{scripted("a", &notes, nil), scripted("b", &notes, errNotNow)}).inject(t.Context(), e)
+	if err != nil || in.heal() != nil || !slices.Contains(notes, "heal b") {
+		t.Errorf("%v, %v: what failed half way must be healed", err, notes)
+	}
+	broken := errors.New("no such device")
+	if in, err = together("", []Fault{scripted("a", &notes, nil), scripted("b", &notes, broken)}).inject(t.Context(), e); !errors.Is(err, broken) || in.heal == nil {
+		t.Errorf("%v: want the error, and a way to heal", err)
+	}
+}
+
 func TestAnElectionShowsInTheTerms(t *testing.T) {
-	before := map[slot.GroupID]uint64{1: 4, 2: 7}
+	before := terms{1: 4, 2: 7}
 	if got := moved(before, before); got != "" {
 		t.Errorf("nothing happened, got %q", got)
 	}
-	if got := moved(before, map[slot.GroupID]uint64{1: 5, 2: 7}); got != "1 groups elected" {
+	if got := moved(before, terms{1: 5, 2: 7}); got != "1 groups elected" {
 		t.Errorf("got %q", got)
+	}
+}
+
+func TestAReplicaThatLacksEntriesIsNotWhole(t *testing.T) {
+	s := client.Status{Groups: []client.GroupStatus{{ID: 1, Replicas: []client.ReplicaStatus{{Last: 9, Committed: 9}, {Last: 9, Committed: 5}}}}}
+	want := newest(s)
+	if want[slot.GroupID(1)] != 9 || lacking(s, want) == nil {
+		t.Errorf("want %v, %v", want, lacking(s, want))
+	}
+	s.Groups[0].Replicas[1].Committed = 9
+	if err := lacking(s, want); err != nil {
+		t.Error(err)
+	}
+	if lacking(client.Status{}, want) == nil {
+		t.Error("a cluster without groups is not whole")
 	}
 }

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"strconv"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/quorate/quorate/client"
@@ -16,14 +19,18 @@ import (
 // Event is one fault of a run. Times are ns since the run began.
 type Event struct {
 	Fault    string `json:"fault"`
+	Family   string `json:"family"`
 	Victim   string `json:"victim"`
 	Injected int64  `json:"injected"`
 	Healed   int64  `json:"healed"`
-	// Whole is when every node was ready and a write to each probed slot succeeded; 0 if that did not happen in time.
+	// Whole is when every node was ready, every replica had what its leader had when the fault was healed, and a write to each
+	// probed slot succeeded; 0 if that did not happen in time.
 	Whole int64 `json:"whole"`
 	// Bit says how one could see that the fault was really there; empty if it was not.
-	Bit   string `json:"bit"`
-	Error string `json:"error,omitempty"`
+	Bit string `json:"bit"`
+	// Load is the machine's load over the last minute, at the end: recovery on a busy machine takes longer.
+	Load  float64 `json:"load"`
+	Error string  `json:"error,omitempty"`
 }
 
 // Options of a schedule.
@@ -34,20 +41,23 @@ type Options struct {
 	Now func() int64
 	// Quiet and Hurt bound the pauses between faults and their lengths; both are drawn anew each time.
 	Quiet, Hurt [2]time.Duration
+	// Bound is how soon after a fault the cluster must be whole.
+	Bound time.Duration
 	// Report is told of every event when it is over, Stage of what happens now.
 	Report func(Event)
 	Stage  func(what string)
 }
 
-// patience bounds the wait for the cluster to be whole; longer is a violation of liveness.
-const patience = 60 * time.Second
-
-// ErrNotWhole says that the cluster did not recover in time: a finding, not a failure of the harness.
-var ErrNotWhole = errors.New("the cluster did not become whole again")
+var (
+	// ErrNotWhole says that the cluster did not recover in time: a finding, not a failure of the harness.
+	ErrNotWhole = errors.New("the cluster did not become whole again")
+	// ErrWrong says that a node went on where it must stop: a finding, too.
+	ErrWrong = errors.New("wrong reaction to a fault")
+)
 
 // Run hurts the cluster until ctx ends, then heals it. Healing is not bound by ctx.
 func Run(ctx context.Context, c *process.Cluster, o Options) error {
-	e := &env{cluster: c, rng: rand.New(rand.NewPCG(o.Seed, 0x6e656d)), now: o.Now}
+	e := &env{cluster: c, rng: rand.New(rand.NewPCG(o.Seed, 0x6e656d)), now: o.Now, bound: o.Bound}
 	if err := e.whole(context.WithoutCancel(ctx)); err != nil {
 		return fmt.Errorf("before the first fault: %w", err)
 	}
@@ -58,7 +68,7 @@ func Run(ctx context.Context, c *process.Cluster, o Options) error {
 			<-ctx.Done()
 			return nil
 		}
-		f := o.Faults[e.rng.IntN(len(o.Faults))]
+		f := o.Faults[e.random(len(o.Faults))]
 		o.Stage(f.Name)
 		event, err := e.strike(ctx, f, e.between(o.Hurt))
 		o.Report(event)
@@ -71,32 +81,60 @@ func Run(ctx context.Context, c *process.Cluster, o Options) error {
 // env is the cluster under one schedule.
 type env struct {
 	cluster *process.Cluster
-	rng     *rand.Rand
 	now     func() int64
+	bound   time.Duration
+
+	// mu guards rng: faults at the same time draw from it.
+	mu  sync.Mutex
+	rng *rand.Rand
+}
+
+func (e *env) random(n int) int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.rng.IntN(n)
 }
 
 func (e *env) between(bounds [2]time.Duration) time.Duration {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	return bounds[0] + time.Duration(e.rng.Int64N(int64(bounds[1]-bounds[0])+1))
 }
 
-func (e *env) node() *process.Node {
+func (e *env) node() *process.Node { return e.some(1)[0] }
+
+// some chooses n different nodes.
+func (e *env) some(n int) (out []*process.Node) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	all := e.cluster.Nodes()
-	return all[e.rng.IntN(len(all))]
+	for _, i := range e.rng.Perm(len(all))[:n] {
+		out = append(out, all[i])
+	}
+	return out
 }
+
+// probe is a key of a random slot.
+func (e *env) probe() string { return "nemesis:" + strconv.Itoa(e.random(probes)) }
 
 // strike does one fault from beginning to end.
 func (e *env) strike(ctx context.Context, f Fault, length time.Duration) (Event, error) {
 	heal := context.WithoutCancel(ctx)
+	event := Event{Fault: f.Name, Family: f.Family}
 	before, err := e.terms(heal)
 	if err != nil {
-		return Event{Fault: f.Name, Error: err.Error()}, err
+		event.Error = err.Error()
+		return event, err
 	}
-	event := Event{Fault: f.Name, Injected: e.now()}
+	event.Injected = e.now()
 	in, err := f.inject(heal, e)
 	event.Victim = in.victim
 	if err == nil {
-		wait(ctx, length)
+		e.endure(ctx, in, length)
 		event.Bit = in.bit()
+	}
+	if errors.Is(err, errNotNow) {
+		err = nil
 	}
 	if in.heal != nil {
 		err = errors.Join(err, in.heal())
@@ -105,32 +143,54 @@ func (e *env) strike(ctx context.Context, f Fault, length time.Duration) (Event,
 	if err == nil {
 		err = e.whole(heal)
 	}
+	event.Load = load()
 	if err != nil {
-		err = fmt.Errorf("%s of %s: %w", f.Name, in.victim, err)
+		err = fmt.Errorf("%s of %s (load %.1f): %w", f.Name, in.victim, event.Load, err)
 		event.Error = err.Error()
 		return event, err
 	}
 	event.Whole = e.now()
-	if after, err := e.terms(heal); err == nil {
+	if in.late != nil {
+		event.Bit = join(event.Bit, in.late())
+	}
+	if after, err := e.terms(heal); err == nil && event.Victim != "" {
 		event.Bit = join(event.Bit, moved(before, after))
 	}
 	return event, nil
 }
 
-func join(a, b string) string {
-	if a != "" && b != "" {
-		return a + ", " + b
+// endure lets a fault last.
+func (e *env) endure(ctx context.Context, in injury, length time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, length)
+	defer cancel()
+	if in.act != nil {
+		in.act(ctx)
 	}
-	return a + b
+	<-ctx.Done()
+}
+
+// load is the machine's load average over a minute, 0 where it is not told.
+func load() (avg float64) {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err == nil {
+		first, _, _ := strings.Cut(string(text), " ")
+		avg, _ = strconv.ParseFloat(first, 64) // a number by contract
+	}
+	return avg
 }
 
 // terms are the terms of all groups: one that rose has elected.
-func (e *env) terms(ctx context.Context) (map[slot.GroupID]uint64, error) {
-	s, err := e.status(ctx)
+type terms map[slot.GroupID]uint64
+
+func (e *env) terms(ctx context.Context) (terms, error) {
+	if !e.cluster.IsQuorate() {
+		return nil, nil
+	}
+	s, err := e.cluster.Status(ctx)
 	if err != nil {
 		return nil, err
 	}
-	out := map[slot.GroupID]uint64{}
+	out := terms{}
 	for _, g := range s.Groups {
 		for _, r := range g.Replicas {
 			out[g.ID] = max(out[g.ID], r.Term)
@@ -139,37 +199,15 @@ func (e *env) terms(ctx context.Context) (map[slot.GroupID]uint64, error) {
 	return out, nil
 }
 
-func (e *env) status(ctx context.Context) (client.Status, error) {
-	a, err := client.NewAdmin(ctx, e.cluster.Addrs(), client.Options{})
-	if err != nil {
-		return client.Status{}, err
-	}
-	defer a.Close()
-	return a.Status(ctx)
-}
-
-func moved(before, after map[slot.GroupID]uint64) string {
-	n := 0
-	for g, t := range after {
-		if t > before[g] {
-			n++
-		}
-	}
-	if n == 0 {
-		return ""
-	}
-	return fmt.Sprintf("%d groups elected", n)
-}
-
 // probes is how many keys are written to see that the cluster serves: with few groups, each gets some.
 const probes = 16
 
-// whole waits until every node is ready and writes succeed.
+// whole waits until every node is ready, writes succeed, and replicas have what their leaders have.
 func (e *env) whole(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, e.bound)
 	defer cancel()
 	if err := e.cluster.WaitReady(ctx); err != nil {
-		return fmt.Errorf("%w: %w", ErrNotWhole, err)
+		return fmt.Errorf("%w within %v: %w", ErrNotWhole, e.bound, err)
 	}
 	cl := client.NewCluster(e.cluster.Addrs(), client.Options{Timeout: time.Second})
 	defer cl.Close()
@@ -182,7 +220,56 @@ func (e *env) whole(ctx context.Context) error {
 			}
 			wait(ctx, 20*time.Millisecond)
 			if ctx.Err() != nil {
-				return fmt.Errorf("%w: write to slot %d: %w", ErrNotWhole, slot.Of([]byte(key)), err)
+				return fmt.Errorf("%w within %v: write to slot %d: %w", ErrNotWhole, e.bound, slot.Of([]byte(key)), err)
+			}
+		}
+	}
+	if !e.cluster.IsQuorate() {
+		return nil
+	}
+	return e.converged(ctx)
+}
+
+// converged waits until every replica has all that any replica of its group had when it was called.
+func (e *env) converged(ctx context.Context) error {
+	var want terms
+	last := errors.New("no node answers")
+	for ctx.Err() == nil {
+		s, err := e.cluster.Status(ctx)
+		if err == nil && want == nil {
+			want = newest(s)
+		}
+		if err == nil {
+			err = lacking(s, want)
+		}
+		if err == nil {
+			return nil
+		}
+		last = err
+		wait(ctx, 50*time.Millisecond)
+	}
+	return fmt.Errorf("%w within %v: %w", ErrNotWhole, e.bound, last)
+}
+
+// newest is the last index of each group.
+func newest(s client.Status) terms {
+	out := terms{}
+	for _, g := range s.Groups {
+		for _, r := range g.Replicas {
+			out[g.ID] = max(out[g.ID], r.Last)
+		}
+	}
+	return out
+}
+
+func lacking(s client.Status, want terms) error {
+	if len(s.Groups) == 0 {
+		return errors.New("there are no groups")
+	}
+	for _, g := range s.Groups {
+		for _, r := range g.Replicas {
+			if r.Committed < want[g.ID] {
+				return fmt.Errorf("group %d: node %s is %s and has committed %d of %d", g.ID, r.Node.Short(), r.State, r.Committed, want[g.ID])
 			}
 		}
 	}

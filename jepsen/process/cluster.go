@@ -4,82 +4,86 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
-
-	"github.com/quorate/quorate/client"
-	"github.com/quorate/quorate/fsm/slot"
 )
 
 // Options describe a cluster of server processes.
 type Options struct {
+	// System is what they run; nil is Quorate.
+	System System
 	// Binary is the quorate executable.
 	Binary string
 	// Dir holds the nodes' data folders (node1, node2, …) and logs (node1.log, …).
-	Dir   string
-	Nodes int
+	Dir string
+	// Nodes form the cluster. Spares are more of them that are not started and know where to join.
+	Nodes, Spares int
 	// Port is the first client port; node i listens at Port+i (loopback) with peer port +10000 and HTTP port +1000.
 	Port int
 	// Flags go to every node, NodeFlags(i) to node i only.
 	Flags     []string
 	NodeFlags func(i int) []string
-	// Net puts every node into a network namespace of its own; nil runs all on loopback.
+	// Net puts every node into a network namespace of its own; nil runs all on loopback. The cluster closes it.
 	Net *Network
+	// DiskBytes gives every node a file system of that size (root); 0 keeps all folders on Dir's.
+	DiskBytes int64
+	// Faults lets Node.Order hurt the nodes' clocks and disks.
+	Faults bool
 }
 
 // Cluster is a set of server processes that this process started.
 type Cluster struct {
-	opts  Options
-	nodes []*Node
+	opts   Options
+	system System
+	nodes  []*Node
+	disks  *disks
 }
 
-// Start starts all nodes at once and returns without waiting until they serve.
-func Start(o Options) (*Cluster, error) {
+// Start starts all nodes at once and returns without waiting until they serve, unless the system must be formed.
+func Start(ctx context.Context, o Options) (c *Cluster, err error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, err
 	}
-	c := &Cluster{opts: o}
-	for i := range o.Nodes {
-		n := &Node{index: i, host: "127.0.0.1", port: o.Port + i, binary: o.Binary, dir: o.Dir}
+	c = &Cluster{opts: o, system: o.System}
+	if c.system == nil {
+		c.system = Quorate{}
+	}
+	for i := range o.Nodes + o.Spares {
+		n := &Node{cluster: c, index: i, host: "127.0.0.1", peerHost: "127.0.0.1", port: o.Port + i, dir: o.Dir}
 		if o.Net != nil {
-			n.host, n.port, n.namespace = o.Net.Host(i), o.Port, o.Net.Namespace(i)
+			n.host, n.peerHost, n.port, n.namespace = o.Net.Host(i), o.Net.PeerHost(i), o.Port, o.Net.Namespace(i)
 		}
 		c.nodes = append(c.nodes, n)
 	}
-	for i, n := range c.nodes {
-		n.args = append([]string{
-			"server", "--name", "node" + strconv.Itoa(i+1), "--data-dir", filepath.Join(o.Dir, "node"+strconv.Itoa(i+1)),
-			"--listen", n.Addr(), "--bootstrap-expect", strconv.Itoa(o.Nodes), "--join", strings.Join(c.peers(), ","),
-		}, o.Flags...)
-		if o.NodeFlags != nil {
-			n.args = append(n.args, o.NodeFlags(i)...)
+	defer func() {
+		if err != nil {
+			c.Close()
 		}
-		if err := n.Start(); err != nil {
-			c.Kill()
+	}()
+	if o.DiskBytes > 0 {
+		if c.disks, err = mountDisks(c.nodes, o.DiskBytes); err != nil {
 			return nil, err
 		}
 	}
-	return c, nil
-}
-
-func (c *Cluster) peers() (out []string) {
-	for _, n := range c.nodes {
-		out = append(out, fmt.Sprintf("%s:%d", n.host, n.port+10000))
+	for _, n := range c.nodes[:o.Nodes] {
+		if err := n.Start(); err != nil {
+			return nil, err
+		}
 	}
-	return out
+	return c, c.system.Form(ctx, c)
 }
 
-// Nodes are the cluster's processes, by index.
-func (c *Cluster) Nodes() []*Node { return c.nodes }
+// Nodes are the cluster's processes, by index, without the spares.
+func (c *Cluster) Nodes() []*Node { return c.nodes[:c.opts.Nodes] }
 
-// Addrs are the client addresses of all nodes.
+// Spares are the nodes that were not started with the cluster.
+func (c *Cluster) Spares() []*Node { return c.nodes[c.opts.Nodes:] }
+
+// Addrs are the client addresses of all nodes, without the spares.
 func (c *Cluster) Addrs() (out []string) {
-	for _, n := range c.nodes {
+	for _, n := range c.Nodes() {
 		out = append(out, n.Addr())
 	}
 	return out
@@ -98,9 +102,17 @@ func (c *Cluster) Pids() (out []int) {
 // Network is what the nodes are connected by, nil on loopback.
 func (c *Cluster) Network() *Network { return c.opts.Net }
 
-// Close kills every process and removes the network.
+// Close kills every process and removes disks and network.
 func (c *Cluster) Close() {
+	if c.disks != nil {
+		for i := range c.disks.dirs {
+			_ = c.disks.thaw(i) // or the process could not end
+		}
+	}
 	c.Kill()
+	if c.disks != nil {
+		_ = c.disks.unmount() // what is left is a mount below Dir
+	}
 	if c.opts.Net != nil {
 		c.opts.Net.Close()
 	}
@@ -141,72 +153,10 @@ func (c *Cluster) WaitReady(ctx context.Context) error {
 
 func (c *Cluster) ready(ctx context.Context) error {
 	for _, n := range c.nodes {
-		if n.Pid() == 0 {
+		if n.Pid() == 0 && n.Exited() == nil {
 			continue
 		}
-		if err := n.ready(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (n *Node) ready(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	if err := n.Exited(); err != nil {
-		return err
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, n.HTTP()+"/readyz", nil)
-	if err != nil {
-		return err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: /readyz says %s", n.Addr(), resp.Status)
-	}
-	return nil
-}
-
-// LeaderOf returns the node that the cluster says owns the slot of key.
-func (c *Cluster) LeaderOf(ctx context.Context, key string) (*Node, error) {
-	cl := client.NewCluster(c.Addrs(), client.Options{Timeout: time.Second})
-	defer cl.Close()
-	if err := cl.Refresh(ctx); err != nil {
-		return nil, err
-	}
-	for _, n := range c.nodes {
-		if n.Addr() == cl.Owner(key) {
-			return n, nil
-		}
-	}
-	return nil, fmt.Errorf("slot %d belongs to %q, which is no node of this cluster", slot.Of([]byte(key)), cl.Owner(key))
-}
-
-// digestPatience bounds the wait for the replicas of one group to reach a common index.
-const digestPatience = time.Minute
-
-// SameDigests compares the replicas of every group at one index each, once all have answered.
-func (c *Cluster) SameDigests(ctx context.Context) error {
-	a, err := client.NewAdmin(ctx, c.Addrs(), client.Options{Timeout: digestPatience})
-	if err != nil {
-		return err
-	}
-	defer a.Close()
-	s, err := a.Status(ctx)
-	if err != nil {
-		return err
-	}
-	for _, g := range s.Groups {
-		d, err := a.Digests(ctx, g.ID)
-		if err != nil {
-			return fmt.Errorf("digests of group %d: %w", g.ID, err)
-		}
-		if err := client.SameDigests(d); err != nil {
+		if err := c.readyNode(ctx, n); err != nil {
 			return err
 		}
 	}

@@ -4,43 +4,34 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
+	"slices"
 	"sync"
 	"syscall"
+
+	"github.com/quorate/quorate/rpc/node/testfaults"
 )
 
 // Node is one server process; it can be killed and started again with the same data.
 type Node struct {
+	cluster   *Cluster
 	index     int
 	host      string
+	peerHost  string
 	port      int
 	namespace string
-	binary    string
 	dir       string
-	args      []string
 
 	mu   sync.Mutex
 	cmd  *exec.Cmd
 	done chan struct{} // closed when cmd has been waited for
-	err  error         // why the process ended, if nobody asked it to
-	kill bool          // somebody asked it to end
+	// ends says that the process was told to end, or may.
+	ends bool
+	// exits are the ends that nobody asked for; the newest one is the present if the process does not run.
+	exits []error
 }
-
-// Addr is the client address.
-func (n *Node) Addr() string { return net.JoinHostPort(n.host, strconv.Itoa(n.port)) }
-
-// HTTP is the base URL of the operator's port.
-func (n *Node) HTTP() string { return fmt.Sprintf("http://%s:%d", n.host, n.port+1000) }
-
-// Index is the node's place in the cluster, from 0.
-func (n *Node) Index() int { return n.index }
-
-// Log is the path of the file that holds all the node's processes wrote.
-func (n *Node) Log() string { return filepath.Join(n.dir, fmt.Sprintf("node%d.log", n.index+1)) }
 
 // Start starts the process; it must not run already.
 func (n *Node) Start() error {
@@ -51,7 +42,7 @@ func (n *Node) Start() error {
 		return err
 	}
 	defer log.Close()
-	argv := append([]string{n.binary}, n.args...)
+	argv := n.cluster.system.Args(n.cluster, n.index)
 	if n.namespace != "" {
 		argv = append([]string{"ip", "netns", "exec", n.namespace}, argv...)
 	}
@@ -62,7 +53,7 @@ func (n *Node) Start() error {
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start %s: %w", n.Addr(), err)
 	}
-	n.cmd, n.done, n.err, n.kill = cmd, make(chan struct{}), nil, false
+	n.cmd, n.done, n.ends = cmd, make(chan struct{}), false
 	go n.wait(cmd, n.done)
 	return nil
 }
@@ -70,19 +61,58 @@ func (n *Node) Start() error {
 func (n *Node) wait(cmd *exec.Cmd, done chan struct{}) {
 	err := cmd.Wait()
 	n.mu.Lock()
-	if !n.kill {
-		n.err = fmt.Errorf("%s ended by itself: %v (log: %s)", n.Addr(), err, n.Log())
+	if !n.ends {
+		n.exits = append(n.exits, fmt.Errorf("%s ended by itself: %v (log: %s)", n.Addr(), err, n.Log()))
 	}
 	n.cmd = nil
 	n.mu.Unlock()
 	close(done)
 }
 
-// Exited returns an error if the process ended without being asked to.
+// Exited returns an error if the process is down without having been asked to end.
 func (n *Node) Exited() error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.err
+	if n.cmd == nil && !n.ends && len(n.exits) > 0 {
+		return n.exits[len(n.exits)-1]
+	}
+	return nil
+}
+
+// Exits are all the times when the process ended without having been asked to.
+func (n *Node) Exits() []error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.exits)
+}
+
+// MayEnd says that the running process may end by itself: it is about to be hurt in a way that should stop it.
+func (n *Node) MayEnd() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.ends = true
+}
+
+// MustRun takes MayEnd back, if the process still runs.
+func (n *Node) MustRun() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.ends = n.cmd == nil
+}
+
+// Order hurts the node's clock and disk; the zero value heals them. It needs Options.Faults.
+func (n *Node) Order(o testfaults.Orders) error { return o.Save(n.faults()) }
+
+// Wipe removes the data of a node that does not run: its next start is that of a new node.
+func (n *Node) Wipe() error {
+	if n.Pid() != 0 {
+		return fmt.Errorf("%s runs: its data can't be removed", n.Addr())
+	}
+	entries, err := os.ReadDir(n.Data())
+	for _, e := range entries {
+		err = errors.Join(err, os.RemoveAll(filepath.Join(n.Data(), e.Name())))
+	}
+	return err
 }
 
 // Pid is the process id, 0 while the node is down.
@@ -102,7 +132,7 @@ func (n *Node) signal(s syscall.Signal, ends bool) chan struct{} {
 	if n.cmd == nil {
 		return nil
 	}
-	n.kill = n.kill || ends
+	n.ends = n.ends || ends
 	// An error means that the process is gone, which wait will see.
 	_ = n.cmd.Process.Signal(s)
 	return n.done

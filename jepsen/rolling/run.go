@@ -60,7 +60,7 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	if o.Report == nil {
 		o.Report = func(string, ...any) {}
 	}
-	c, err := process.Start(process.Options{Binary: o.Binary, Dir: o.Dir, Nodes: nodes, Port: o.Port, Flags: o.Flags})
+	c, err := process.Start(ctx, process.Options{Binary: o.Binary, Dir: o.Dir, Nodes: nodes, Port: o.Port, Flags: o.Flags})
 	if err != nil {
 		return Result{}, err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -25,8 +26,10 @@ type Config struct {
 	Seed     uint64        `json:"seed"`
 	Nodes    int           `json:"nodes"`
 	Clients  int           `json:"clients"`
-	// Network runs every node in a network namespace of its own (root, iproute2, nftables).
+	// Network runs every node in a network namespace of its own (root, iproute2), Disks gives each a file system of its own
+	// (root, mkfs.ext4, loop devices).
 	Network bool `json:"network"`
+	Disks   bool `json:"disks"`
 	// Think is a client's pause after each operation.
 	Think time.Duration `json:"think_ns"`
 	// Flags go to every server, after those of the workload.
@@ -34,7 +37,12 @@ type Config struct {
 	// Quiet and Hurt bound the pauses between faults and their lengths.
 	Quiet [2]time.Duration `json:"quiet_ns"`
 	Hurt  [2]time.Duration `json:"hurt_ns"`
+	// Bound is how soon after each fault the cluster must be whole.
+	Bound time.Duration `json:"bound_ns"`
 }
+
+// DefaultBound is a limit that a cluster on a busy machine keeps. Recovery takes about a second where nothing else runs.
+const DefaultBound = 30 * time.Second
 
 // Options say where and how to run it.
 type Options struct {
@@ -43,6 +51,8 @@ type Options struct {
 	Binary, Dir string
 	// Port is the first client port on loopback, and that of every node in namespaces.
 	Port int
+	// Subnet is the first three numbers of the addresses in namespaces, DefaultSubnet if empty.
+	Subnet string
 	// CheckTimeout bounds the search of one object.
 	CheckTimeout time.Duration
 	// Progress is called about five times a second.
@@ -56,6 +66,9 @@ type Progress struct {
 	Faults, Bit int
 	Stage       string
 }
+
+// DefaultSubnet is used by one run at a time.
+const DefaultSubnet = "10.96.7"
 
 const (
 	// commandTimeout is short, so that a client of a frozen node is back by the time that others have elected.
@@ -75,7 +88,7 @@ func Run(ctx context.Context, o Options) (Verdict, error) {
 	if err := o.prepare(); err != nil {
 		return Verdict{}, err
 	}
-	c, err := o.start(spec, shifts(faults, o.Nodes))
+	c, err := o.start(ctx, spec, faults)
 	if err != nil {
 		return Verdict{}, err
 	}
@@ -101,9 +114,10 @@ func (o Options) resolve() (workload.Spec, []nemesis.Fault, error) {
 	if !known {
 		return spec, nil, fmt.Errorf("no workload is called %q: see quorate jepsen list", o.Workload)
 	}
-	faults, err := nemesis.Named(o.Nemesis, o.Network)
-	if err == nil && (o.Nodes < 1 || o.Clients < 1 || o.Duration <= 0) {
-		err = fmt.Errorf("%d nodes, %d clients and %s can't be a run: each must be positive", o.Nodes, o.Clients, o.Duration)
+	have := nemesis.Needs{Network: o.Network, Disks: o.Disks, Nodes: o.Nodes, Quorate: true}
+	faults, err := nemesis.Named(o.Nemesis, have)
+	if err == nil && (o.Nodes < 1 || o.Clients < 1 || o.Duration <= 0 || o.Bound <= 0) {
+		err = fmt.Errorf("%d nodes, %d clients, %s and a bound of %s can't be a run: each must be positive", o.Nodes, o.Clients, o.Duration, o.Bound)
 	}
 	return spec, faults, err
 }
@@ -127,38 +141,52 @@ func (o Options) discard() error {
 	return errors.Join(errs...)
 }
 
-// shifts spread the nodes' clocks evenly over the largest shift that a fault asks for.
-func shifts(faults []nemesis.Fault, nodes int) []time.Duration {
-	var largest time.Duration
+// needs are those of all faults together.
+func needs(faults []nemesis.Fault) (n nemesis.Needs) {
 	for _, f := range faults {
-		largest = max(largest, f.Shift)
+		n = n.And(f.Needs)
 	}
-	out := make([]time.Duration, nodes)
-	for i := range out {
-		if nodes > 1 {
-			out[i] = largest*time.Duration(i)/time.Duration(nodes-1) - largest/2
-		}
-	}
-	return out
+	return n
 }
 
-func (o Options) start(spec workload.Spec, shift []time.Duration) (*process.Cluster, error) {
+// shift spreads the nodes' clocks evenly over the largest shift that a fault asks for.
+func shift(largest time.Duration, i, nodes int) time.Duration {
+	if nodes < 2 {
+		return 0
+	}
+	return largest*time.Duration(i)/time.Duration(nodes-1) - largest/2
+}
+
+// diskBytes is the size of a node's own file system: small enough to fill.
+const diskBytes = 512 << 20
+
+func (o Options) start(ctx context.Context, spec workload.Spec, faults []nemesis.Fault) (*process.Cluster, error) {
+	need := needs(faults)
 	po := process.Options{
-		Binary: o.Binary, Dir: filepath.Join(o.Dir, dirNodes), Nodes: o.Nodes, Port: o.Port,
-		Flags:     append(append([]string{}, spec.Flags...), o.Flags...),
-		NodeFlags: func(i int) []string { return []string{"--test-clock-shift", shift[i].String()} },
+		Binary: o.Binary, Dir: filepath.Join(o.Dir, dirNodes), Nodes: o.Nodes, Spares: need.Spares, Port: o.Port, Faults: need.Orders,
+		Flags:     slices.Concat([]string{wholeLog}, need.Flags, spec.Flags, o.Flags),
+		NodeFlags: func(i int) []string { return []string{"--test-clock-shift", shift(need.Shift, i, o.Nodes).String()} },
+	}
+	if o.Disks {
+		po.DiskBytes = diskBytes
 	}
 	if o.Network {
-		net, err := process.NewNetwork(fmt.Sprintf("qj%d", os.Getpid()%10000), "10.96.7", o.Nodes)
+		subnet := o.Subnet
+		if subnet == "" {
+			subnet = DefaultSubnet
+		}
+		net, err := process.NewNetwork(fmt.Sprintf("qj%d", os.Getpid()%10000), subnet, o.Nodes+need.Spares)
 		if err != nil {
 			return nil, err
 		}
 		po.Net = net
-		// The bridge is private to this machine, but it is not loopback.
-		po.Flags = append(po.Flags, "--insecure-peers", "--protected-mode=false")
 	}
-	return process.Start(po)
+	return process.Start(ctx, po)
 }
+
+// wholeLog keeps the log of a run whole: it tells what became of writes whose clients never heard. A fault or a workload that
+// is about snapshots overrides it.
+const wholeLog = "--snapshot-log-bytes=1gb"
 
 // record runs clients, faults and the look-out together, then heals, reads everything again and compares the replicas.
 func (o Options) record(ctx context.Context, c *process.Cluster, spec workload.Spec, faults []nemesis.Fault) (err error) {
@@ -182,7 +210,7 @@ func (o Options) record(ctx context.Context, c *process.Cluster, spec workload.S
 	others.Go(func() { look(run, c, w.Now, notes) })
 	others.Go(func() { o.progress(run, w, notes) })
 	hurt := nemesis.Run(run, c, nemesis.Options{
-		Faults: faults, Seed: o.Seed, Now: w.Now, Quiet: o.Quiet, Hurt: o.Hurt, Report: notes.fault, Stage: notes.stage,
+		Faults: faults, Seed: o.Seed, Now: w.Now, Quiet: o.Quiet, Hurt: o.Hurt, Bound: o.Bound, Report: notes.fault, Stage: notes.stage,
 	})
 	cancel()
 	load.Wait()
@@ -206,8 +234,8 @@ func (o Options) end(ctx context.Context, c *process.Cluster, load *workload.Run
 	} else if err := c.SameDigests(ctx); err != nil {
 		e.Digests = err.Error()
 	}
-	for _, node := range c.Nodes() {
-		if err := node.Exited(); err != nil {
+	for _, node := range append(c.Nodes(), c.Spares()...) {
+		for _, err := range node.Exits() {
 			e.Exits = append(e.Exits, err.Error())
 		}
 	}

@@ -18,6 +18,7 @@ func config(name string) Config {
 		Workload: name, Nemesis: []string{"kill"}, Duration: 6 * time.Second, Seed: 1, Nodes: 3, Clients: 6, Think: 2 * time.Millisecond,
 		Quiet: [2]time.Duration{300 * time.Millisecond, 600 * time.Millisecond},
 		Hurt:  [2]time.Duration{time.Second, 2 * time.Second},
+		Bound: DefaultBound,
 	}
 }
 

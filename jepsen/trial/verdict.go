@@ -48,7 +48,7 @@ func Check(dir string, timeout time.Duration) (Verdict, error) {
 	if err != nil {
 		return v, err
 	}
-	skew := slices.Max(shifts(faults, v.Nodes)) - slices.Min(shifts(faults, v.Nodes))
+	skew := needs(faults).Shift + 2*needs(faults).Skew
 	v.Results = check.Judge(spec.Rules(skew), ops, check.Limits{Timeout: timeout, Dir: dir})
 	if err := v.look(dir); err != nil {
 		return v, err
@@ -183,7 +183,7 @@ func Workloads() (out [][2]string) {
 // Faults are the names and purposes of all faults.
 func Faults() (out [][2]string) {
 	for _, f := range nemesis.Faults() {
-		out = append(out, [2]string{f.Name, f.About})
+		out = append(out, [2]string{f.Name, f.Family + ": " + f.About})
 	}
 	return out
 }

@@ -8,7 +8,7 @@ import (
 
 // startQuorate starts three server processes and waits until they serve all slots.
 func startQuorate(ctx context.Context, s Site, flags []string) (*running, error) {
-	c, err := process.Start(process.Options{Binary: s.Binary, Dir: s.Dir, Nodes: copies, Port: s.Port + 50, Flags: flags})
+	c, err := process.Start(ctx, process.Options{Binary: s.Binary, Dir: s.Dir, Nodes: copies, Port: s.Port + 50, Flags: flags})
 	if err != nil {
 		return nil, err
 	}

@@ -17,6 +17,7 @@ var (
 	infoDesc  = describe("node_info", "1; the labels say what runs.", "node", "id", "version", "durability", "reads")
 	epochDesc = describe("map_epoch", "Epoch of this node's map.")
 	hurtDesc  = describe("test_faults_total", "Syncs and writes that a test harness has hurt (test-faults).")
+	wallDesc  = describe("test_clock_seconds", "This node's wall clock as a test harness ordered it, in Unix seconds (test-faults).")
 	peersDesc = describe("nodes", "Nodes in this node's map.")
 
 	leaderDesc    = describe("group_leader", "1 if this node leads the group.", perGroup...)
@@ -64,6 +65,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	}
 	if n.faults != nil {
 		out <- prometheus.MustNewConstMetric(hurtDesc, prometheus.CounterValue, float64(n.faults.Hit()))
+		gauge(wallDesc, float64(n.clock())/1000)
 	}
 	n.front.Collect(out)
 	for id, r := range n.replicas.all() {

@@ -33,6 +33,7 @@ type Config struct {
 	StallTimeout time.Duration
 	SegmentBytes Bytes
 	SnapshotLog  Bytes
+	TrailingLogs int
 
 	Reads           string
 	FollowerReads   string
@@ -89,6 +90,7 @@ func (c *Config) Complete() error {
 		{c.StallTimeout >= time.Second, "stall-timeout", "must be at least 1s"},
 		{c.SegmentBytes >= 1<<20, "segment-bytes", "must be at least 1mb"},
 		{c.SnapshotLog >= 1<<16, "snapshot-log-bytes", "must be at least 64kb"},
+		{c.TrailingLogs >= 1 && c.TrailingLogs <= 1<<20, "trailing-entries", "must be 1 to 1048576"},
 		{c.ElectionTimeout >= 50*time.Millisecond, "election-timeout", "must be at least 50ms"},
 		{c.Lease > 0 && c.Lease <= c.ElectionTimeout*9/10, "lease", "must be above 0 and at most 90 % of election-timeout, because a lease that outlives an election gives stale reads"},
 		{c.Parking >= 0 && c.Parking <= time.Minute, "parking", "must be 0s to 1m"},

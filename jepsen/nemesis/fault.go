@@ -1,0 +1,233 @@
+package nemesis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Fault is one way to hurt a cluster.
+type Fault struct {
+	Name string
+	// Family is the row of the fault matrix that it belongs to.
+	Family string
+	About  string
+	Needs  Needs
+
+	inject func(ctx context.Context, e *env) (injury, error)
+}
+
+// Needs are what a fault asks of the cluster from the start.
+type Needs struct {
+	// Network is a network namespace per node, Disks a file system per node, Orders that nodes obey orders about clock and disk.
+	Network, Disks, Orders bool
+	// Quorate is that the nodes can be asked and ordered as only Quorate's can.
+	Quorate bool
+	// Nodes is the least number of nodes, Spares how many more must stand by.
+	Nodes, Spares int
+	// Shift is how far the nodes' clocks must be apart from the start.
+	Shift time.Duration
+	// Skew is how far the fault moves any clock.
+	Skew time.Duration
+	// Flags go to every server.
+	Flags []string
+}
+
+// And puts the needs of two faults together.
+func (n Needs) And(o Needs) Needs {
+	out := Needs{
+		Network: n.Network || o.Network, Disks: n.Disks || o.Disks, Orders: n.Orders || o.Orders, Quorate: n.Quorate || o.Quorate,
+		Nodes: max(n.Nodes, o.Nodes), Spares: max(n.Spares, o.Spares), Shift: max(n.Shift, o.Shift), Skew: max(n.Skew, o.Skew),
+	}
+	for _, f := range slices.Concat(n.Flags, o.Flags) {
+		if !slices.Contains(out.Flags, f) {
+			out.Flags = append(out.Flags, f)
+		}
+	}
+	return out
+}
+
+// injury is a fault under way. An injury whose injection failed half way still has heal.
+type injury struct {
+	victim string
+	// act goes on hurting until ctx ends; nil if the fault just lasts.
+	act  func(ctx context.Context)
+	heal func() error
+	// bit says how the fault shows while it lasts, late how it shows once the cluster is whole again; "" if it does not.
+	bit  func() string
+	late func() string
+}
+
+// errNotNow says that the cluster is in no state for the fault: it has no leader, say. Nothing was hurt.
+var errNotNow = errors.New("not possible at the moment")
+
+// Faults are all of them.
+func Faults() []Fault {
+	return slices.Concat(processFaults(), networkFaults(), diskFaults(), clockFaults(), leaderFaults(), snapshotFaults(), memberFaults())
+}
+
+// mixture is how many faults "mix" has under way at once.
+const mixture = 2
+
+// Named finds faults; "none" is no fault, "a+b" both at once, "all" every one for which have is enough, "mix" two of those at once.
+// Faults that change the start (clocks apart, small snapshots) are not in "all".
+func Named(names []string, have Needs) (out []Fault, err error) {
+	for _, name := range names {
+		switch name {
+		case "none":
+		case "all":
+			out = append(out, enough(have)...)
+		case "mix":
+			out = append(out, mix(enough(have)))
+		default:
+			f, err := named(name)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, f)
+		}
+	}
+	for _, f := range out {
+		if err := f.Needs.met(have); err != nil {
+			return nil, fmt.Errorf("nemesis %s needs %w", f.Name, err)
+		}
+	}
+	return out, nil
+}
+
+func named(name string) (Fault, error) {
+	var parts []Fault
+	for part := range strings.SplitSeq(name, "+") {
+		all := Faults()
+		i := slices.IndexFunc(all, func(f Fault) bool { return f.Name == part })
+		if i < 0 {
+			return Fault{}, fmt.Errorf("no nemesis is called %q: see quorate jepsen list", part)
+		}
+		parts = append(parts, all[i])
+	}
+	if len(parts) == 1 {
+		return parts[0], nil
+	}
+	return together(name, parts), nil
+}
+
+func enough(have Needs) (out []Fault) {
+	for _, f := range Faults() {
+		if f.Needs.met(have) == nil && f.Needs.Shift == 0 && f.Needs.Skew == 0 && len(f.Needs.Flags) == 0 {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// met says what is missing of the needs that a caller must ask for; all others are free.
+func (n Needs) met(have Needs) error {
+	switch {
+	case n.Network && !have.Network:
+		return errors.New("network namespaces: add --network (root and iproute2)")
+	case n.Disks && !have.Disks:
+		return errors.New("a file system per node: add --disks (root, mkfs.ext4 and loop devices)")
+	case n.Nodes > have.Nodes:
+		return fmt.Errorf("--nodes %d or more", n.Nodes)
+	case n.Quorate && !have.Quorate:
+		return errors.New("Quorate's nodes")
+	}
+	return nil
+}
+
+// mix does other ones each time.
+func mix(of []Fault) Fault {
+	m := Fault{Name: "mix", Family: "composed", About: "two other faults at once, at random"}
+	for _, f := range of {
+		m.Needs = m.Needs.And(f.Needs)
+	}
+	m.inject = func(ctx context.Context, e *env) (injury, error) {
+		var parts []Fault
+		var names []string
+		for _, i := range e.rng.Perm(len(of))[:mixture] {
+			parts, names = append(parts, of[i]), append(names, of[i].Name)
+		}
+		in, err := together("", parts).inject(ctx, e)
+		in.victim = strings.Join(names, "+") + ": " + in.victim
+		return in, err
+	}
+	return m
+}
+
+// together is several faults at once, healed in the opposite order.
+func together(name string, parts []Fault) Fault {
+	f := Fault{Name: name, Family: "composed", About: "both at once"}
+	for _, p := range parts {
+		f.Needs = f.Needs.And(p.Needs)
+	}
+	f.inject = func(ctx context.Context, e *env) (injury, error) {
+		var all []injury
+		for _, p := range parts {
+			in, err := p.inject(ctx, e)
+			if err == nil || in.heal != nil {
+				all = append(all, in)
+			}
+			if err != nil && !errors.Is(err, errNotNow) {
+				return joined(all), fmt.Errorf("%s: %w", p.Name, err)
+			}
+		}
+		if len(all) == 0 {
+			return injury{}, errNotNow
+		}
+		return joined(all), nil
+	}
+	return f
+}
+
+func joined(all []injury) injury {
+	texts := func(of func(injury) func() string) func() string {
+		return func() (out string) {
+			for _, in := range all {
+				if f := of(in); f != nil {
+					out = join(out, f())
+				}
+			}
+			return out
+		}
+	}
+	in := injury{
+		bit:  texts(func(in injury) func() string { return in.bit }),
+		late: texts(func(in injury) func() string { return in.late }),
+		heal: func() error {
+			var errs []error
+			for _, in := range slices.Backward(all) {
+				if in.heal != nil {
+					errs = append(errs, in.heal())
+				}
+			}
+			return errors.Join(errs...)
+		},
+		act: func(ctx context.Context) {
+			var wg sync.WaitGroup
+			for _, in := range all {
+				if in.act != nil {
+					wg.Go(func() { in.act(ctx) })
+				}
+			}
+			wg.Wait()
+			<-ctx.Done()
+		},
+	}
+	var victims []string
+	for _, part := range all {
+		victims = append(victims, part.victim)
+	}
+	in.victim = strings.Join(victims, ", ")
+	return in
+}
+
+func join(a, b string) string {
+	if a != "" && b != "" {
+		return a + ", " + b
+	}
+	return a + b
+}

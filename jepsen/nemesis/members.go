@@ -1,0 +1,3 @@
+package nemesis
+
+func memberFaults() []Fault { return nil }

@@ -1,0 +1,171 @@
+package nemesis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/quorate/quorate/jepsen/process"
+)
+
+func snapshotFaults() []Fault {
+	small := Needs{Quorate: true, Flags: []string{"--snapshot-log-bytes=64kb", "--trailing-entries=32", "--segment-bytes=1mb"}}
+	return []Fault{
+		{Name: "snapshot-behind", Family: "snapshot", About: "a node is away until the others' logs no longer reach back to what it has", Needs: small, inject: behind},
+		{Name: "snapshot-kill", Family: "snapshot", About: "kill -9 of a node that is writing a snapshot", Needs: small, inject: killWriting},
+		{Name: "corrupt-snapshot", Family: "corruption", About: "a bit of a dead node's newest snapshot flips: it must not start", Needs: small, inject: corrupt(newestSnapshot)},
+		{Name: "corrupt-log", Family: "corruption", About: "a bit in the middle of a dead node's log flips: it must not start", Needs: Needs{Quorate: true}, inject: corrupt(middleOfLog)},
+	}
+}
+
+// behind kills a node and waits until a snapshot is what will bring it back.
+func behind(ctx context.Context, e *env) (injury, error) {
+	in, err := kill(one)(ctx, e)
+	if err != nil {
+		return in, err
+	}
+	in.late = func() string {
+		for _, n := range e.cluster.Nodes() {
+			if m, err := n.Metrics(ctx); err == nil && n.Name() == in.victim && m["quorate_group_snapshot_installs_total"] > 0 {
+				return fmt.Sprintf("%.0f snapshots were installed", m["quorate_group_snapshot_installs_total"])
+			}
+		}
+		return ""
+	}
+	bit := in.bit
+	in.bit = func() string { bit(); return "" } // that it was dead is not the point
+	return in, nil
+}
+
+// killWriting looks for an unfinished snapshot file for as long as the fault may last.
+func killWriting(_ context.Context, e *env) (injury, error) {
+	all := e.cluster.Nodes()
+	var victim *process.Node
+	var file string
+	in := injury{victim: "whoever writes one"}
+	in.act = func(ctx context.Context) {
+		for ctx.Err() == nil && victim == nil {
+			for _, n := range all {
+				if found := unfinished(n); len(found) > 0 {
+					n.Kill()
+					if left := unfinished(n); len(left) > 0 { // else it had just been finished
+						victim, file = n, left[0]
+						break
+					}
+					_ = n.Start() // healing tries again and reports
+				}
+			}
+			time.Sleep(time.Millisecond)
+		}
+		<-ctx.Done()
+	}
+	in.bit = func() string {
+		if victim == nil {
+			return ""
+		}
+		return fmt.Sprintf("%s died while it wrote %s", victim.Name(), filepath.Base(file))
+	}
+	in.heal = func() error { return startAll(all) }
+	return in, nil
+}
+
+func unfinished(n *process.Node) []string {
+	found, _ := filepath.Glob(filepath.Join(n.Data(), "groups", "*", "tmp-*")) // the pattern is good
+	return found
+}
+
+// corrupt kills a node, flips a bit of a file, and wants the node to refuse to start; then the bit is flipped back.
+func corrupt(what func(n *process.Node) (path string, at int64, err error)) func(context.Context, *env) (injury, error) {
+	return func(ctx context.Context, e *env) (injury, error) {
+		n := e.node()
+		n.Kill()
+		in := injury{victim: n.Name(), heal: func() error { return startAll([]*process.Node{n}) }}
+		path, at, err := what(n)
+		if err != nil {
+			return in, err
+		}
+		if err := flip(path, at); err != nil {
+			return in, err
+		}
+		from := size(n.Log())
+		n.MayEnd()
+		in.victim += " (" + strings.TrimPrefix(path, n.Data()+"/") + ")"
+		stopped := func() bool { return n.Pid() == 0 }
+		in.bit = func() string {
+			if stopped() && (said(n.Log(), from, "corrupt") || said(n.Log(), from, "damaged")) {
+				return "the node refused to start"
+			}
+			return ""
+		}
+		in.heal = func() error {
+			silent := !stopped()
+			if silent {
+				n.Kill()
+			}
+			err := errors.Join(flip(path, at), n.Start())
+			if silent {
+				err = errors.Join(err, fmt.Errorf("%w: %s runs with a damaged %s", ErrWrong, n.Name(), path))
+			}
+			return err
+		}
+		return in, startDamaged(ctx, n)
+	}
+}
+
+// startDamaged starts the node and waits a moment for it to notice.
+func startDamaged(ctx context.Context, n *process.Node) error {
+	err := n.Start()
+	n.MayEnd()
+	for i := 0; i < 100 && n.Pid() != 0 && err == nil; i++ {
+		wait(ctx, 50*time.Millisecond)
+	}
+	return err
+}
+
+// flip flips the lowest bit of the byte at an offset.
+func flip(path string, at int64) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	var b [1]byte
+	_, err = f.ReadAt(b[:], at)
+	if err == nil {
+		b[0] ^= 1
+		_, err = f.WriteAt(b[:], at)
+	}
+	return errors.Join(err, f.Close())
+}
+
+// newestSnapshot finds the middle of a group's snapshot.
+func newestSnapshot(n *process.Node) (string, int64, error) {
+	found, _ := filepath.Glob(filepath.Join(n.Data(), "groups", "[1-9]*", "*.snap")) // the pattern is good
+	if len(found) == 0 {
+		return "", 0, fmt.Errorf("%w: no snapshot yet", errNotNow)
+	}
+	path := found[len(found)-1]
+	return path, size(path) / 2, nil
+}
+
+// middleOfLog finds a byte of the log that was written long ago: at the very end, damage looks like a torn write.
+func middleOfLog(n *process.Node) (string, int64, error) {
+	found, _ := filepath.Glob(filepath.Join(n.Data(), "log", "*")) // the pattern is good
+	for _, path := range found {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return "", 0, err
+		}
+		used := int64(len(data))
+		for used > 0 && data[used-1] == 0 {
+			used--
+		}
+		if used > 32<<10 {
+			return path, used / 2, nil
+		}
+	}
+	return "", 0, fmt.Errorf("%w: hardly anything was logged yet", errNotNow)
+}
