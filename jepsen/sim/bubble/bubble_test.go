@@ -1,0 +1,122 @@
+package bubble
+
+import (
+	"bytes"
+	crypto "crypto/rand"
+	"fmt"
+	"math/rand"
+	randv2 "math/rand/v2"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const inChild = "BUBBLE_TEST_SEED"
+
+func TestMain(m *testing.M) {
+	seed, err := strconv.ParseUint(os.Getenv(inChild), 10, 64)
+	if err != nil {
+		os.Exit(m.Run())
+	}
+	var out string
+	if err := Run(seed, func() { out = dice() }); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	fmt.Println(out)
+}
+
+// dice draws from every source of randomness that there is.
+func dice() string {
+	var out strings.Builder
+	m := map[int]bool{}
+	for i := range 30 {
+		m[i] = true
+	}
+	for k := range m {
+		fmt.Fprint(&out, k, " ")
+	}
+	c := make(chan int, 50)
+	d := make(chan int, 50)
+	for i := range 50 {
+		c <- i
+		d <- -i
+	}
+	for range 50 {
+		select {
+		case v := <-c:
+			fmt.Fprint(&out, v, " ")
+		case v := <-d:
+			fmt.Fprint(&out, v, " ")
+		}
+	}
+	var b [8]byte
+	crypto.Read(b[:])
+	fmt.Fprintf(&out, "%x %d %d ", b, rand.Int63(), randv2.Uint64())
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	for i := range 20 {
+		wg.Go(func() {
+			for range 50 {
+				time.Sleep(time.Duration(rand.Intn(1000)) * time.Millisecond)
+				mu.Lock()
+				garbage := make([]byte, 1<<20)
+				out.WriteByte(byte('a' + i + int(garbage[i])))
+				mu.Unlock()
+			}
+		})
+	}
+	for range 30 {
+		time.Sleep(time.Second)
+		Settle()
+	}
+	wg.Wait()
+	fmt.Fprintf(&out, " thread %d", syscall.Gettid()-syscall.Getpid())
+	return out.String()
+}
+
+func throw(t *testing.T, seed uint64) string {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), Env...)
+	cmd.Env = append(cmd.Env, fmt.Sprint(inChild, "=", seed))
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := Start(cmd, seed); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil || errs.Len() > 0 {
+		t.Fatalf("%v\n%s", err, &errs)
+	}
+	return out.String()
+}
+
+// The same seed gives the same run, another one another, and nothing is printed but what the program prints.
+func TestSeedDecidesEverything(t *testing.T) {
+	first := throw(t, 7)
+	if strings.Count(first, "\n") != 1 || len(first) < 1000 {
+		t.Fatalf("the child printed %q", first)
+	}
+	for range 4 {
+		if again := throw(t, 7); again != first {
+			t.Fatalf("the same seed gave another run: they differ from byte %d of %d on", common(first, again), len(first))
+		}
+	}
+	if throw(t, 8) == first {
+		t.Error("another seed gave the same run")
+	}
+}
+
+// common is the length of what two runs have in common.
+func common(a, b string) int {
+	n := 0
+	for n < min(len(a), len(b)) && a[n] == b[n] {
+		n++
+	}
+	return n
+}
