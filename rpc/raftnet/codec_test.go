@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"github.com/quorate/quorate/rpc/peer"
 )
 
 func sampleConfiguration() []byte {
@@ -149,5 +151,35 @@ func BenchmarkAppendEntriesCodec(b *testing.B) {
 		if _, err := decodeAppend("a", frame); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+func TestPeekShowsWhatFramesSay(t *testing.T) {
+	v := appendBallot(nil, 3, ballot{term: 8, lastIndex: 50, lastTerm: 7})
+	beat := mustAppend(t, &raft.AppendEntriesRequest{RPCHeader: header("a"), Term: 4})
+	s := &raft.InstallSnapshotRequest{Term: 5, LastLogIndex: 99, LastLogTerm: 4, Configuration: sampleConfiguration()}
+	for _, c := range []struct {
+		kind  peer.Kind
+		frame []byte
+		leads bool
+		text  string
+	}{
+		{KindAppend, mustAppend(t, sampleAppend()), true, "append term 9, 3 entries after 8.300, commit 301"},
+		{KindAppend, beat, true, "heartbeat term 4"},
+		{KindVote, v, false, "vote term 8, last 7.50"},
+		{KindPreVote, v, false, "pre-vote term 8, last 7.50"},
+		{KindTimeoutNow, appendTimeoutNow(nil, 3, 12), true, "take over from term 12"},
+		{KindSnapshot, appendSnapshot(nil, s), true, "snapshot term 5, last 4.99"},
+	} {
+		f, ok := Peek(c.kind, "a", c.frame)
+		if !ok || f.String() != c.text || f.Leads() != c.leads {
+			t.Errorf("got %q, %v, leads %v; want %q", f, ok, f.Leads(), c.text)
+		}
+		if _, ok := Peek(c.kind, "a", c.frame[:len(c.frame)-1]); ok {
+			t.Errorf("a frame cut short is taken for %q", c.text)
+		}
+	}
+	if _, ok := Peek(KindSnapshot+1, "a", v); ok {
+		t.Error("a frame of another kind is taken for one of ours")
 	}
 }

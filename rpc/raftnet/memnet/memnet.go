@@ -16,7 +16,9 @@ type Message struct {
 	Kind     peer.Kind
 	Group    slot.GroupID
 	// Reply says that Payload answers a request of Kind that To made.
-	Reply   bool
+	Reply bool
+	// Part says that Payload is a part of the body of a stream.
+	Part    bool
 	Payload []byte
 }
 
@@ -84,8 +86,8 @@ func (w *Network) SetDelay(delay func(from, to topology.NodeID) time.Duration) {
 	w.delay = delay
 }
 
-// SetTap shows every call's request and reply, and every stream's header and reply, to tap before it is delivered.
-// The message is lost if tap returns false; tap may block to hold it up, until ctx ends.
+// SetTap shows every call's request and reply, and every stream's header, parts and reply, to tap before it is delivered.
+// The message is lost if tap returns false, and with a part the whole stream; tap may block to hold it up, until ctx ends.
 func (w *Network) SetTap(tap func(context.Context, Message) bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

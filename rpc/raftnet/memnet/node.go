@@ -145,7 +145,7 @@ func (n *Node) Stream(ctx context.Context, to topology.NodeID, kind peer.Kind, g
 	sent := make(chan struct{})
 	go func() {
 		defer close(sent)
-		w.CloseWithError(n.pump(to, w, body, size))
+		w.CloseWithError(n.pump(ctx, Message{From: n.id, To: to, Kind: kind, Group: group, Part: true}, w, body, size))
 	}()
 	defer func() { cancel(); r.Close(); <-sent }()
 	request := Message{From: n.id, To: to, Kind: kind, Group: group, Payload: slices.Clone(header)}
@@ -164,15 +164,19 @@ func (n *Node) Stream(ctx context.Context, to topology.NodeID, kind peer.Kind, g
 	})
 }
 
+// partBytes is how much of a stream travels at a time.
+const partBytes = 16 << 10
+
 // pump copies size bytes of body into the pipe; cutting the link breaks the stream at once.
-func (n *Node) pump(to topology.NodeID, w *io.PipeWriter, body io.Reader, size int64) error {
-	buf := make([]byte, 64<<10)
+func (n *Node) pump(ctx context.Context, part Message, w *io.PipeWriter, body io.Reader, size int64) error {
+	buf := make([]byte, partBytes)
 	for size > 0 {
 		k, err := io.ReadFull(body, buf[:min(int64(len(buf)), size)])
 		if err != nil {
 			return fmt.Errorf("stream is shorter than announced: %w", err)
 		}
-		if n.net.isCut(n.id, to) {
+		part.Payload = buf[:k]
+		if !n.net.carry(ctx, part) {
 			return io.ErrUnexpectedEOF
 		}
 		if _, err := w.Write(buf[:k]); err != nil {
