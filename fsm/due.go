@@ -20,13 +20,13 @@ func (h dueHeap) Less(i, j int) bool {
 
 func (h dueHeap) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
-	h[i].heapAt, h[j].heapAt = i, j
+	h[i].heapAt, h[j].heapAt = int32(i), int32(j)
 }
 
 // Push is for container/heap.
 func (h *dueHeap) Push(x any) {
 	s := x.(*shard)
-	s.heapAt = len(*h)
+	s.heapAt = int32(len(*h))
 	*h = append(*h, s)
 }
 
@@ -46,9 +46,9 @@ func (h *dueHeap) fix(s *shard) {
 	case s.heapAt == notInHeap && s.deadline != never:
 		heap.Push(h, s)
 	case s.heapAt != notInHeap && s.deadline == never:
-		heap.Remove(h, s.heapAt)
+		heap.Remove(h, int(s.heapAt))
 	case s.heapAt != notInHeap:
-		heap.Fix(h, s.heapAt)
+		heap.Fix(h, int(s.heapAt))
 	}
 }
 

@@ -53,17 +53,19 @@ type state struct {
 
 // shard is one slot's keys. mu is held for reading by readers, and for writing by the applying goroutine and by
 // whoever marks the table for a snapshot.
+//
+// All that finding a key's page takes is in the first cache line.
 type shard struct {
-	mu   sync.RWMutex
-	keys *table.Table
-	slot uint16
-	own  ownership
+	mu     sync.RWMutex
+	heapAt int32
+	slot   uint16
+	own    ownership
+	keys   table.Table
 	// epoch is the state's at the last write: a lower one says that live snapshots may not have marked the table yet.
 	epoch uint64
 	// What the state's totals and heap know of the table, see settle. Sampling reads size and expiring without the lock.
 	size, expiring atomic.Int64
 	deadline       int64
-	heapAt         int
 }
 
 func newState(g Genesis) *state {
@@ -79,7 +81,8 @@ func newState(g Genesis) *state {
 }
 
 func (st *state) addSlot(n uint16, own ownership) *shard {
-	s := &shard{slot: n, own: own, keys: table.New(st.seed), deadline: never, heapAt: notInHeap}
+	s := &shard{slot: n, own: own, deadline: never, heapAt: notInHeap}
+	s.keys.Init(st.seed)
 	st.slots[n] = s
 	return s
 }

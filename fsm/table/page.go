@@ -17,10 +17,11 @@ import (
 // some places past the last home). So walking the index is walking in hash order, whatever its size is, and growing it
 // needs no record. It is 7/8 full at most.
 type page struct {
-	// What a lookup needs comes first, to be in one cache line.
+	// What a lookup needs comes first, to be in one cache line. The page takes four of them, as Go's allocator puts it.
 	index []uint32
 	homes int32
 	depth uint8
+	gen   uint64 // Table.gen when it was made: shared if a live View is at least as young
 	slabs
 
 	used      int32 // where the next record goes, in bytes; what is neither live nor dead is lost at ends of slabs
@@ -31,12 +32,11 @@ type page struct {
 	blobs     []blob
 	freeBlobs uint32 // 1 + number of the first free blob, 0 if none; the list goes on in blob.gen
 	queued    int32  // 1 + place in Table.due, 0 if no record has a deadline; the one field that changes on shared pages, so Views don't look at it
-	gen       uint64 // Table.gen when it was made: shared if a live View is at least as young
 }
 
-// slabs are the bytes of records, those of a page with few keys in near: one cache miss less.
+// slabs are the bytes of records, those of a page that is not nearly full in near: one cache miss less.
 type slabs struct {
-	near [2][]byte
+	near [5][]byte
 	far  [][]byte
 }
 

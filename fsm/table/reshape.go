@@ -143,7 +143,7 @@ func (t *Table) merge(p *page, h uint64) {
 
 // double makes the directory twice as long: 8 bytes for each page, 64 KiB at 10 million small keys.
 func (t *Table) double() {
-	dir := make([]*page, 2*len(t.dir))
+	dir := t.newDir(t.depth + 1)
 	for i, p := range t.dir {
 		dir[2*i], dir[2*i+1] = p, p
 	}
@@ -157,15 +157,26 @@ func (t *Table) halve() {
 		deepest = max(deepest, p.depth)
 	}
 	step := 1 << (t.depth - deepest)
-	dir := make([]*page, len(t.dir)/step)
+	dir := t.newDir(deepest)
 	for i := range dir {
 		dir[i] = t.dir[i*step]
 	}
 	t.setDir(dir, deepest)
 }
 
+// newDir makes a directory for a depth, which setDir installs once it is filled.
+func (t *Table) newDir(depth uint8) []*page {
+	if depth == 0 {
+		return t.one[:]
+	}
+	return make([]*page, 1<<depth)
+}
+
 // setDir installs a directory of 1<<depth pages that nobody shares.
 func (t *Table) setDir(dir []*page, depth uint8) {
+	if depth > 0 {
+		t.one[0] = nil
+	}
 	t.dir, t.dirGen, t.depth, t.deepest = dir, t.gen, depth, 0
 	for _, p := range dir {
 		if p.depth == depth {
@@ -176,7 +187,7 @@ func (t *Table) setDir(dir []*page, depth uint8) {
 
 // place makes p, whose depth says how many, the page of all hashes with h's prefix.
 func (t *Table) place(h uint64, p *page) {
-	if t.shared(t.dirGen) {
+	if t.depth > 0 && t.shared(t.dirGen) {
 		t.dir, t.dirGen = append([]*page(nil), t.dir...), t.gen
 	}
 	wide := t.depth - p.depth

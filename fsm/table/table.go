@@ -40,18 +40,24 @@ type Record struct {
 // Pages are found through dir by the first depth bits of a key's hash (extendible hashing, its directory in hash order). A page with
 // fewer bits of its own is in dir several times, side by side. A page that is too full splits, two small siblings
 // merge: each write costs work on one page at most, however big the table is, apart from a doubled directory.
+//
+// It must not be copied once it has been used.
 type Table struct {
-	seed     uint64
-	dir      []*page // nil while the table is empty, otherwise 1<<depth
-	due      []*page // heap of the pages with deadlines
+	// What a lookup needs comes first, to be in one cache line with the owner's lock, and with the directory itself while
+	// it is a single page, as it is in most tables.
+	seed  uint64
+	one   [1]*page
+	depth uint8
+	dir   []*page // nil while the table is empty, otherwise 1<<depth; one[:] at depth 0
+
+	newest   *View  // youngest that may be live; older ones behind it
+	gen      uint64 // number of Marks so far
+	dirGen   uint64 // as page.gen, for dir at depths above 0
 	count    int
 	volatile int
 	bytes    int64
-	gen      uint64 // number of Marks so far
-	dirGen   uint64 // as page.gen, for dir
-	newest   *View  // youngest that may be live; older ones behind it
-	deepest  int    // pages with depth bits
-	depth    uint8
+	due      []*page // heap of the pages with deadlines
+	deepest  int     // pages with depth bits
 }
 
 const (
@@ -66,6 +72,9 @@ const (
 // failover; a digest doesn't depend on it.
 func New(seed uint64) *Table { return &Table{seed: seed} }
 
+// Init gives a table that is a field of something else, and was not used yet, its seed.
+func (t *Table) Init(seed uint64) { t.seed = seed }
+
 // Len is the number of keys.
 func (t *Table) Len() int { return t.count }
 
@@ -79,7 +88,10 @@ func (t *Table) Bytes() int64 { return t.bytes }
 // Physical is the memory held in bytes, slack and dead space included; O(number of pages). It doesn't count what
 // only Views still hold.
 func (t *Table) Physical() int64 {
-	n := int64(tableSize) + 8*int64(cap(t.dir)+cap(t.due))
+	n := int64(tableSize) + 8*int64(cap(t.due))
+	if t.depth > 0 {
+		n += 8 * int64(cap(t.dir))
+	}
 	for p := range pages(t.dir, t.depth) {
 		n += p.physical()
 	}
@@ -128,7 +140,7 @@ func (t *Table) Digest() Digest { return digest(t.All()) }
 
 // Clear removes everything. Live Views keep what they saw.
 func (t *Table) Clear() {
-	t.dir, t.due = nil, nil
+	t.dir, t.one[0], t.due = nil, nil, nil
 	t.count, t.volatile, t.bytes = 0, 0, 0
 	t.deepest, t.depth = 0, 0
 }
@@ -137,6 +149,10 @@ func (t *Table) Clear() {
 func (t *Table) Mark() *View {
 	t.forget()
 	v := &View{dir: t.dir, depth: t.depth, count: t.count, bytes: t.bytes, gen: t.gen, older: t.newest}
+	if v.dir != nil && v.depth == 0 {
+		v.one = t.one
+		v.dir = v.one[:]
+	}
 	t.newest = v
 	t.gen++
 	return v
@@ -173,8 +189,8 @@ func (t *Table) own(p *page, h uint64) *page {
 
 // pageOf returns the page for hash h, nil if the table is empty.
 func (t *Table) pageOf(h uint64) *page {
-	if t.dir == nil {
-		return nil
+	if t.depth == 0 {
+		return t.one[0]
 	}
 	return t.dir[h>>(64-t.depth)]
 }

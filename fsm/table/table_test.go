@@ -6,7 +6,9 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"unsafe"
 )
 
 func TestEmptyTables(t *testing.T) {
@@ -342,5 +344,19 @@ func TestBlobNumbersAreReused(t *testing.T) {
 	}
 	if n := len(tab.dir[0].blobs); n != 2 {
 		t.Errorf("2 blobs at a time use %d numbers", n)
+	}
+}
+
+// TestCacheLines pins the sizes that the allocator aligns to cache lines, and what shares the first one.
+func TestCacheLines(t *testing.T) {
+	const line = 64
+	if pageSize%line != 0 {
+		t.Errorf("a page takes %d bytes, not whole cache lines", pageSize)
+	}
+	if end := unsafe.Offsetof(page{}.slabs) + unsafe.Sizeof(page{}.near[0]); end > line {
+		t.Errorf("what a lookup needs of a page ends at %d", end)
+	}
+	if end := unsafe.Offsetof(Table{}.depth) + 1; end > line-unsafe.Sizeof(sync.RWMutex{})-8 {
+		t.Errorf("what a lookup needs of a table ends at %d, too far for a line with a lock and a few bytes", end)
 	}
 }

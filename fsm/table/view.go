@@ -9,7 +9,8 @@ import (
 // it while the table is written. A write copies first what a View shares: one page, at most 128 KiB and a little,
 // once per page and Mark.
 type View struct {
-	dir      []*page
+	dir      []*page // the table's, or one[:] at depth 0
+	one      [1]*page
 	depth    uint8
 	count    int
 	bytes    int64
@@ -34,7 +35,7 @@ func (v *View) Digest() Digest { return digest(v.All()) }
 // Release lets the table write in place again. Any goroutine may call it, exactly once, after which the View may
 // not be used.
 func (v *View) Release() {
-	v.dir = nil
+	v.dir, v.one[0] = nil, nil
 	if v.released.Swap(true) {
 		panic("table: a View was released twice")
 	}

@@ -109,7 +109,8 @@ func (t *Table) room(h uint64, size int) *page {
 	p := t.pageOf(h)
 	if p == nil {
 		p = newPage(0, t.gen, 1)
-		t.setDir([]*page{p}, 0)
+		t.one[0] = p
+		t.setDir(t.newDir(0), 0)
 	}
 	for p = t.own(p, h); int(p.live)+size > maxPage || p.count >= maxKeys; {
 		p = t.split(p, h)
