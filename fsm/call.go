@@ -30,33 +30,55 @@ type call struct {
 	nowhere   reply.Writer
 	// tx is the transaction being executed.
 	tx *entry.Tx
+	// looks are a reader's lookups of the op's keys, in order, as far as they were fetched. Nothing was written since.
+	looks   []table.Look
+	fetched fetched
 }
 
 func (c *call) name() string { return c.op.spec.Name }
 
 // lookup finds a key that has not expired by the machine's clock, without touching it.
 func (c *call) lookup(key []byte) (table.Record, bool) {
-	r, ok := c.s.keys.Get(key)
-	if !ok || r.Deadline == 0 {
-		return r, ok
+	_, r, ok := c.seek(key)
+	return r, ok
+}
+
+// seek is lookup, and says where the key is.
+func (c *call) seek(key []byte) (table.Place, table.Record, bool) {
+	p, ok := c.place(key)
+	if !ok {
+		return p, table.Record{}, false
 	}
-	if r.Deadline <= c.now {
-		return table.Record{}, false
+	r := p.Record()
+	if r.Deadline != 0 {
+		if r.Deadline <= c.now {
+			return p, table.Record{}, false
+		}
+		c.early = c.early || r.Deadline <= c.wall
 	}
-	c.early = c.early || r.Deadline <= c.wall
-	return r, true
+	return p, r, true
+}
+
+// place finds a key, expired or not.
+func (c *call) place(key []byte) (table.Place, bool) {
+	if len(c.looks) > 0 && c.looks[0].Is(key) {
+		l := &c.looks[0]
+		c.looks = c.looks[1:]
+		return l.Place()
+	}
+	return c.s.keys.Find(key)
 }
 
 // find is lookup as a use of the key.
 func (c *call) find(key []byte) (table.Record, bool) {
-	r, ok := c.lookup(key)
+	p, r, ok := c.seek(key)
 	if !ok || c.measuring {
 		return r, ok
 	}
-	// Most touches change nothing, as the clock is coarse: the second search for the key is rare.
+	// Most touches change nothing, as the clock is coarse.
 	word := c.touched(r.Access)
 	if word != r.Access {
-		c.s.keys.Touch(key, word)
+		p.Touch(word)
 	}
 	if !c.applying() && c.rng.below(useSample) == 0 {
 		c.m.uses.note(key, word)

@@ -62,9 +62,9 @@ func writePairs(t *testing.T, r *replica, snapshots chan<- *fsm.Snapshot) {
 func readPairs(t *testing.T, m *fsm.Machine, stop *atomic.Bool) {
 	last := 0
 	for w := (&reply.Writer{}); !stop.Load(); w.Buf = w.Buf[:0] {
-		op := opOf(t, "MGET", "{k}a", "{k}b")
-		if v := m.Read(&op, 0, w); v != fsm.Done {
-			t.Errorf("verdict %d", v)
+		ops := []entry.Op{opOf(t, "MGET", "{k}a", "{k}b"), opOf(t, "GET", "{k}a"), opOf(t, "GET", "k"), opOf(t, "GET", "{k}x7")}
+		if ends, _, fresh := m.ReadAll(ops, 0, w, nil, nil); !fresh || len(ends) != len(ops) {
+			t.Errorf("read %d of %d", len(ends), len(ops))
 		}
 		lines := strings.Split(string(w.Buf), "\r\n")
 		var n int

@@ -14,6 +14,10 @@ type operation struct {
 	keyed   bool
 	write   bool
 	denyOOM bool
+	// firstKey is where in the arguments of a keyed operation the first key is.
+	firstKey int
+	// quick reads take little time per key: Redis's flag fast. With one argument, that is the key.
+	quick bool
 }
 
 // operations is indexed by command id. Data types add theirs in files of their own, through keyed.
@@ -27,8 +31,9 @@ func buildOperations() []operation {
 			table = append(table, operation{})
 		}
 		table[id] = operation{
-			spec: spec, run: run, keyed: len(spec.Keys) > 0,
+			spec: spec, run: run, keyed: len(spec.Keys) > 0, firstKey: spec.FirstKey(),
 			write: spec.Has(command.Write), denyOOM: spec.Has(command.DenyOOM),
+			quick: len(spec.Keys) > 0 && spec.Has(command.ReadOnly|command.Fast),
 		}
 	}
 	for _, part := range []map[command.ID]func(*call){stringOperations, genericOperations, machineOperations} {

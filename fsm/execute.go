@@ -65,5 +65,5 @@ func (c *call) mustBeApplying(name string) {
 
 // release drops what a pooled call refers to.
 func (c *call) release() {
-	c.m, c.st, c.s, c.op, c.args, c.w, c.tx = nil, nil, nil, nil, nil, nil, nil
+	c.m, c.st, c.s, c.op, c.args, c.w, c.tx, c.looks = nil, nil, nil, nil, nil, nil, nil, nil
 }

@@ -36,6 +36,7 @@ type Machine struct {
 	current atomic.Pointer[state]
 	// own is the applying goroutine's call, readers the pool of everybody else's.
 	own      call
+	ahead    ahead
 	readers  sync.Pool
 	observer Observer
 	evictor  evictor
@@ -55,7 +56,7 @@ func New(g Genesis) *Machine {
 }
 
 // Begin starts an entry: the clock becomes max(own, now) and at most MaxExpiredPerEntry due keys are removed in
-// (deadline, slot, key) order. Begin, Do, End, Snapshot and Restore are for the applying goroutine alone.
+// (deadline, slot, key) order. Begin, Ahead, Do, End, Snapshot and Restore are for the applying goroutine alone.
 func (m *Machine) Begin(index uint64, now int64) {
 	st := m.current.Load()
 	st.index = index
@@ -72,6 +73,7 @@ func (m *Machine) Begin(index uint64, now int64) {
 // longer name. A transaction is refused as a whole.
 func (m *Machine) Do(op *entry.Op, w *reply.Writer) Verdict {
 	st := m.current.Load()
+	m.ahead.step(st)
 	c := &m.own
 	c.m, c.st, c.w, c.now = m, st, w, st.now.Load()
 	var v Verdict
@@ -85,29 +87,9 @@ func (m *Machine) Do(op *entry.Op, w *reply.Writer) Verdict {
 }
 
 // End completes the entry.
-func (m *Machine) End() { m.current.Load().publishDue() }
-
-// Read executes a read-only op on the present state, from any goroutine. wall is the caller's clock, Unix ms.
-// A transaction of reads is one too: it sees one moment of its slot.
-func (m *Machine) Read(op *entry.Op, wall int64, w *reply.Writer) Verdict {
-	c := m.readers.Get().(*call)
-	st := m.current.Load()
-	c.m, c.st, c.w, c.wall, c.early = m, st, w, wall, false
-	start := len(w.Buf)
-	var v Verdict
-	if op.Cmd == command.Exec {
-		v = c.transaction(op.Tx)
-	} else {
-		v = c.single(op)
-	}
-	if v == Done && c.early {
-		w.Buf = w.Buf[:start]
-		v = NeedAdvance
-	}
-	c.shrink()
-	c.release()
-	m.readers.Put(c)
-	return v
+func (m *Machine) End() {
+	m.ahead.end()
+	m.current.Load().publishDue()
 }
 
 // Now is the machine's clock, Unix ms. Any goroutine may ask.

@@ -35,6 +35,11 @@ func newReplica(t testing.TB, slots ...slot.Range) *replica {
 func (r *replica) apply(w *reply.Writer, ops ...entry.Op) {
 	r.index++
 	r.m.Begin(r.index, r.now)
+	list := make([]*entry.Op, len(ops))
+	for i := range ops {
+		list[i] = &ops[i]
+	}
+	r.m.Ahead(list)
 	for i := range ops {
 		if v := r.m.Do(&ops[i], w); v != fsm.Done {
 			r.t.Fatalf("%v: verdict %d", ops[i].Cmd, v)

@@ -19,6 +19,7 @@ type crowd struct {
 	n     int
 	value []byte
 	rnd   uint64
+	list  []*entry.Op
 }
 
 const crowdBatch = 128
@@ -72,6 +73,11 @@ func (c *crowd) apply(ops []entry.Op) {
 	w := reply.Writer{Discard: true}
 	c.index++
 	c.m.Begin(c.index, 1_700_000_000_000)
+	c.list = c.list[:0]
+	for i := range ops {
+		c.list = append(c.list, &ops[i])
+	}
+	c.m.Ahead(c.list)
 	for i := range ops {
 		c.m.Do(&ops[i], &w)
 	}
@@ -99,12 +105,11 @@ func BenchmarkCrowd(b *testing.B) {
 					}
 					ops := c.ops(command.Get, pipeline)
 					w := reply.Writer{}
+					var ends []int
 					for i := 0; i < b.N; i += len(ops) {
 						c.draw(ops)
 						w.Buf = w.Buf[:0]
-						for i := range ops {
-							c.m.Read(&ops[i], 1_700_000_000_000, &w)
-						}
+						ends, _, _ = c.m.ReadAll(ops, 1_700_000_000_000, &w, ends[:0], nil)
 						if len(w.Buf) < 64*len(ops) {
 							b.Fatal("a key is missing")
 						}

@@ -33,6 +33,8 @@ type applier struct {
 	discard reply.Writer
 	results []any
 	done    []*Call
+	// ahead lists the entry's ops for the machine.
+	ahead []*entry.Op
 }
 
 func newApplier(g *Group) *applier { return &applier{g: g, discard: reply.Writer{Discard: true}} }
@@ -73,10 +75,13 @@ func (a *applier) apply(l *raft.Log) {
 	}
 	m := a.g.machine
 	m.Begin(l.Index, a.entry.Now)
+	a.announce(a.entry.Ops)
+	m.Ahead(a.ahead)
 	for i := range a.entry.Ops {
 		m.Do(&a.entry.Ops[i], &a.discard)
 	}
 	m.End()
+	a.forget()
 	a.witness(l)
 	if a.entry.Batch == markBatch {
 		a.g.marks.take(l.Index, m.Snapshot())
@@ -100,6 +105,11 @@ func (a *applier) applyPending(l *raft.Log) bool {
 	}
 	g.pending = nil
 	g.machine.Begin(l.Index, b.now)
+	a.announce(b.prefix)
+	for _, p := range b.parts {
+		a.announce(p.call.Ops[p.from:p.to])
+	}
+	g.machine.Ahead(a.ahead)
 	for i := range b.prefix {
 		g.machine.Do(&b.prefix[i], &a.discard)
 	}
@@ -107,11 +117,24 @@ func (a *applier) applyPending(l *raft.Log) bool {
 		g.answer(p)
 	}
 	g.machine.End()
+	a.forget()
 	a.witness(l)
 	for _, p := range b.parts[:b.whole] {
 		a.done = append(a.done, p.call)
 	}
 	return true
+}
+
+// announce adds to what the machine is told of beforehand.
+func (a *applier) announce(ops []entry.Op) {
+	for i := range ops {
+		a.ahead = append(a.ahead, &ops[i])
+	}
+}
+
+func (a *applier) forget() {
+	clear(a.ahead)
+	a.ahead = a.ahead[:0]
 }
 
 func (a *applier) batchOf(l *raft.Log) uint64 {

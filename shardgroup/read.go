@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"github.com/quorate/quorate/fsm"
 	"github.com/quorate/quorate/shardgroup/consensus"
 )
 
@@ -29,17 +28,9 @@ func (g *Group) Read(c *Call) {
 }
 
 // read executes a call's reads on the present state. False: the log's clock must advance first.
-func (g *Group) read(c *Call, wall int64) bool {
-	for i := range c.Ops {
-		switch g.machine.Read(&c.Ops[i], wall, &c.Out) {
-		case fsm.NeedAdvance:
-			return false
-		case fsm.NotOwned:
-			c.Moved = append(c.Moved, i)
-		}
-		c.Ends = append(c.Ends, len(c.Out.Buf))
-	}
-	return true
+func (g *Group) read(c *Call, wall int64) (fresh bool) {
+	c.Ends, c.Moved, fresh = g.machine.ReadAll(c.Ops, wall, &c.Out, c.Ends, c.Moved)
+	return fresh
 }
 
 // readSlowly confirms, reads and checks until that succeeds. Nothing is applied by a read, so every error is a refusal.

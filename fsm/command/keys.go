@@ -37,6 +37,9 @@ func union(specs []KeySpec) (u KeySpec) {
 	return u
 }
 
+// FirstKey is the position in args of the first key, of a command that has keys.
+func (s *Spec) FirstKey() int { return s.span.First - s.words }
+
 // AppendKeys appends the positions of the keys in args to dst.
 func (s *Spec) AppendKeys(dst []int, args [][]byte) []int {
 	first, end := s.span.bounds(s.words, len(args))

@@ -19,7 +19,7 @@
 //
 // A table has no lock of its own; its owner (the machine) holds one sync.RWMutex per slot.
 //
-//   - Read lock, or being the one writing goroutine: Get, Len, Volatile, Bytes, Physical, NextDue, All, Scan, Sample,
+//   - Read lock, or being the one writing goroutine: Get, Find, Fetch, Len, Volatile, Bytes, Physical, NextDue, All, Scan, Sample,
 //     SampleVolatile, Digest; also Touch and AccessOf, which use atomic operations on the access field and so may
 //     run beside all these.
 //   - Write lock: Put, Delete, SetDeadline, Resize and writing to what it returned, Clear, Mark.

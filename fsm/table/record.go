@@ -164,6 +164,8 @@ func (p *page) record(u uint16) Record {
 	}
 }
 
+func (p *page) touch(u uint16, access uint32) { atomic.StoreUint32(p.cell(u).access(), access) }
+
 // size is what the record at u needs: its extent without the room kept for growth.
 func (p *page) size(u uint16) int {
 	c := p.cell(u)

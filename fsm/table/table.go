@@ -109,7 +109,7 @@ func (t *Table) Get(key []byte) (Record, bool) {
 // Touch stores the access field of key, if it exists. Read lock is enough: concurrent Touch, Get and AccessOf are safe.
 func (t *Table) Touch(key []byte, access uint32) {
 	if p, u, ok := t.lookup(key); ok {
-		atomic.StoreUint32(p.cell(u).access(), access)
+		p.touch(u, access)
 	}
 }
 
@@ -195,7 +195,9 @@ func (t *Table) pageOf(h uint64) *page {
 	return t.dir[h>>(64-t.depth)]
 }
 
-func (t *Table) hash(key []byte) uint64 { return xxh3.HashSeed(key, t.seed) }
+func (t *Table) hash(key []byte) uint64 { return hashOf(t.seed, key) }
+
+func hashOf(seed uint64, key []byte) uint64 { return xxh3.HashSeed(key, seed) }
 
 func (t *Table) lookup(key []byte) (p *page, u uint16, ok bool) {
 	h := t.hash(key)
