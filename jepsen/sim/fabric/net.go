@@ -1,0 +1,256 @@
+package fabric
+
+import (
+	"context"
+	"hash/fnv"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/quorate/quorate/fsm/slot"
+	"github.com/quorate/quorate/placement/service"
+	"github.com/quorate/quorate/placement/topology"
+	"github.com/quorate/quorate/rpc/raftnet"
+	"github.com/quorate/quorate/rpc/raftnet/memnet"
+)
+
+// Host is a machine's name.
+type Host string
+
+// Class is what a message is about; a partition may cut some classes only.
+type Class uint8
+
+// The classes.
+const (
+	// Groups is what replicas of shard groups say to each other, Placement what keeps the map, its Raft group included.
+	Groups Class = 1 << iota
+	Placement
+	// Clients are the streams of clients.
+	Clients
+
+	All = Groups | Placement | Clients
+)
+
+// Weather is how well a link carries.
+type Weather struct {
+	// A message takes Delay and up to Jitter more.
+	Delay, Jitter time.Duration
+	// Loss is the share of messages that get lost.
+	Loss float64
+}
+
+// Effect is what a Rule does to messages.
+type Effect uint8
+
+// The effects.
+const (
+	// Lose drops calls; streams send again when the rule is lifted.
+	Lose Effect = iota
+	// Hold keeps messages back until the rule is lifted.
+	Hold
+	// Worsen adds Rule.Weather to the link's own.
+	Worsen
+)
+
+// Rule changes what links do to the messages of some classes.
+type Rule struct {
+	Effect  Effect
+	Classes Class
+	// On says which directed links the rule is about.
+	On      func(from, to Host) bool
+	Weather Weather
+
+	lifted chan struct{}
+}
+
+// Sent is a request on its way, for traces and checks.
+type Sent struct {
+	From, To Host
+	memnet.Message
+	// Lost says that it will not arrive, for what is known when it is sent.
+	Lost  bool
+	Delay time.Duration
+}
+
+// Stats count since New.
+type Stats struct{ Messages, Lost, Held int }
+
+// Net is the network. Its methods may be called from any goroutine of the bubble.
+type Net struct {
+	seed    uint64
+	weather Weather
+	calls   *memnet.Network
+	watch   func(Sent)
+
+	mu    sync.Mutex
+	rules []*Rule
+	// changed is closed and replaced when a rule comes or goes.
+	changed chan struct{}
+	carried map[string]uint64
+	hosts   map[topology.NodeID]Host
+	peers   map[string]topology.NodeID
+	listen  map[string]*listener
+	// homes are the machines of addresses that somebody has listened at.
+	homes map[string]Host
+	conns []*Conn
+	stats Stats
+}
+
+// New makes a network whose links have the given weather. watch, if not nil, sees each call's request and reply as it is sent.
+func New(seed uint64, w Weather, watch func(Sent)) *Net {
+	n := &Net{
+		seed: seed, weather: w, calls: memnet.New(), watch: watch, changed: make(chan struct{}), carried: map[string]uint64{},
+		hosts: map[topology.NodeID]Host{}, peers: map[string]topology.NodeID{}, listen: map[string]*listener{}, homes: map[string]Host{},
+	}
+	n.calls.SetTap(n.carry)
+	return n
+}
+
+// Stats returns the counters.
+func (n *Net) Stats() Stats {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.stats
+}
+
+// Add puts a rule into force until lift is called.
+func (n *Net) Add(r Rule) (lift func()) {
+	rule := &r
+	rule.lifted = make(chan struct{})
+	n.change(func() { n.rules = append(slices.Clone(n.rules), rule) })
+	return sync.OnceFunc(func() {
+		n.change(func() {
+			n.rules = slices.DeleteFunc(slices.Clone(n.rules), func(x *Rule) bool { return x == rule })
+		})
+		close(rule.lifted)
+	})
+}
+
+func (n *Net) change(f func()) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	f()
+	close(n.changed)
+	n.changed = make(chan struct{})
+}
+
+// classOf sorts a call.
+func classOf(m memnet.Message) Class {
+	if m.Kind <= raftnet.KindSnapshot && m.Group != placementGroup || m.Kind > service.KindTransfer {
+		return Groups
+	}
+	return Placement
+}
+
+// placementGroup is placement's own Raft group.
+const placementGroup slot.GroupID = 0
+
+// fate is what becomes of one message.
+type fate struct {
+	lost  bool
+	delay time.Duration
+}
+
+// draw decides what becomes of the next message on a link.
+func (n *Net) draw(from, to Host, c Class) fate {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	link := string(from) + ">" + string(to)
+	n.carried[link]++
+	n.stats.Messages++
+	dice := dice{state: n.seed ^ hash(link) ^ n.carried[link]*0x9e3779b97f4a7c15}
+	f := dice.throw(n.weather)
+	for _, r := range n.rules {
+		if r.Classes&c == 0 || !r.On(from, to) {
+			continue
+		}
+		switch r.Effect {
+		case Worsen:
+			more := dice.throw(r.Weather)
+			f.lost, f.delay = f.lost || more.lost, f.delay+more.delay
+		case Lose:
+			f.lost = true
+		}
+	}
+	if f.lost {
+		n.stats.Lost++
+	}
+	return f
+}
+
+// blocked returns a rule that keeps back or loses what is on a link now, nil if there is none.
+func (n *Net) blocked(from, to Host, c Class, e Effect) *Rule {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, r := range n.rules {
+		if r.Effect == e && r.Classes&c != 0 && r.On(from, to) {
+			return r
+		}
+	}
+	return nil
+}
+
+func (n *Net) host(id topology.NodeID) Host {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.hosts[id]
+}
+
+// carry implements memnet's tap: it takes a call's request, a stream's part or a reply from one node to another, and says
+// whether it arrived.
+func (n *Net) carry(ctx context.Context, m memnet.Message) bool {
+	from, to, class := n.host(m.From), n.host(m.To), classOf(m)
+	f := n.draw(from, to, class)
+	if n.watch != nil && !m.Part {
+		n.watch(Sent{from, to, m, f.lost, f.delay})
+	}
+	if f.lost {
+		return false
+	}
+	timer := time.NewTimer(f.delay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+		return false
+	}
+	for held := n.blocked(from, to, class, Hold); held != nil; held = n.blocked(from, to, class, Hold) {
+		n.mu.Lock()
+		n.stats.Held++
+		n.mu.Unlock()
+		select {
+		case <-held.lifted:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return n.blocked(from, to, class, Lose) == nil
+}
+
+// dice is a generator of random numbers (splitmix64) that costs nothing to make.
+type dice struct{ state uint64 }
+
+func (d *dice) next() uint64 {
+	d.state += 0x9e3779b97f4a7c15
+	x := d.state
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
+
+// fraction is in [0, 1).
+func (d *dice) fraction() float64 { return float64(d.next()>>11) / (1 << 53) }
+
+// throw draws a fate: most messages are quick, few take nearly all of the jitter.
+func (d *dice) throw(w Weather) fate {
+	f := fate{lost: d.fraction() < w.Loss}
+	x := d.fraction()
+	f.delay = w.Delay + time.Duration(x*x*x*float64(w.Jitter))
+	return f
+}
+
+func hash(s string) uint64 {
+	h := fnv.New64a()
+	h.Write([]byte(s))
+	return h.Sum64()
+}
