@@ -120,6 +120,27 @@ func TestEviction(t *testing.T) {
 	}.run(t, linear(Registers{Evicts: true}.Model()))
 }
 
+func TestWhatVanishesIsInTheLog(t *testing.T) {
+	cases{
+		"expires where the log says":                  "1-2 set a 100 = OK\n102-110 vanish a expired\n112-113 get = nil",
+		"is evicted where the log says":               "1-2 set a = OK\n3-9 vanish a evicted\n5-6 get = nil",
+		"an unknown write expires, as the log says":   "1- set a 100\n102-110 vanish a expired\n112-113 get = nil",
+		"violation: gone though the log does not say": "1-2 set a 100 = OK\n112-113 get = nil",
+		"violation: evicted before the log says":      "1-2 set a = OK\n3-4 get = nil\n5-9 vanish a evicted",
+		"violation: seen after the log said gone":     "1-2 set a 100 = OK\n102-104 vanish a expired\n105-106 get = a",
+		"violation: expires early":                    "1-2 set a 100 = OK\n50-60 vanish a expired",
+		"violation: another value vanishes":           "1-2 set a = OK\n3-9 vanish b evicted",
+	}.run(t, linear(Registers{Skew: 10 * time.Millisecond, Evicts: true, Logged: true}.Model()))
+	cases{
+		"violation: evicted where there is room": "1-2 set a = OK\n3-9 vanish a evicted",
+	}.run(t, linear(Registers{Logged: true}.Model()))
+	cases{
+		"a lock expires where the log says":           "1-2 acquire a 100 = OK 1\n101-105 vanish a expired\n106-110 acquire b 100 = OK 2",
+		"violation: free though the log does not say": "1-2 acquire a 100 = OK 1\n106-110 acquire b 100 = OK 2",
+		"violation: a lock expires early":             "1-2 acquire a 100 = OK 1\n40-50 vanish a expired",
+	}.run(t, linear(Locks(10*time.Millisecond, true)))
+}
+
 func TestCounters(t *testing.T) {
 	m := Counters()
 	histories := cases{
@@ -162,7 +183,7 @@ func TestLocks(t *testing.T) {
 		"violation: another's lock is given back": "1-2 acquire a 100 = OK 1\n3-4 release b = 1",
 		"violation: held past its time":           "1-2 acquire a 100 = OK 1\n300-301 holder = a",
 		"violation: seen free, then held again":   "1-2 acquire a 100 = OK 1\n95-96 holder = nil\n97-98 holder = a",
-	}.run(t, linear(Locks(10*time.Millisecond)))
+	}.run(t, linear(Locks(10*time.Millisecond, false)))
 }
 
 func TestLists(t *testing.T) {

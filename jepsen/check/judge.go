@@ -58,6 +58,7 @@ var shapes = map[string]shape{
 	"holder":  {0, 0, 1, true},
 	"txn":     {1, maxSteps, -1, true},
 	"final":   {0, maxSteps, -1, true},
+	"vanish":  {2, 2, 0, true},
 }
 
 // maxSteps bounds a transaction.

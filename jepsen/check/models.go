@@ -56,30 +56,39 @@ type lock struct {
 	fence            int64
 }
 
-// Locks are taken with SET NX PX beside an INCR of the fencing number, in one transaction, and given back by their holder.
-func Locks(skew time.Duration) Model {
+// Locks are taken with SET NX PX beside an INCR of the fencing number, in one transaction, and given back by their holder. With
+// logged, one expires only where an operation "vanish" says so: see Registers.Logged.
+func Locks(skew time.Duration, logged bool) Model {
 	return Model{Name: "lock", Init: lock{}, Step: func(state any, op history.Op) []any {
 		s := state.(lock)
 		switch op.Kind {
 		case "acquire":
-			return acquire(s, op, skew)
+			return acquire(s, op, skew, s.free(op, logged))
 		case "release":
 			return release(s, op)
 		case "holder":
-			return holder(s, op)
+			return holder(s, op, s.free(op, logged))
+		case "vanish":
+			if s.holder == op.Args[0] && op.End() >= s.earliest {
+				return []any{lock{fence: s.fence}}
+			}
 		}
 		return nil
 	}}
 }
 
-func acquire(s lock, op history.Op, skew time.Duration) []any {
-	mayBeFree := s.holder == "" || op.End() >= s.earliest
+// free says that the lock may be free by the end of op.
+func (s lock) free(op history.Op, logged bool) bool {
+	return s.holder == "" || !logged && op.End() >= s.earliest
+}
+
+func acquire(s lock, op history.Op, skew time.Duration, mayBeFree bool) []any {
 	mayBeHeld := s.holder != "" && op.Call <= s.latest
 	ms, _ := strconv.ParseInt(op.Args[1], 10, 64)
 	life := ms * int64(time.Millisecond)
 	taken := lock{holder: op.Args[0], earliest: op.Call + life - int64(skew), latest: history.Forever, fence: s.fence + 1}
-	if op.Outcome == history.Applied {
-		taken.latest = op.Return + life + int64(skew)
+	if end := op.End(); end != history.Forever {
+		taken.latest = end + life + int64(skew)
 	}
 	held := s
 	held.fence++
@@ -115,9 +124,9 @@ func release(s lock, op history.Op) []any {
 	return nil
 }
 
-func holder(s lock, op history.Op) []any {
+func holder(s lock, op history.Op, mayBeFree bool) []any {
 	switch r := op.Reply[0]; {
-	case r == nil && (s.holder == "" || op.End() >= s.earliest):
+	case r == nil && mayBeFree:
 		return []any{lock{fence: s.fence}}
 	case r != nil && *r == s.holder && op.Call <= s.latest:
 		return []any{s}

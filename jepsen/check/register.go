@@ -20,6 +20,9 @@ type register struct {
 type Registers struct {
 	// Evicts lets any value vanish at any time: the nodes are out of memory.
 	Evicts bool
+	// Logged demands an operation "vanish" for every value that goes without being told to: the history was completed from the
+	// cluster's logs, so that a value may go only where they say so.
+	Logged bool
 	// Skew is by how much a key may expire too early or too late: the distance between the nodes' clocks, and what one
 	// entry of the log may be late.
 	Skew time.Duration
@@ -49,6 +52,8 @@ func (o Registers) step(s register, op history.Op) []any {
 			return nil
 		}
 		return []any{register{}}
+	case "vanish":
+		return o.vanishes(s, op)
 	case "cas":
 		if len(o.sees(s, op, &op.Args[0])) == 0 {
 			return nil
@@ -87,7 +92,19 @@ func (o Registers) sees(s register, op history.Op, value *string) []any {
 }
 
 func (o Registers) mayLack(s register, op history.Op) bool {
-	return !s.there || o.Evicts || op.End() >= s.earliest
+	return !s.there || !o.Logged && o.mayGo(s, op)
+}
+
+// mayGo says that a value may vanish by the end of op.
+func (o Registers) mayGo(s register, op history.Op) bool { return o.Evicts || op.End() >= s.earliest }
+
+// vanishes is a value that expired or was evicted, as the logs say.
+func (o Registers) vanishes(s register, op history.Op) []any {
+	evicted := len(op.Args) > 1 && op.Args[1] == "evicted"
+	if s.there && s.value == op.Args[0] && (evicted && o.Evicts || !evicted && op.End() >= s.earliest) {
+		return []any{register{}}
+	}
+	return nil
 }
 
 func (o Registers) mayHold(s register, op history.Op) bool { return s.there && op.Call <= s.latest }
@@ -104,8 +121,8 @@ func (o Registers) written(op history.Op, value string) register {
 	}
 	life := ms * int64(time.Millisecond)
 	s.earliest = op.Call + life - int64(o.Skew)
-	if op.Outcome == history.Applied {
-		s.latest = op.Return + life + int64(o.Skew)
+	if end := op.End(); end != history.Forever {
+		s.latest = end + life + int64(o.Skew)
 	}
 	return s
 }

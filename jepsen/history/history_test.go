@@ -109,4 +109,7 @@ func TestOutcomesAreTruthful(t *testing.T) {
 	if (Op{Return: 7, Outcome: Unknown}).End() != Forever || (Op{Return: 7, Outcome: Applied}).End() != 7 {
 		t.Error("an unknown operation can take effect at any later time, an applied one can't")
 	}
+	if (Op{Return: 7, Until: 9, Outcome: Unknown}).End() != 9 {
+		t.Error("an unknown operation that is in a log took effect before what is behind it")
+	}
 }

@@ -50,16 +50,22 @@ type Op struct {
 	Call    int64   `json:"call"`
 	Return  int64   `json:"return"`
 	Outcome Outcome `json:"outcome"`
+	// Until is a time by which an operation of unknown outcome is known to have taken effect, 0 if there is none. Clients can't
+	// tell; it comes from the cluster's logs.
+	Until int64 `json:"until,omitempty"`
 	// Error is what a failed or unknown operation was told.
 	Error string `json:"error,omitempty"`
 }
 
 // End is the latest time at which the operation can have taken effect.
 func (o Op) End() int64 {
-	if o.Outcome == Unknown {
-		return Forever
+	switch {
+	case o.Outcome != Unknown:
+		return o.Return
+	case o.Until > 0:
+		return o.Until
 	}
-	return o.Return
+	return Forever
 }
 
 func (o Op) String() string {

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
+	"github.com/quorate/quorate/client"
 	"github.com/quorate/quorate/jepsen/process"
 	"github.com/quorate/quorate/rpc/node/testfaults"
 )
@@ -141,10 +143,12 @@ func full(_ context.Context, e *env) (injury, error) {
 	n := e.node()
 	n.MayEnd()
 	log := size(n.Log())
+	met := func() bool { return said(n.Log(), log, "no space left") }
 	return injury{
 		victim: n.Name(),
+		act:    func(ctx context.Context) { e.press(ctx, met) },
 		bit: func() string {
-			if said(n.Log(), log, "no space left") {
+			if met() {
 				return "the node met the full disk"
 			}
 			return ""
@@ -155,6 +159,20 @@ func full(_ context.Context, e *env) (injury, error) {
 			return errors.Join(err, startAll([]*process.Node{n}))
 		},
 	}, e.cluster.FillDisk(n.Index())
+}
+
+// ballast is what press writes at a time: a log file of the smallest size takes some of these.
+var ballast = strings.Repeat("x", 64<<10)
+
+// press fills logs by writing large values, beside the clients of the run, until done or ctx ends.
+func (e *env) press(ctx context.Context, done func() bool) {
+	cl := client.NewCluster(e.cluster.Addrs(), client.Options{Timeout: time.Second})
+	defer cl.Close()
+	for ctx.Err() == nil && !done() {
+		key := "ballast:" + e.probe()
+		_, _ = cl.Do(ctx, key, "SET", key, ballast) // one that fails is no loss
+		wait(ctx, 5*time.Millisecond)
+	}
 }
 
 func size(path string) int64 {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"github.com/quorate/quorate/client"
 	"github.com/quorate/quorate/jepsen/check"
 	"github.com/quorate/quorate/jepsen/nemesis"
 )
@@ -20,6 +21,7 @@ const (
 	fileFaults  = "faults.jsonl"
 	fileViews   = "views.jsonl"
 	fileEnd     = "end.json"
+	fileJournal = "journal.json.gz"
 	fileVerdict = "verdict.json"
 	fileText    = "verdict.txt"
 	dirNodes    = "nodes"
@@ -31,6 +33,10 @@ type ending struct {
 	Nemesis   string `json:"nemesis,omitempty"`
 	LastReads string `json:"last_reads,omitempty"`
 	Digests   string `json:"digests,omitempty"`
+	// Said are the digests of all replicas at the end, the last thing in the logs.
+	Said []client.Digest `json:"said,omitempty"`
+	// Held is what each node held before the clients came and after they left.
+	Held []resources `json:"held,omitempty"`
 	// Exits are processes that ended without being told to.
 	Exits []string `json:"exits,omitempty"`
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/quorate/quorate/client"
 	"github.com/quorate/quorate/jepsen/check"
 	"github.com/quorate/quorate/jepsen/history"
+	"github.com/quorate/quorate/jepsen/journal"
 	"github.com/quorate/quorate/jepsen/nemesis"
 	"github.com/quorate/quorate/jepsen/process"
 	"github.com/quorate/quorate/jepsen/workload"
@@ -101,7 +102,9 @@ func Run(ctx context.Context, o Options) (Verdict, error) {
 	if err := o.record(ctx, c, spec, faults); err != nil {
 		return Verdict{}, err
 	}
-	c.Kill()
+	if err := o.keepLogs(c); err != nil {
+		return Verdict{}, err
+	}
 	v, err := Check(o.Dir, o.CheckTimeout)
 	if err == nil && v.OK {
 		err = o.discard()
@@ -136,7 +139,8 @@ func (o Options) prepare() error {
 func (o Options) discard() error {
 	var errs []error
 	for i := range o.Nodes {
-		errs = append(errs, os.RemoveAll(filepath.Join(o.Dir, dirNodes, fmt.Sprintf("node%d", i+1))))
+		data := filepath.Join(o.Dir, dirNodes, fmt.Sprintf("node%d", i+1))
+		errs = append(errs, os.RemoveAll(data), os.RemoveAll(data+".img"))
 	}
 	return errors.Join(errs...)
 }
@@ -188,6 +192,24 @@ func (o Options) start(ctx context.Context, spec workload.Spec, faults []nemesis
 // is about snapshots overrides it.
 const wholeLog = "--snapshot-log-bytes=1gb"
 
+// keepLogs ends the processes and takes down what is in their logs.
+func (o Options) keepLogs(c *process.Cluster) error {
+	c.Kill()
+	defer c.Close()
+	if !c.IsQuorate() {
+		return nil
+	}
+	var dirs []string
+	for _, n := range append(c.Nodes(), c.Spares()...) {
+		dirs = append(dirs, n.Data())
+	}
+	j, err := journal.Read(dirs)
+	if err != nil {
+		return err
+	}
+	return j.Save(filepath.Join(o.Dir, fileJournal))
+}
+
 // record runs clients, faults and the look-out together, then heals, reads everything again and compares the replicas.
 func (o Options) record(ctx context.Context, c *process.Cluster, spec workload.Spec, faults []nemesis.Fault) (err error) {
 	f, err := os.Create(filepath.Join(o.Dir, fileHistory))
@@ -201,6 +223,7 @@ func (o Options) record(ctx context.Context, c *process.Cluster, spec workload.S
 		return err
 	}
 	defer func() { err = errors.Join(err, notes.close()) }()
+	before := hold(ctx, c)
 	run, cancel := context.WithTimeout(ctx, o.Duration)
 	defer cancel()
 	load := workload.Start(run, spec, workload.Options{
@@ -218,11 +241,11 @@ func (o Options) record(ctx context.Context, c *process.Cluster, spec workload.S
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return o.end(ctx, c, load, hurt, notes)
+	return o.end(ctx, c, load, hurt, before, notes)
 }
 
 // end notes what only a living cluster can tell. That it can't is a finding.
-func (o Options) end(ctx context.Context, c *process.Cluster, load *workload.Run, hurt error, n *notes) error {
+func (o Options) end(ctx context.Context, c *process.Cluster, load *workload.Run, hurt error, before []resources, n *notes) error {
 	n.stage("reading everything again")
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -231,8 +254,11 @@ func (o Options) end(ctx context.Context, c *process.Cluster, load *workload.Run
 		e.Nemesis = hurt.Error()
 	} else if err := load.Finish(ctx); err != nil {
 		e.LastReads = err.Error()
-	} else if err := c.SameDigests(ctx); err != nil {
-		e.Digests = err.Error()
+	} else {
+		e.Held = holdAgain(ctx, c, before)
+		if e.Said, err = c.Digests(ctx); err != nil {
+			e.Digests = err.Error()
+		}
 	}
 	for _, node := range append(c.Nodes(), c.Spares()...) {
 		for _, err := range node.Exits() {

@@ -1,7 +1,9 @@
 package trial
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -9,8 +11,10 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/quorate/quorate/client"
 	"github.com/quorate/quorate/jepsen/check"
 	"github.com/quorate/quorate/jepsen/history"
+	"github.com/quorate/quorate/jepsen/journal"
 	"github.com/quorate/quorate/jepsen/nemesis"
 	"github.com/quorate/quorate/jepsen/workload"
 )
@@ -26,6 +30,8 @@ type Verdict struct {
 	Bit      int              `json:"bit"`
 	Results  []check.Result   `json:"results"`
 	Recovery []check.Recovery `json:"recovery"`
+	// Patched says what the logs told about operations whose outcome nobody knew.
+	Patched string `json:"patched,omitempty"`
 	// Checking is how long the judges took.
 	Checking time.Duration `json:"checking_ns"`
 }
@@ -48,9 +54,17 @@ func Check(dir string, timeout time.Duration) (Verdict, error) {
 	if err != nil {
 		return v, err
 	}
-	skew := needs(faults).Shift + 2*needs(faults).Skew
-	v.Results = check.Judge(spec.Rules(skew), ops, check.Limits{Timeout: timeout, Dir: dir})
-	if err := v.look(dir); err != nil {
+	var e ending
+	if err := readJSON(filepath.Join(dir, fileEnd), &e); err != nil {
+		return v, err
+	}
+	patched, logged, err := v.logs(dir, ops, e.Said)
+	if err != nil {
+		return v, err
+	}
+	rules := spec.Rules(workload.Conditions{Skew: needs(faults).Shift + 2*needs(faults).Skew, Logged: logged})
+	v.Results = append(check.Judge(rules, patched, check.Limits{Timeout: timeout, Dir: dir}), v.Results...)
+	if err := v.look(dir, e); err != nil {
 		return v, err
 	}
 	if err := v.faults(dir, ops, len(faults)); err != nil {
@@ -66,16 +80,43 @@ func Check(dir string, timeout time.Duration) (Verdict, error) {
 	return v, os.WriteFile(filepath.Join(dir, fileText), []byte(v.String()), 0o644)
 }
 
+// logs judges by what the nodes have logged, and completes the history from it; logged says that it could.
+func (v *Verdict) logs(dir string, ops []history.Op, said []client.Digest) (patched []history.Op, logged bool, err error) {
+	j, err := journal.Load(filepath.Join(dir, fileJournal))
+	if errors.Is(err, fs.ErrNotExist) {
+		return ops, false, nil
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	committed := journal.Committed{}
+	for _, d := range said {
+		committed[d.Group] = d.Index
+	}
+	v.Results = append(v.Results, j.Matching(committed))
+	if len(said) == 0 || !v.Results[0].OK {
+		return ops, false, nil
+	}
+	story, err := j.Replay(committed)
+	if err != nil {
+		v.Results = append(v.Results, check.Result{Checker: "replay", Text: err.Error()})
+		return ops, false, nil
+	}
+	v.Results = append(v.Results, story.SameDigests(said), story.Owners(), story.Acknowledged(ops), story.InOrder(ops))
+	p := story.Patch(ops)
+	v.Patched = p.String()
+	return p.Ops, story.Whole, nil
+}
+
 // look judges the views and what was found at the end.
-func (v *Verdict) look(dir string) error {
+func (v *Verdict) look(dir string, e ending) error {
 	owners := check.NewOwners()
 	if err := eachLine(filepath.Join(dir, fileViews), owners.Add); err != nil {
 		return err
 	}
 	v.Results = append(v.Results, owners.Result())
-	var e ending
-	if err := readJSON(filepath.Join(dir, fileEnd), &e); err != nil {
-		return err
+	if len(e.Held) > 0 {
+		v.Results = append(v.Results, leaks(e.Held))
 	}
 	for _, found := range []struct{ checker, text, good string }{
 		{"recovery", e.Nemesis, "the cluster became whole after every fault"},
@@ -141,8 +182,11 @@ func (v Verdict) String() string {
 		word = "ok"
 	}
 	fmt.Fprintf(&b, "%s: %s × %s, seed %d, %s, %d nodes, %d clients\n", word, v.Workload, strings.Join(v.Nemesis, ","), v.Seed, v.Duration, v.Nodes, v.Clients)
-	fmt.Fprintf(&b, "%d operations: %d applied, %d failed, %d unknown; %d faults, %d bit; judged in %s\n\n",
+	fmt.Fprintf(&b, "%d operations: %d applied, %d failed, %d unknown; %d faults, %d bit; judged in %s\n",
 		v.Ops.Total(), v.Ops.Applied, v.Ops.Failed, v.Ops.Unknown, v.Faults, v.Bit, v.Checking.Round(time.Millisecond))
+	if v.Patched != "" {
+		fmt.Fprintf(&b, "from the logs: %s\n\n", v.Patched)
+	}
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, r := range v.Results {
 		mark := "ok"

@@ -90,7 +90,7 @@ func counterStep(s *session, key string) {
 		s.get(key)
 		return
 	}
-	by := strconv.Itoa(1 + s.rng.IntN(3))
+	by := s.uniqueNumber()
 	s.do(s.begin("incr", key, by), "INCRBY", key, by)
 }
 

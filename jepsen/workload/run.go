@@ -20,12 +20,20 @@ type Spec struct {
 	About string
 	// Flags go to every server.
 	Flags []string
-	// Rules judge its history, given how far the nodes' clocks are apart.
-	Rules func(skew time.Duration) check.Rules
+	// Rules judge its history.
+	Rules func(c Conditions) check.Rules
 
 	// step does one operation (or one pipeline) on an object, final reads it for the last time.
 	step  func(s *session, key string)
 	final func(s *session, key string)
+}
+
+// Conditions are what a history is judged under.
+type Conditions struct {
+	// Skew is how far the nodes' clocks were apart.
+	Skew time.Duration
+	// Logged says that the history was completed from the cluster's logs.
+	Logged bool
 }
 
 // Options describe the clients.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 
 	"github.com/quorate/quorate/client"
 	"github.com/quorate/quorate/jepsen/history"
@@ -50,6 +51,12 @@ func (s *session) close() {
 func (s *session) unique() string {
 	s.values++
 	return fmt.Sprintf("%d-%d", s.client, s.values)
+}
+
+// uniqueNumber is a number that no other write has, for what can't hold a text. Sums of all of a run's fit into 63 bits.
+func (s *session) uniqueNumber() string {
+	s.values++
+	return strconv.Itoa(s.client*history.MaxOps + s.values)
 }
 
 // chance is true in percent of a hundred cases.

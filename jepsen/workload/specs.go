@@ -13,25 +13,25 @@ const lateness = 100 * time.Millisecond
 
 // Specs are all workloads.
 func Specs() []Spec {
-	register := func(time.Duration) check.Rules { return linear(check.Registers{}.Model()) }
+	register := func(c Conditions) check.Rules { return linear(check.Registers{Logged: c.Logged}.Model()) }
 	return []Spec{
 		{Name: "register", About: "SET, GET, SET GET, DEL of single keys", Rules: register, step: registerStep, final: finalGet},
 		{Name: "cas", About: "compare-and-set by WATCH, GET, MULTI, SET, EXEC", Rules: register, step: casStep, final: finalGet},
 		{Name: "counter", About: "INCRBY and GET", Rules: counterRules, step: counterStep, final: finalGet},
 		{Name: "append", About: "MULTI of APPENDs to and GETs of the lists of a slot: strict serializability",
-			Rules: func(time.Duration) check.Rules { return check.Rules{Lists: true} }, step: appendStep, final: appendFinal},
+			Rules: func(Conditions) check.Rules { return check.Rules{Lists: true} }, step: appendStep, final: appendFinal},
 		{Name: "lock", About: "SET NX PX beside a fencing number, given back by WATCH, MULTI, DEL, EXEC",
-			Rules: func(skew time.Duration) check.Rules { return linear(check.Locks(skew + lateness)) }, step: lockStep, final: lockFinal},
+			Rules: func(c Conditions) check.Rules { return linear(check.Locks(c.Skew+lateness, c.Logged)) }, step: lockStep, final: lockFinal},
 		{Name: "ttl", About: "SET PX and GET: no key dies early, lives on or comes back",
-			Rules: func(skew time.Duration) check.Rules {
-				return linear(check.Registers{Skew: skew + lateness}.Model())
+			Rules: func(c Conditions) check.Rules {
+				return linear(check.Registers{Skew: c.Skew + lateness, Logged: c.Logged}.Model())
 			}, step: ttlStep, final: finalGet},
 		{Name: "eviction", About: "registers while the nodes are out of memory", Flags: []string{"--maxmemory", "24mb", "--maxmemory-policy", "allkeys-lru"},
-			Rules: func(time.Duration) check.Rules { return linear(check.Registers{Evicts: true}.Model()) }, step: evictionStep, final: finalGet},
+			Rules: func(c Conditions) check.Rules { return linear(check.Registers{Evicts: true, Logged: c.Logged}.Model()) }, step: evictionStep, final: finalGet},
 		{Name: "pipeline", About: "SETs and GETs of keys of one slot, several sent at once", Rules: register, step: pipelineStep, final: pipelineFinal},
 		{Name: "follower", About: "SET at the owner, GET from any replica (READONLY)", Rules: register, step: followerStep, final: finalGet},
 		{Name: "multi-key", About: "MSET and MGET of keys of one slot",
-			Rules: func(time.Duration) check.Rules { return linear(check.Vectors()) }, step: vectorStep, final: vectorFinal},
+			Rules: func(Conditions) check.Rules { return linear(check.Vectors()) }, step: vectorStep, final: vectorFinal},
 	}
 }
 
@@ -47,7 +47,7 @@ func Named(name string) (Spec, bool) {
 
 func linear(m check.Model) check.Rules { return check.Rules{Model: &m} }
 
-func counterRules(time.Duration) check.Rules {
+func counterRules(Conditions) check.Rules {
 	rules := linear(check.Counters())
 	rules.Sums = true
 	return rules

@@ -1,0 +1,153 @@
+package journal
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/quorate/quorate/fsm/slot"
+	"github.com/quorate/quorate/jepsen/history"
+)
+
+// Patched is a history that was completed from the logs.
+type Patched struct {
+	Ops []history.Op
+	// Dropped operations of unknown outcome are in no log, Found ones are; Vanished keys expired or were evicted.
+	Dropped, Found, Vanished int
+}
+
+func (p Patched) String() string {
+	return fmt.Sprintf("of unknown operations %d happened and %d did not; %d keys vanished", p.Found, p.Dropped, p.Vanished)
+}
+
+// Patch completes a history: an operation of unknown outcome that is in no log had no effect; one that is in a log took effect
+// by the time that anything behind it was acknowledged. Keys that vanished become operations of their own, which the models
+// demand (check.Registers.Logged). Where logs were cut, nothing can be said of what is not found.
+func (s *Story) Patch(ops []history.Op) Patched {
+	w := s.windows(ops)
+	p := Patched{Ops: make([]history.Op, 0, len(ops)+len(s.Vanished))}
+	last := int64(0)
+	for _, op := range ops {
+		last = max(last, op.ID)
+		if op.Outcome == history.Unknown {
+			op = s.settle(op, w, &p)
+		}
+		p.Ops = append(p.Ops, op)
+	}
+	objects := map[string]bool{}
+	for _, op := range ops {
+		objects[op.Key] = true
+	}
+	for _, v := range s.Vanished {
+		key := objectOf(v.Key, objects)
+		if key == "" {
+			continue // of another run's history
+		}
+		last++
+		p.Vanished++
+		p.Ops = append(p.Ops, v.op(last, key, w))
+	}
+	return p
+}
+
+// settle decides an unknown outcome.
+func (s *Story) settle(op history.Op, w windows, p *Patched) history.Op {
+	tokens := tokensOf(op)
+	if len(tokens) == 0 {
+		return op
+	}
+	at, found := s.place(tokens)
+	switch {
+	case !found && !s.Whole:
+		return op
+	case !found || !at.Applied:
+		p.Dropped++
+		op.Outcome = history.Failed
+		return op
+	}
+	p.Found++
+	// It may have been answered, and the answer lost, before the client gave up: only what came behind it says more.
+	op.Until = max(op.Call, w.until(at))
+	return op
+}
+
+// objectOf is the history's name for the object that a key belongs to: the key, or its hash tag.
+func objectOf(key string, objects map[string]bool) string {
+	if objects[key] {
+		return key
+	}
+	if end := strings.IndexByte(key, '}'); end >= 0 && objects[key[:end+1]] {
+		return key[:end+1]
+	}
+	return ""
+}
+
+// Vanishing is the kind of operation that a key which vanished becomes.
+const vanishing = "vanish"
+
+func (v Vanish) op(id int64, key string, w windows) history.Op {
+	why := "expired"
+	if v.Evicted {
+		why = "evicted"
+	}
+	since, until := w.since(v.At), w.until(v.At)
+	// A process of its own: nobody waits for it.
+	return history.Op{
+		ID: id, Process: -int(id), Kind: vanishing, Key: key, Args: []string{v.Value, why},
+		Call: since, Return: max(since, until), Outcome: history.Applied,
+	}
+}
+
+// windows bound the time at which an entry was applied by what was acknowledged around it: it comes after the calls of all
+// that is before it in the log, and before the returns of all that is behind.
+type windows map[slot.GroupID][]mark
+
+// mark is an acknowledged operation in a log, with the latest call up to it and the earliest return from it on.
+type mark struct {
+	at        Position
+	call, ret int64
+	op        history.Op
+}
+
+func (s *Story) windows(ops []history.Op) windows {
+	w := windows{}
+	for _, op := range ops {
+		if op.Outcome != history.Applied {
+			continue
+		}
+		if at, found := s.place(tokensOf(op)); found && at.Applied {
+			w[at.Group] = append(w[at.Group], mark{at, op.Call, op.Return, op})
+		}
+	}
+	for _, marks := range w {
+		slices.SortStableFunc(marks, func(a, b mark) int { return order(a.at, b.at) })
+		for i := 1; i < len(marks); i++ {
+			marks[i].call = max(marks[i].call, marks[i-1].call)
+		}
+		for i := len(marks) - 2; i >= 0; i-- {
+			marks[i].ret = min(marks[i].ret, marks[i+1].ret)
+		}
+	}
+	return w
+}
+
+// since is a time at which the entry was not applied yet.
+func (w windows) since(at Position) int64 {
+	marks := w[at.Group]
+	i, _ := slices.BinarySearchFunc(marks, at.Index+1, func(m mark, index uint64) int { return cmp.Compare(m.at.Index, index) })
+	if i == 0 {
+		return 0
+	}
+	return marks[i-1].call
+}
+
+// until is a time at which it was applied.
+func (w windows) until(at Position) int64 {
+	marks := w[at.Group]
+	i, _ := slices.BinarySearchFunc(marks, at.Index, func(m mark, index uint64) int { return cmp.Compare(m.at.Index, index) })
+	if i == len(marks) {
+		return history.Forever
+	}
+	return marks[i].ret
+}
