@@ -40,8 +40,8 @@ type Call struct {
 }
 
 // begin makes c the group's.
-func (c *Call) begin() {
-	c.since, c.placed, c.start, c.Err = time.Now(), 0, len(c.Out.Buf), nil
+func (c *Call) begin(now time.Time) {
+	c.since, c.placed, c.start, c.Err = now, 0, len(c.Out.Buf), nil
 	c.Ends, c.Moved = c.Ends[:0], c.Moved[:0]
 }
 

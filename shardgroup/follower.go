@@ -27,7 +27,7 @@ func (g *Group) ReadFollower(c *Call, stale bool) {
 		g.Read(c)
 		return
 	}
-	c.begin()
+	c.begin(time.Now())
 	if !stale {
 		if c.Err = g.CatchUp(); c.Err != nil {
 			return

@@ -128,11 +128,20 @@ func (g *Group) Close() error {
 	return nil
 }
 
-// Submit hands over a call with writes (and reads that ride along). c.Done is called exactly once.
-func (g *Group) Submit(c *Call) {
-	if err := g.queue.put(c); err != nil {
-		g.stats.rejected.Add(1)
-		c.fail(err)
+// Submit hands over calls with writes (and reads that ride along). Each call's Done is called exactly once. Calls that are
+// handed over together cost one lock and one wake-up, and are likely to share an entry.
+func (g *Group) Submit(calls ...*Call) {
+	now := time.Now()
+	for _, c := range calls {
+		c.begin(now)
+	}
+	for len(calls) > 0 {
+		taken, err := g.queue.put(calls)
+		if calls = calls[taken:]; err != nil {
+			g.stats.rejected.Add(1)
+			calls[0].fail(err)
+			calls = calls[1:]
+		}
 	}
 }
 

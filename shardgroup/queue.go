@@ -29,24 +29,36 @@ type advance struct {
 
 func newQueue(l Limits) *queue { return &queue{limits: l, wake: make(chan struct{}, 1)} }
 
-// put adds a call or says why not.
-func (q *queue) put(c *Call) error {
-	c.begin()
-	c.size = c.bytes()
+// put adds calls, in order. It returns how many it took, and why not the next one.
+func (q *queue) put(calls []*Call) (taken int, why error) {
+	for _, c := range calls {
+		c.size = c.bytes()
+	}
 	q.mu.Lock()
+	for _, c := range calls {
+		if why = q.refuses(c); why != nil {
+			break
+		}
+		q.calls = append(q.calls, c)
+		q.bytes += c.size
+		taken++
+	}
+	q.mu.Unlock()
+	if taken > 0 {
+		q.signal()
+	}
+	return taken, why
+}
+
+// refuses needs mu.
+func (q *queue) refuses(c *Call) error {
 	waiting := len(q.calls) - q.head
 	switch {
 	case q.closed:
-		q.mu.Unlock()
 		return ErrNoLeader
 	case waiting >= q.limits.QueueCalls, waiting > 0 && q.bytes+c.size > q.limits.QueueBytes:
-		q.mu.Unlock()
 		return ErrOverloaded
 	}
-	q.calls = append(q.calls, c)
-	q.bytes += c.size
-	q.mu.Unlock()
-	q.signal()
 	return nil
 }
 

@@ -3,21 +3,34 @@ package shardgroup
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/quorate/quorate/shardgroup/consensus"
 )
 
+// ReadNow answers a call of reads only, on the caller's goroutine, if the read gate is open. False: it is not, and nothing
+// was answered; Read would wait. c.Done is not called.
+func (g *Group) ReadNow(c *Call) bool {
+	ticket, ok := g.replica.Gate().Enter()
+	if !ok {
+		return false
+	}
+	c.begin(time.Time{})
+	if g.read(c, g.clock.now()) && g.replica.Gate().Check(ticket) {
+		g.stats.fastReads.Add(1)
+		return true
+	}
+	c.rewind()
+	return false
+}
+
 // Read answers a call of reads only, on the caller's goroutine, behind the read gate. It may wait for a leader or a
 // confirmation, bounded by Limits.Park. c.Done is not called.
 func (g *Group) Read(c *Call) {
-	c.begin()
-	if ticket, ok := g.replica.Gate().Enter(); ok {
-		if g.read(c, g.clock.now()) && g.replica.Gate().Check(ticket) {
-			g.stats.fastReads.Add(1)
-			return
-		}
-		c.rewind()
+	if g.ReadNow(c) {
+		return
 	}
+	c.begin(time.Now())
 	g.stats.slowReads.Add(1)
 	ctx, cancel := context.WithTimeout(g.ctx, g.cfg.Limits.Park)
 	defer cancel()

@@ -1,9 +1,58 @@
 package resp
 
-// ask sends the calls from index first on to their groups and waits for all replies. Writes go to the groups'
-// batchers, at once for all groups; reads are answered on this goroutine meanwhile.
+// begin hands the run's calls to their groups without waiting. Reads are answered now if their group's gate is open. False:
+// some are not, and work must see to them; writes are under way then all the same.
+func (c *conn) begin() bool {
+	r := &c.run
+	r.asked, r.blocking = true, false
+	cfg := c.s.cfg.Load()
+	writes := int32(0)
+	for _, gc := range r.calls[:r.used] {
+		switch {
+		case gc.parked:
+		case gc.writes:
+			writes++
+		case gc.follower && cfg.StaleReads:
+			gc.read(true)
+			gc.answered = true
+		case gc.follower || cfg.QuorumReads || !gc.t.replica.ReadNow(&gc.Call):
+			r.slow = true
+		default:
+			gc.answered = true
+		}
+	}
+	if r.slow {
+		r.pending.Store(writes + 1)
+	} else {
+		r.pending.Store(writes)
+	}
+	if writes > 0 {
+		c.submit(0)
+	}
+	return !r.slow
+}
+
+// submit hands the calls with writes, from index first on, to their groups, all at once.
+func (c *conn) submit(first int) {
+	r := &c.run
+	for _, gc := range r.calls[first:r.used] {
+		switch {
+		case !gc.writes || gc.parked:
+		case c.gathers != nil && !c.aside:
+			gc.Origin = c.origin()
+			c.gathers(gc.t.replica, gc)
+		default:
+			gc.Origin = c.origin()
+			gc.t.replica.Submit(gc.alone[:]...)
+		}
+	}
+}
+
+// ask sends the calls from index first on to their groups and waits for all replies. Reads are answered on this
+// goroutine meanwhile.
 func (c *conn) ask(first int) {
 	r := &c.run
+	r.blocking = true
 	waiting := int32(0)
 	for _, gc := range r.calls[first:r.used] {
 		if gc.writes && !gc.parked {
@@ -12,27 +61,20 @@ func (c *conn) ask(first int) {
 	}
 	if waiting > 0 {
 		r.pending.Store(waiting)
-		for _, gc := range r.calls[first:r.used] {
-			if gc.writes && !gc.parked {
-				gc.Origin = c.origin()
-				gc.t.replica.Submit(&gc.Call)
-			}
-		}
+		c.submit(first)
 	}
 	c.askReads(first)
-	if waiting > 0 {
-		<-r.wake
-	}
+	r.await()
 }
 
+// askReads answers the calls of reads that were not answered yet. It waits for whatever that takes.
 func (c *conn) askReads(first int) {
-	r := &c.run
 	cfg := c.s.cfg.Load()
 	var others []*groupCall
 	var own *groupCall
-	for _, gc := range r.calls[first:r.used] {
+	for _, gc := range c.run.calls[first:c.run.used] {
 		switch {
-		case gc.writes || gc.parked:
+		case gc.writes || gc.parked || gc.answered:
 		case own == nil:
 			own = gc
 		case cfg.QuorumReads || gc.follower:

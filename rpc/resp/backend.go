@@ -41,8 +41,12 @@ type Backend interface {
 
 // Group is a local replica. *shardgroup.Group implements it.
 type Group interface {
-	// Submit runs writes and the reads among them. c.Done is called exactly once, from a goroutine of the group.
-	Submit(c *shardgroup.Call)
+	// Submit runs calls of writes and the reads among them. Each one's Done is called exactly once, from a goroutine of
+	// the group or from Submit itself.
+	Submit(calls ...*shardgroup.Call)
+	// ReadNow runs a call of reads only if the leader's read gate is open, without waiting; else it does nothing and
+	// returns false. c.Done is not called.
+	ReadNow(c *shardgroup.Call) bool
 	// Read runs a call of reads only behind the leader's read gate, on the caller's goroutine; c.Done is not called.
 	Read(c *shardgroup.Call)
 	// ReadFollower runs a call of reads only on this replica, leader or not: after the leader confirmed a read

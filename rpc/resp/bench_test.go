@@ -22,9 +22,16 @@ func (echoGroup) answer(c *shardgroup.Call) {
 	}
 }
 
-func (g echoGroup) Submit(c *shardgroup.Call) {
+func (g echoGroup) Submit(calls ...*shardgroup.Call) {
+	for _, c := range calls {
+		g.answer(c)
+		c.Done(c)
+	}
+}
+
+func (g echoGroup) ReadNow(c *shardgroup.Call) bool {
 	g.answer(c)
-	c.Done(c)
+	return true
 }
 
 func (g echoGroup) Read(c *shardgroup.Call)                 { g.answer(c) }
@@ -67,15 +74,17 @@ func pipelined(tb testing.TB, groups, n int, words ...string) (again func()) {
 		}
 		pipeline.WriteString(array(each...))
 	}
-	c := newConn(w.srv, &benchConn{pipeline: pipeline.Bytes(), left: 1 << 62})
+	nc := &benchConn{pipeline: pipeline.Bytes(), left: 1 << 62}
+	c := newConn(w.srv, nc)
+	newThread(c, nc)
 	c.in.buf = make([]byte, inboxRoomy)
 	return func() {
-		c.fill()
-		c.push.hold()
-		c.commands()
-		c.execute()
-		c.flush()
-		c.push.release()
+		if _, err := c.fill(); err != nil {
+			tb.Fatal(err)
+		}
+		if got := c.advance(); got != forInput {
+			tb.Fatalf("the connection waits for %d", got)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"time"
 )
 
@@ -15,6 +16,9 @@ type Config struct {
 	ProtectedMode bool
 	// MaxClients bounds open client connections. 10000 by default.
 	MaxClients int
+	// IOThreads is how many loops serve the clients; half of GOMAXPROCS by default, at least 1. With 0 every connection
+	// has a goroutine of its own.
+	IOThreads int
 	// Timeout closes a connection that sent nothing for so long; 0 never does.
 	Timeout time.Duration
 	// TCPKeepAlive is the interval of keep-alive probes; 300 s by default.
@@ -55,6 +59,7 @@ func DefaultConfig() Config {
 	return Config{
 		ProtectedMode:        true,
 		MaxClients:           10000,
+		IOThreads:            max(1, runtime.GOMAXPROCS(0)/2),
 		TCPKeepAlive:         300 * time.Second,
 		MaxBulkLen:           512 << 20,
 		QueryBufferLimit:     1 << 30,
@@ -68,6 +73,9 @@ func DefaultConfig() Config {
 	}
 }
 
+// maxIOThreads is Redis's bound of io-threads.
+const maxIOThreads = 128
+
 // minBulkLen is the least proto-max-bulk-len that Redis accepts.
 const minBulkLen = 1 << 20
 
@@ -80,6 +88,8 @@ func (c *Config) check() error {
 		return fmt.Errorf("proto-max-bulk-len %d: want at least %d bytes", c.MaxBulkLen, minBulkLen)
 	case c.QueryBufferLimit < minBulkLen:
 		return fmt.Errorf("client-query-buffer-limit %d: want at least %d bytes", c.QueryBufferLimit, minBulkLen)
+	case c.IOThreads < 0 || c.IOThreads > maxIOThreads:
+		return fmt.Errorf("io-threads %d: want 0 to %d", c.IOThreads, maxIOThreads)
 	case c.Timeout < 0:
 		return fmt.Errorf("timeout %v: want 0 or more", c.Timeout)
 	case c.TCPKeepAlive < 0:

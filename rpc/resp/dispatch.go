@@ -21,11 +21,10 @@ var light = map[command.ID]bool{
 }
 
 // command executes or gathers one command.
-func (c *conn) command(words [][]byte) {
+func (c *conn) command(spec *command.Spec, words [][]byte) {
 	if c.reply == replySkipNext {
 		c.reply = replySkip
 	}
-	spec := command.Find(words)
 	if c.dispatchable(spec, words) {
 		c.dispatch(spec, words[spec.Words():])
 	}

@@ -37,7 +37,6 @@ func (s *Server) Drain(ctx context.Context) {
 	defer cancel()
 	began := time.Now()
 	s.drain.began.Store(began.UnixNano())
-	s.conns.each(func(c *conn) { _ = c.nc.SetReadDeadline(began.Add(drainQuiet)) })
 	tick := time.NewTicker(drainPoll)
 	defer tick.Stop()
 	for !s.drained(began) {
@@ -45,6 +44,7 @@ func (s *Server) Drain(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+			s.lookAround()
 		}
 	}
 }

@@ -26,7 +26,7 @@ func FuzzConversation(f *testing.F) {
 			defer close(done)
 			c := newConn(w.srv, far)
 			if w.srv.conns.add(c, 1000) {
-				c.serve()
+				newThread(c, far).run()
 			}
 		}()
 		go func() {

@@ -5,7 +5,8 @@ import "io"
 // Sizes of a connection's read buffer. Arguments alias it until their commands are answered, so it is compacted only
 // between runs.
 const (
-	inboxFirst = 4 << 10
+	// inboxLent is the size of those that a loop lends.
+	inboxLent = 16 << 10
 	// inboxRoomy is what a connection that pipelines grows to: more commands per read mean larger batches.
 	inboxRoomy = 64 << 10
 	// inboxKeep is the most that is kept when nothing is pending.
@@ -40,7 +41,7 @@ func (in *inbox) makeRoom() {
 	size := len(in.buf)
 	switch {
 	case size == 0:
-		size = inboxFirst
+		size = inboxLent
 	case pending == size:
 		// One command does not fit. Doubling as bytes arrive, not by what a length claims: claims are free.
 		size *= 2

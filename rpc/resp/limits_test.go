@@ -74,7 +74,7 @@ func TestQueryBufferLimit(t *testing.T) {
 func TestLargeValues(t *testing.T) {
 	w := newWorld(t, 1)
 	c := w.dial(t)
-	for _, size := range []int{0, 1, inboxFirst - 1, inboxFirst, inboxRoomy + 1, 5 << 20} {
+	for _, size := range []int{0, 1, inboxLent - 1, inboxLent, inboxRoomy + 1, 5 << 20} {
 		value := strings.Repeat("v", size)
 		go func() { _, _ = c.nc.Write([]byte(array("SET", "big", value) + array("GET", "big"))) }()
 		if got := c.read(); got != "+OK\r\n" {

@@ -32,9 +32,15 @@ type run struct {
 	// hits and misses of GET.
 	hits, misses uint64
 
-	done    func(*shardgroup.Call)
+	// asked: the calls were handed to their groups; pending counts those that are under way, and work that is waited for.
+	asked   bool
 	pending atomic.Int32
-	wake    chan struct{}
+	done    func(*shardgroup.Call)
+	// slow: some of the reads have to wait for the read gate or another node.
+	slow bool
+	// blocking: somebody waits at wake for the replies, instead of the connection's driver.
+	blocking bool
+	wake     chan struct{}
 }
 
 // placed is one command of a run and where its reply will be.
@@ -51,22 +57,47 @@ type placed struct {
 // groupCall is what one group is asked.
 type groupCall struct {
 	shardgroup.Call
+	// alone is the call as a list, for Submit.
+	alone  [1]*shardgroup.Call
 	t      *target
 	writes bool
 	// follower: a READONLY connection asks this node's replica though another node leads.
 	follower bool
 	// parked: nobody was asked, because the leader is unknown.
 	parked bool
+	// answered: these were reads that could be answered at once.
+	answered bool
 }
 
 func (r *run) init(c *conn) {
 	r.wake = make(chan struct{}, 1)
 	r.done = func(*shardgroup.Call) {
-		if r.pending.Add(-1) == 0 {
-			r.wake <- struct{}{}
+		// Looked at before the last reply is counted: after it, the run is its owner's again.
+		blocking := r.blocking
+		switch {
+		case r.pending.Add(-1) > 0:
+		case blocking:
+			r.signal()
+		default:
+			c.by.arrived(c)
 		}
 	}
 	r.own.Proto = c.proto
+}
+
+// signal wakes await. A signal that nobody awaited any more does no harm: await looks again.
+func (r *run) signal() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// await returns when all calls under way have their replies.
+func (r *run) await() {
+	for r.pending.Load() > 0 {
+		<-r.wake
+	}
 }
 
 // answered notes that the connection wrote the command's reply to own.
@@ -133,7 +164,9 @@ func (r *run) callFor(t *target, proto int8, follower bool) *groupCall {
 
 func (r *run) newCall(t *target, proto int8, follower bool) *groupCall {
 	if r.used == len(r.calls) {
-		r.calls = append(r.calls, &groupCall{})
+		gc := &groupCall{}
+		gc.alone[0] = &gc.Call
+		r.calls = append(r.calls, gc)
 	}
 	gc := r.calls[r.used]
 	r.used++
@@ -154,7 +187,7 @@ func (gc *groupCall) reset() {
 	}
 	clear(gc.Ops)
 	gc.Call = shardgroup.Call{Ops: gc.Ops[:0], Reads: gc.Reads[:0], Ends: gc.Ends[:0], Moved: gc.Moved[:0], Out: reply.Writer{Buf: buf}}
-	gc.t, gc.writes, gc.follower, gc.parked = nil, false, false, false
+	gc.t, gc.writes, gc.follower, gc.parked, gc.answered = nil, false, false, false, false
 }
 
 // clear forgets the run.
@@ -171,6 +204,7 @@ func (r *run) clearCalls() {
 		gc.reset()
 	}
 	r.used, r.last, r.routes = 0, nil, nil
+	r.asked, r.slow = false, false
 	r.cmds = r.cmds[:0]
 }
 
@@ -194,7 +228,7 @@ func (r *run) clean() bool {
 	return true
 }
 
-// execute runs what was gathered and appends the replies, in the order of the commands, to the output.
+// execute runs what was gathered and waits for the replies, which it appends to the output: for work.
 func (c *conn) execute() {
 	r := &c.run
 	if len(r.cmds) == 0 {
@@ -206,9 +240,15 @@ func (c *conn) execute() {
 			c.settle()
 		}
 	}
+	c.finish()
+}
+
+// finish sends the replies, in the order of the commands.
+func (c *conn) finish() {
+	r := &c.run
 	c.account()
-	if r.used == 1 && len(c.out) == 0 && len(r.cmds) == len(r.calls[0].Ops) && !c.muted() {
-		c.write(r.calls[0].Out.Buf)
+	if r.used == 1 && c.pendingOut() == 0 && len(r.cmds) == len(r.calls[0].Ops) && !c.muted() {
+		c.send(r.calls[0].Out.Buf)
 	} else {
 		c.assemble()
 	}

@@ -42,13 +42,19 @@ type Server struct {
 	slow    slowlog
 	pause   pause
 
-	conns    connTable
+	conns   connTable
+	threads threads
+	// loops are started by the first Serve, under mu; there are none where loops are not possible.
+	loops    []*loop
+	nextLoop atomic.Uint32
+
 	stopping chan struct{}
 	drain    drain
 	stopOnce sync.Once
 	wg       sync.WaitGroup
 	mu       sync.Mutex
 	open     map[net.Listener]struct{}
+	serving  bool
 }
 
 // New checks cfg and returns a server that does not listen yet.
@@ -74,8 +80,8 @@ func New(cfg Config, b Backend) (*Server, error) {
 
 // Serve accepts connections from ln until Shutdown or an error of ln. It returns nil after Shutdown.
 func (s *Server) Serve(ln net.Listener) error {
-	if !s.addListener(ln) {
-		return ln.Close()
+	if ok, err := s.addListener(ln); !ok {
+		return errors.Join(err, ln.Close())
 	}
 	for {
 		nc, err := ln.Accept()
@@ -97,6 +103,23 @@ func (s *Server) Serve(ln net.Listener) error {
 		}
 		s.admit(nc)
 	}
+}
+
+// start needs mu.
+func (s *Server) start() error {
+	for range s.cfg.Load().IOThreads {
+		l, err := newLoop(s)
+		if err != nil {
+			return err
+		}
+		if l == nil {
+			break
+		}
+		s.loops = append(s.loops, l)
+		s.wg.Go(l.run)
+	}
+	s.wg.Go(s.watchIdle)
+	return nil
 }
 
 // acceptPause is how long Serve waits after running out of file descriptors.
@@ -124,7 +147,48 @@ func (s *Server) admit(nc net.Conn) {
 		s.wg.Go(func() { refuse(nc, "-ERR max number of clients reached\r\n") })
 		return
 	}
-	s.wg.Go(c.serve)
+	if len(s.loops) > 0 && s.loops[s.nextLoop.Add(1)%uint32(len(s.loops))].adopt(c, nc) {
+		return
+	}
+	t := newThread(c, nc)
+	s.threads.add(t)
+	s.wg.Go(t.run)
+}
+
+// Connections are looked at this often whether they have been idle for too long: at a quarter of the timeout, within these.
+const (
+	idlePoll        = time.Second
+	shortestIdleFor = 5 * time.Millisecond
+)
+
+// watchIdle has idle clients disconnected.
+func (s *Server) watchIdle() {
+	for {
+		period := idlePoll
+		timeout := s.cfg.Load().Timeout
+		if timeout > 0 {
+			period = min(max(timeout/4, shortestIdleFor), idlePoll)
+		}
+		select {
+		case <-s.stopping:
+			return
+		case <-time.After(period):
+		}
+		if timeout > 0 {
+			s.lookAround()
+		}
+	}
+}
+
+// lookAround lets every connection that waits for input see whether it should still.
+func (s *Server) lookAround() {
+	s.mu.Lock()
+	loops := s.loops
+	s.mu.Unlock()
+	for _, l := range loops {
+		l.sweep()
+	}
+	s.threads.look()
 }
 
 // refuseTimeout bounds how long a refused client may take to read why.
@@ -139,7 +203,7 @@ func refuse(nc net.Conn, text string) {
 
 // refusal is the text for a client that may not connect at all, "" for everybody else (Redis: protected mode).
 func (s *Server) refusal(cfg *Config, c *conn) string {
-	if !cfg.ProtectedMode || cfg.RequirePass != "" || c.local() {
+	if !cfg.ProtectedMode || cfg.RequirePass != "" || c.local {
 		return ""
 	}
 	return "-DENIED Quorate is running in protected mode because no password is set for the default user. " +
@@ -148,14 +212,19 @@ func (s *Server) refusal(cfg *Config, c *conn) string {
 		"(CONFIG SET protected-mode no from the loopback interface, or the same key in the configuration), and restart the client.\r\n"
 }
 
-func (s *Server) addListener(ln net.Listener) bool {
+// addListener notes a listener to be closed by Shutdown. The first one starts what all connections share.
+func (s *Server) addListener(ln net.Listener) (ok bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.isStopping() {
-		return false
+		return false, nil
+	}
+	if !s.serving {
+		s.serving = true
+		err = s.start()
 	}
 	s.open[ln] = struct{}{}
-	return true
+	return err == nil, err
 }
 
 func (s *Server) isStopping() bool {
@@ -177,8 +246,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 			ln.Close()
 		}
 		s.mu.Unlock()
-		// A deadline in the past ends reads that wait; what was read before is still executed and answered.
-		s.conns.each(func(c *conn) { c.endReads() })
+		// What was read before is still executed and answered.
+		s.lookAround()
 	})
 	done := make(chan struct{})
 	go func() {
@@ -189,7 +258,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	case <-done:
 		return nil
 	case <-ctx.Done():
-		s.conns.each(func(c *conn) { c.nc.Close() })
+		s.conns.each((*conn).kill)
 		<-done
 		return fmt.Errorf("stop serving clients: %w", ctx.Err())
 	}

@@ -130,7 +130,7 @@ func coded(err error) string {
 
 func cmdDebug(c *conn, args [][]byte) {
 	allowed := c.s.cfg.Load().EnableDebug
-	if allowed == "no" || allowed == "local" && !c.local() {
+	if allowed == "no" || allowed == "local" && !c.local {
 		c.w().Error("ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.")
 		return
 	}

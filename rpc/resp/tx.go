@@ -36,6 +36,16 @@ func (t *tx) spoil() {
 	}
 }
 
+// mixed reports whether commands of the connection itself are among those queued.
+func (t *tx) mixed() bool {
+	for i := range t.queue {
+		if t.queue[i].spec.Home != command.Keyed {
+			return true
+		}
+	}
+	return false
+}
+
 // end forgets the queue and the watches.
 func (t *tx) end() { *t = tx{} }
 

@@ -59,18 +59,30 @@ type machineGroup struct {
 func (g *machineGroup) Changed(key []byte) { g.observer.Changed(key, g.origin) }
 func (g *machineGroup) Flushed()           { g.observer.Flushed() }
 
-func (g *machineGroup) Submit(c *shardgroup.Call) {
+func (g *machineGroup) Submit(calls ...*shardgroup.Call) {
 	g.mu.Lock()
 	hold := g.hold
-	g.submits++
+	g.submits += len(calls)
 	g.mu.Unlock()
-	go func() {
-		if hold != nil {
-			<-hold
-		}
-		g.run(c)
-		c.Done(c)
-	}()
+	for _, c := range calls {
+		go func() {
+			if hold != nil {
+				<-hold
+			}
+			g.run(c)
+			c.Done(c)
+		}()
+	}
+}
+
+func (g *machineGroup) ReadNow(c *shardgroup.Call) bool {
+	g.mu.Lock()
+	open := g.fail == nil
+	g.mu.Unlock()
+	if open {
+		g.Read(c)
+	}
+	return open
 }
 
 func (g *machineGroup) run(c *shardgroup.Call) {

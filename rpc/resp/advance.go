@@ -1,0 +1,182 @@
+package resp
+
+import (
+	"github.com/quorate/quorate/fsm/command"
+	"github.com/quorate/quorate/rpc/resp/frame"
+)
+
+// wait is what a connection waits for.
+type wait uint8
+
+const (
+	// forInput: everything that came was executed and answered.
+	forInput wait = iota
+	// forOutput: the client must read first.
+	forOutput
+	// forGroups: calls are under way.
+	forGroups
+	// forWork: work must be called, which may block.
+	forWork
+	// forNothing: the connection has ended.
+	forNothing
+)
+
+// advance takes the connection as far as it gets without waiting, and says what it waits for then. Its driver sees to
+// that and calls again.
+func (c *conn) advance() wait {
+	for {
+		if c.run.asked {
+			switch {
+			case c.run.pending.Load() > 0:
+				return forGroups
+			case !c.run.clean():
+				return forWork
+			}
+			c.finish()
+		}
+		if c.pendingOut() > maxPendingOut && !c.flush() {
+			return forOutput
+		}
+		if c.heavy == nil {
+			c.commands()
+		}
+		switch {
+		case len(c.run.cmds) > 0:
+			if !c.begin() {
+				return forWork
+			}
+			continue
+		case c.heavy != nil:
+			return forWork
+		}
+		c.takePushed()
+		if !c.flush() {
+			return forOutput
+		}
+		if c.closing || c.s.isStopping() {
+			return forNothing
+		}
+		return forInput
+	}
+}
+
+// commands gathers the commands from the input that can be executed together: up to the first that may block, which goes
+// to heavy if nothing is to be done before it, and is looked at again later otherwise.
+func (c *conn) commands() {
+	cfg := c.s.cfg.Load()
+	for !c.closing && len(c.run.cmds) < maxRun {
+		lim := frame.Limits{Bulk: cfg.MaxBulkLen, Unauthenticated: !c.authed}
+		n, _, err := c.scan.Next(c.in.bytes(), lim)
+		if err != nil {
+			c.protocolError(err)
+			return
+		}
+		if n == 0 {
+			c.checkQueryBuffer(cfg)
+			return
+		}
+		words, err := frame.Args(c.in.bytes()[:n], c.words[len(c.words):])
+		if err != nil {
+			c.protocolError(err)
+			return
+		}
+		if len(words) == 0 {
+			c.in.skip(n)
+			continue
+		}
+		spec := command.Find(words)
+		if c.blocks(spec) {
+			if len(c.run.cmds) == 0 {
+				c.in.skip(n)
+				c.keepWords(words)
+				c.heavy = words
+			}
+			return
+		}
+		c.in.skip(n)
+		c.keepWords(words)
+		c.command(spec, words)
+	}
+}
+
+// blocks reports whether a command may have to wait for something else than its reply, or takes its time.
+func (c *conn) blocks(spec *command.Spec) bool {
+	switch {
+	case spec == nil:
+		return false
+	case c.s.pause.applies(spec, c.tx.open):
+		return true
+	case spec.ID == command.Exec:
+		return c.tx.mixed()
+	case c.tx.open && !immediate[spec.ID], spec.Home == command.Keyed, light[spec.ID]:
+		return false
+	}
+	return true
+}
+
+// work does what advance could not do without waiting. It may run on another goroutine than the driver's, which leaves
+// the connection alone meanwhile.
+func (c *conn) work() {
+	c.aside = true
+	switch {
+	case c.heavy != nil:
+		words := c.heavy
+		c.heavy = nil
+		c.command(command.Find(words), words)
+		c.execute()
+	case c.run.slow:
+		c.askReads(0)
+		c.run.slow = false
+		c.run.done(nil)
+	default:
+		c.settle()
+		c.finish()
+	}
+	c.aside = false
+}
+
+// keepWords notes that words were appended to the arena. Where it was too small, they are in an array of their own, and
+// a larger arena begins; the commands before still hold the old one.
+func (c *conn) keepWords(words [][]byte) {
+	if len(c.words)+len(words) <= cap(c.words) {
+		c.words = c.words[:len(c.words)+len(words)]
+		return
+	}
+	c.words = make([][]byte, 0, max(firstWords, 2*cap(c.words), 2*len(words)))
+}
+
+const (
+	// firstWords is the arguments' arena of a connection that does not pipeline, maxKeptWords bounds that of an idle one.
+	firstWords   = 32
+	maxKeptWords = 4096
+	// maxPendingOut is how many bytes of replies wait while more commands are in the input.
+	maxPendingOut = 64 << 10
+	// maxKeptOut bounds the reply buffers that an idle connection keeps.
+	maxKeptOut = 256 << 10
+)
+
+func (c *conn) checkQueryBuffer(cfg *Config) {
+	if int64(len(c.in.bytes())) >= cfg.QueryBufferLimit {
+		c.protocolError(frame.Error("query buffer limit exceeded (client-query-buffer-limit)"))
+	}
+}
+
+// protocolError answers what came before, then the error, and ends the connection: what follows cannot be read.
+func (c *conn) protocolError(err error) {
+	c.s.stats.protocolErrors.Add(1)
+	c.run.fail("ERR " + err.Error())
+	c.closing = true
+}
+
+// fill reads once. No bytes and no errWouldBlock mean that the client has gone.
+func (c *conn) fill() (int, error) {
+	if c.words = c.words[:0]; cap(c.words) > maxKeptWords {
+		c.words = nil
+	}
+	n, err := c.in.fill(c.wire)
+	if n > 0 {
+		c.s.stats.bytesIn.Add(uint64(n))
+		c.qbuf.Store(int64(c.in.w))
+	}
+	return n, err
+}

@@ -1,0 +1,337 @@
+package resp
+
+import (
+	"errors"
+	"net"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/quorate/quorate/shardgroup"
+)
+
+// loop drives many connections on one goroutine: it reads what came, lets each connection gather its commands, hands the
+// calls of all of them to the groups together, and sends replies as they arrive. A system call per read and one per
+// write is all that a command costs that is sent alone; a goroutine per connection costs a second read, to learn that there
+// is nothing more, and two switches (26 against 21 µs per SET when measured with 50 clients).
+//
+// What might block a connection runs on a goroutine of its own meanwhile (conn.work), so nothing blocks a loop.
+type loop struct {
+	s    *Server
+	poll *poller
+	// seats are the connections by file descriptor.
+	seats map[int]*conn
+	// again are those that have more to read than their turn allowed.
+	again []*conn
+	// calls are what this turn's connections ask of groups.
+	calls []groupCalls
+	// buffers are read buffers that no connection needs at the moment.
+	buffers [][]byte
+
+	mu sync.Mutex
+	// posted are connections that others want the loop to look at; asleep means that the loop must be woken to do so.
+	posted []*conn
+	asleep bool
+	// swept asks the loop to look at all connections; closed says that it has ended.
+	swept, closed bool
+}
+
+// groupCalls are calls for one group.
+type groupCalls struct {
+	to    Group
+	calls []*shardgroup.Call
+}
+
+// seat is what a loop knows of a connection.
+type seat struct {
+	// fd is the socket.
+	fd int
+	// readable: there may be more to read. away: work is under way. ended: the socket is closed.
+	readable, away, ended bool
+
+	// Under loop.mu: posted keeps a connection from being posted twice; back says that its work is done, killed that it is
+	// to end.
+	posted, back, killed bool
+}
+
+// keptBuffers bounds the read buffers that wait for a connection that needs one.
+const keptBuffers = 256
+
+// newLoop returns nil where loops are not possible.
+func newLoop(s *Server) (*loop, error) {
+	p, err := newPoller()
+	if p == nil || err != nil {
+		return nil, err
+	}
+	return &loop{s: s, poll: p, seats: map[int]*conn{}}, nil
+}
+
+// adopt takes a connection over. False: it is no plain socket, or the loop has ended; then nothing was done.
+func (l *loop) adopt(c *conn, nc net.Conn) bool {
+	fd, ok := takeSocket(nc)
+	if !ok {
+		return false
+	}
+	c.by, c.wire, c.gathers, c.seat.fd = l, socket(fd), l.gather, fd
+	if !l.post(c, func(*seat) {}) {
+		socket(fd).close()
+		return false
+	}
+	return true
+}
+
+// post makes the loop look at c.
+func (l *loop) post(c *conn, note func(*seat)) bool {
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		return false
+	}
+	note(&c.seat)
+	if !c.seat.posted {
+		c.seat.posted = true
+		l.posted = append(l.posted, c)
+	}
+	wake := l.asleep
+	l.asleep = false
+	l.mu.Unlock()
+	if wake {
+		l.poll.wake()
+	}
+	return true
+}
+
+// arrived implements driver.
+func (l *loop) arrived(c *conn) { l.post(c, func(*seat) {}) }
+
+// pushed implements driver.
+func (l *loop) pushed(c *conn) { l.post(c, func(*seat) {}) }
+
+// kill implements driver.
+func (l *loop) kill(c *conn) { l.post(c, func(s *seat) { s.killed = true }) }
+
+// sweep makes the loop look at all of its connections: whether they have outstayed, and whether the server stops.
+func (l *loop) sweep() {
+	l.mu.Lock()
+	l.swept = true
+	wake := l.asleep
+	l.asleep = false
+	l.mu.Unlock()
+	if wake {
+		l.poll.wake()
+	}
+}
+
+// run is the loop. It ends when the server stops and the last connection has ended.
+func (l *loop) run() {
+	defer l.poll.close()
+	var ready []event
+	var posted, again []*conn
+	for {
+		ready = l.poll.wait(ready[:0], l.mayPark())
+		for _, e := range ready {
+			if c := l.seats[e.fd]; c != nil {
+				c.seat.readable = c.seat.readable || e.readable
+				l.drive(c)
+			}
+		}
+		var swept bool
+		posted, swept = l.takePosted(posted[:0])
+		for _, c := range posted {
+			l.look(c)
+		}
+		again, l.again = l.again, again[:0]
+		for _, c := range again {
+			l.drive(c)
+		}
+		l.submit()
+		if swept {
+			l.lookAround()
+		}
+		if l.s.isStopping() && l.end() {
+			return
+		}
+		// With one P and clients enough, this goroutine would not park, and nothing else would run until it is preempted.
+		runtime.Gosched()
+	}
+}
+
+// mayPark says whether the loop may sleep until there is an event; others then wake it when they post.
+func (l *loop) mayPark() bool {
+	if len(l.again) > 0 {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.asleep = len(l.posted) == 0 && !l.swept
+	return l.asleep
+}
+
+func (l *loop) takePosted(into []*conn) (posted []*conn, swept bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.asleep = false
+	posted, l.posted = l.posted, into
+	for _, c := range posted {
+		c.seat.posted = false
+	}
+	swept, l.swept = l.swept, false
+	return posted, swept
+}
+
+// look looks at a connection that was posted.
+func (l *loop) look(c *conn) {
+	l.mu.Lock()
+	back, killed := c.seat.back, c.seat.killed
+	c.seat.back = false
+	l.mu.Unlock()
+	if back {
+		c.seat.away = false
+	}
+	switch {
+	case c.seat.ended:
+		return
+	case killed:
+		// The descriptor is closed only when nobody can be using it any more.
+		socket(c.seat.fd).shutdown()
+		if c.seat.away {
+			return
+		}
+		if c.closing = true; c.run.pending.Load() == 0 {
+			l.drop(c)
+			return
+		}
+	case l.seats[c.seat.fd] != c:
+		l.seats[c.seat.fd] = c
+		if err := l.poll.add(c.seat.fd); err != nil {
+			l.s.log.Error("client connection", "err", err)
+			l.drop(c)
+			return
+		}
+	}
+	l.drive(c)
+}
+
+// drive takes a connection as far as it gets. Each turn it reads once, so that one client cannot keep the others waiting.
+func (l *loop) drive(c *conn) {
+	for read := false; !c.seat.away && !c.seat.ended; {
+		switch c.advance() {
+		case forInput:
+			if read && c.seat.readable {
+				l.again = append(l.again, c)
+				return
+			}
+			if !c.seat.readable {
+				l.takeBuffer(c)
+				return
+			}
+			if read = true; !l.fill(c) {
+				l.drop(c)
+				return
+			}
+		case forWork:
+			c.seat.away = true
+			l.s.wg.Go(func() {
+				c.work()
+				l.post(c, func(s *seat) { s.back = true })
+			})
+		case forNothing:
+			l.drop(c)
+			return
+		case forOutput, forGroups:
+			return
+		}
+	}
+}
+
+// fill reads what there is. False: the client has gone.
+func (l *loop) fill(c *conn) bool {
+	if c.in.buf == nil {
+		c.in.buf = l.buffer()
+	}
+	n, err := c.fill()
+	if errors.Is(err, errWouldBlock) {
+		c.seat.readable = false
+		return true
+	}
+	// What did not fill the buffer was all there is; for more, an event will come.
+	c.seat.readable = c.in.full
+	return n > 0
+}
+
+// buffer and takeBuffer lend read buffers to the connections that have something to read: thousands that wait need none.
+func (l *loop) buffer() []byte {
+	if n := len(l.buffers); n > 0 {
+		b := l.buffers[n-1]
+		l.buffers = l.buffers[:n-1]
+		return b
+	}
+	return make([]byte, inboxLent)
+}
+
+func (l *loop) takeBuffer(c *conn) {
+	if len(c.in.buf) == inboxLent && c.in.empty() && len(l.buffers) < keptBuffers {
+		l.buffers = append(l.buffers, c.in.buf)
+		c.in = inbox{}
+	}
+}
+
+// gather keeps a call until the end of the turn.
+func (l *loop) gather(to Group, gc *groupCall) {
+	for i := range l.calls {
+		if l.calls[i].to == to {
+			l.calls[i].calls = append(l.calls[i].calls, &gc.Call)
+			return
+		}
+	}
+	l.calls = append(l.calls, groupCalls{to, []*shardgroup.Call{&gc.Call}})
+}
+
+// submit hands over what was gathered. Groups may come and go, so only as many are remembered as are usual.
+func (l *loop) submit() {
+	for i := range l.calls {
+		if g := &l.calls[i]; len(g.calls) > 0 {
+			g.to.Submit(g.calls...)
+			clear(g.calls)
+			g.calls = g.calls[:0]
+		}
+	}
+	if len(l.calls) > maxGathered {
+		l.calls = nil
+	}
+}
+
+// maxGathered bounds the groups that a loop remembers between turns.
+const maxGathered = 64
+
+// lookAround ends the connections that wait for input in vain.
+func (l *loop) lookAround() {
+	now, stopping := time.Now(), l.s.isStopping()
+	for _, c := range l.seats {
+		if !c.seat.away && !c.run.asked && c.pendingOut() == 0 && !c.seat.readable && (stopping || c.outstayed(now)) {
+			l.drop(c)
+		}
+	}
+}
+
+// drop ends a connection of which nothing is under way.
+func (l *loop) drop(c *conn) {
+	if c.seat.ended {
+		return
+	}
+	c.seat.ended = true
+	if l.seats[c.seat.fd] == c {
+		delete(l.seats, c.seat.fd)
+	}
+	c.gone()
+	socket(c.seat.fd).close()
+	l.takeBuffer(c)
+}
+
+// end closes the loop if it has no connections left.
+func (l *loop) end() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = len(l.seats) == 0 && len(l.posted) == 0
+	return l.closed
+}

@@ -1,0 +1,46 @@
+package resp
+
+import "errors"
+
+// errWouldBlock: nothing more can be read or written at the moment.
+var errWouldBlock = errors.New("would block")
+
+func (c *conn) pendingOut() int { return len(c.out) - c.sent }
+
+// flush sends what was collected. False: the client must read first.
+func (c *conn) flush() bool {
+	if c.pendingOut() > 0 {
+		n, blocked := c.transmit(c.out[c.sent:])
+		if c.sent += n; blocked {
+			return false
+		}
+	}
+	c.sent = 0
+	if c.out = c.out[:0]; cap(c.out) > maxKeptOut {
+		c.out = nil
+	}
+	return true
+}
+
+// send sends b behind what was collected. What cannot be sent at once is kept.
+func (c *conn) send(b []byte) {
+	n := 0
+	if c.pendingOut() == 0 && !c.aside {
+		n, _ = c.transmit(b)
+	}
+	c.out = append(c.out, b[n:]...)
+}
+
+// transmit writes b and says how much of it was taken. After an error that is all: nobody reads any more.
+func (c *conn) transmit(b []byte) (n int, blocked bool) {
+	n, err := c.wire.Write(b)
+	c.s.stats.bytesOut.Add(uint64(n))
+	switch {
+	case err == nil:
+		return len(b), false
+	case errors.Is(err, errWouldBlock):
+		return n, true
+	}
+	c.closing = true
+	return len(b), false
+}
