@@ -46,21 +46,21 @@ func (g *Group) runBatcher() {
 
 // mayFinish reports whether a closing group can still serve calls that wait.
 func (g *Group) mayFinish(l consensus.Leadership) bool {
-	_, call := g.queue.wanted()
-	return call && l.Ready
+	_, calls := g.queue.wanted()
+	return calls > 0 && l.Ready
 }
 
 func (g *Group) sleep(wait time.Duration, changed <-chan struct{}) {
 	if wait <= 0 {
 		return
 	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
+	g.alarm.Reset(wait)
 	select {
 	case <-g.queue.wake:
 	case <-changed:
-	case <-timer.C:
+	case <-g.alarm.C:
 	}
+	g.alarm.Stop()
 }
 
 // workInTurn works unless leadership is being handed over; then it waits until that is done or leadership has changed.
@@ -81,16 +81,19 @@ func (g *Group) workInTurn(changed <-chan struct{}) time.Duration {
 
 // work proposes one entry if there is a reason to, and says how long there will be none.
 func (g *Group) work() time.Duration {
-	anybody, call := g.queue.wanted()
+	anybody, calls := g.queue.wanted()
 	due := g.nextChore()
 	pace := advancePace - time.Since(g.lastEntry)
 	switch {
-	case call:
+	case calls > 0:
 	case (anybody || due <= 0) && pace > 0:
 		return pace
 	case anybody || due <= 0:
 	default:
 		return due
+	}
+	if hold := g.rally.left(calls, time.Now()); hold > 0 {
+		return hold
 	}
 	b, ok := g.form()
 	if !ok {
@@ -98,6 +101,31 @@ func (g *Group) work() time.Duration {
 	}
 	g.lastEntry = time.Now()
 	return g.propose(b)
+}
+
+// rally waits a moment for the clients that were just answered: busy ones ask again at once, and one entry for all of them
+// costs half of what two entries for half of them cost, which would take turns for ever. A quarter of an entry's time more
+// saved a quarter of the CPU time per SET with durability always and 50 clients, and made it faster.
+type rally struct {
+	// expected is how many calls there will be if all come back: those of the last entry and those that waited meanwhile.
+	expected int
+	// since is when the last entry was applied, after took.
+	since time.Time
+	took  time.Duration
+}
+
+const (
+	// rallyFrom is the fewest calls worth waiting for, longestRally the longest wait.
+	rallyFrom    = 8
+	longestRally = 250 * time.Microsecond
+)
+
+// left is how long to wait for more calls than these.
+func (r *rally) left(calls int, now time.Time) time.Duration {
+	if calls == 0 || calls >= r.expected || r.expected < rallyFrom {
+		return 0
+	}
+	return min(r.took/4, longestRally) - now.Sub(r.since)
 }
 
 // nextChore says when the leader has something to log by itself: keys are due, a limit has changed, memory is over it.
@@ -205,6 +233,8 @@ func (g *Group) finish(b *batch, started time.Time, index uint64) {
 		last.call.placed = last.to
 	}
 	g.stats.entry(b, time.Since(started))
+	_, calls := g.queue.wanted()
+	g.rally = rally{expected: b.whole + calls, since: time.Now(), took: time.Since(started)}
 	b.advance.finish(index, nil)
 }
 

@@ -66,6 +66,8 @@ type Group struct {
 	lastBatch uint64
 	lastEntry time.Time
 	nextHunt  time.Time
+	rally     rally
+	alarm     *time.Timer
 }
 
 // Open restores the replica and joins the group; it does not wait for a leader.
@@ -106,6 +108,7 @@ func newGroup(cfg Config) (*Group, error) {
 	}
 	g := &Group{cfg: cfg, machine: fsm.New(cfg.Genesis), queue: newQueue(cfg.Limits), ended: make(chan struct{}), turn: make(chan struct{}, 1)}
 	g.clock.wall = cfg.Clock
+	g.alarm = time.NewTimer(idleWait)
 	// Other nodes and earlier runs of this one number their batches too; a random start keeps them apart.
 	g.lastBatch = rand.Uint64() >> 1
 	g.ctx, g.cancel = context.WithCancel(context.Background())

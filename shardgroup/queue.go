@@ -133,12 +133,12 @@ func (q *queue) putBack(calls []*Call) {
 	q.head = 0
 }
 
-// wanted reports whether anybody waits, and whether a call does.
-func (q *queue) wanted() (anybody, call bool) {
+// wanted reports whether anybody waits, and how many calls do.
+func (q *queue) wanted() (anybody bool, calls int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	call = q.head < len(q.calls)
-	return call || q.advance != nil, call
+	calls = len(q.calls) - q.head
+	return calls > 0 || q.advance != nil, calls
 }
 
 // load returns the calls and bytes that wait.

@@ -39,6 +39,10 @@ var (
 	sketchOutDesc = describe("group_sketches_sent_total", "On the leader: samples of used keys that followers have taken, for their eviction policy after a failover.", perGroup...)
 	sketchInDesc  = describe("group_sketches_received_total", "Samples of used keys taken from a leader.", perGroup...)
 	installsDesc  = describe("group_snapshot_installs_total", "Snapshots received from a leader.", perGroup...)
+	entriesDesc   = describe("group_entries_total", "Log entries that this replica proposed for clients and saw applied.", perGroup...)
+	entryOpsDesc  = describe("group_entry_commands_total", "Commands in those entries; over group_entries_total it is how many share one.", perGroup...)
+	fastReadsDesc = describe("group_fast_reads_total", "Pipelines of reads answered under the lease at once.", perGroup...)
+	slowReadsDesc = describe("group_slow_reads_total", "Pipelines of reads that waited for a confirmation, a leader or the clock.", perGroup...)
 	lagDesc       = describe("group_follower_lag_entries", "On the leader: entries that the follower is behind.", "group", "follower")
 )
 
@@ -74,7 +78,8 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 }
 
 func (r *replica) collect(out chan<- prometheus.Metric, group string) {
-	s, m := r.group.Replica().Stats(), r.group.Machine().Stats()
+	all := r.group.Stats()
+	s, m := all.Consensus, all.Machine
 	for _, x := range []struct {
 		desc  *prometheus.Desc
 		value float64
@@ -98,6 +103,7 @@ func (r *replica) collect(out chan<- prometheus.Metric, group string) {
 	}{
 		{restartsDesc, s.Restarts}, {confirmsDesc, s.Confirmations}, {snapshotsDesc, s.Snapshots}, {installsDesc, s.Installed},
 		{expiredDesc, m.Expired}, {evictedDesc, m.Evicted},
+		{entriesDesc, all.Entries}, {entryOpsDesc, all.Ops}, {fastReadsDesc, all.FastReads}, {slowReadsDesc, all.SlowReads},
 		{sketchOutDesc, r.sketches.sent.Load()}, {sketchInDesc, r.sketches.received.Load()},
 	} {
 		out <- prometheus.MustNewConstMetric(x.desc, prometheus.CounterValue, float64(x.value), group)
