@@ -135,6 +135,13 @@ func (g *machineGroup) read(c *shardgroup.Call) {
 	}
 }
 
+// counted returns submits, reads and follower.
+func (g *machineGroup) counted() (submits, reads, follower int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.submits, g.reads, g.follower
+}
+
 // set changes the group under its lock.
 func (g *machineGroup) set(change func()) {
 	g.mu.Lock()

@@ -2,6 +2,7 @@ package consensus
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/hashicorp/raft"
 )
@@ -16,6 +17,8 @@ type members struct {
 	// known is sorted by index. The first one is the newest snapshot's, if there is a snapshot. All but the last are
 	// committed, because a leader appends no second one before that.
 	known []configuration
+	// vote are the voters of the last one.
+	vote atomic.Pointer[[]raft.ServerID]
 }
 
 type configuration struct {
@@ -83,7 +86,16 @@ func (m *members) publish() {
 			voters = append(voters, s.ID)
 		}
 	}
+	m.vote.Store(&voters)
 	m.setVoters(voters)
+}
+
+// voters are those of the latest configuration; not to be changed.
+func (m *members) voters() []raft.ServerID {
+	if v := m.vote.Load(); v != nil {
+		return *v
+	}
+	return nil
 }
 
 func (m *members) latest() (raft.Configuration, uint64) {

@@ -96,7 +96,7 @@ func newReplica(cfg Config) *Replica {
 	r.stable = stableStore{cfg.Stable, r.fail}
 	r.snapshots = &snapshotStore{SnapshotStore: cfg.Snapshots, fail: r.fail, saved: r.logs.saved}
 	r.fsm = newMachine(cfg.FSM, r.logs, r.snapshotOverConflict)
-	r.transport = newLimited(cfg.Transport, r.fsm, cfg.off)
+	r.transport = newLimited(cfg.Transport, raft.ServerID(cfg.Self), r.fsm, cfg.off)
 	r.gate.init(r)
 	r.held.Store(cfg.LostTail)
 	return r

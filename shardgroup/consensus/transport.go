@@ -21,6 +21,7 @@ import (
 type limited struct {
 	raft.Transport
 	preVote raft.WithPreVote
+	self    raft.ServerID
 	fsm     *machine
 	off     Off
 	// down is set while the instance ends. Raft's heartbeats go on until its last request to that follower has come
@@ -37,8 +38,8 @@ type peerState struct {
 	sent    time.Time
 }
 
-func newLimited(t Transport, fsm *machine, off Off) *limited {
-	return &limited{Transport: t, preVote: t, fsm: fsm, off: off, peers: map[raft.ServerID]peerState{}}
+func newLimited(t Transport, self raft.ServerID, fsm *machine, off Off) *limited {
+	return &limited{Transport: t, preVote: t, self: self, fsm: fsm, off: off, peers: map[raft.ServerID]peerState{}}
 }
 
 // RequestPreVote implements raft.WithPreVote; without it raft silently switches pre-vote off.
@@ -70,7 +71,11 @@ func (l *limited) AppendEntries(id raft.ServerID, to raft.ServerAddress, req *ra
 		return err
 	}
 	if resp.Success && resp.Term == req.Term {
-		l.note(id, req.Term, req.PrevLogEntry+uint64(len(req.Entries)), sent)
+		matched := req.PrevLogEntry + uint64(len(req.Entries))
+		l.note(id, req.Term, matched, sent)
+		if len(req.Entries) > 0 {
+			l.rest(id, matched, time.Since(sent))
+		}
 	}
 	return nil
 }

@@ -1,0 +1,162 @@
+package resp
+
+import (
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+)
+
+// inBothWays runs a test with connections on loops and with a goroutine for each.
+func inBothWays(t *testing.T, test func(t *testing.T, threads int)) {
+	for _, threads := range []int{0, 1, 3} {
+		t.Run(fmt.Sprintf("%d io-threads", threads), func(t *testing.T) { test(t, threads) })
+	}
+}
+
+func ioThreads(n int) func(*Config) { return func(c *Config) { c.IOThreads = n } }
+
+// TestPipelinesOfAnyCut sends a long pipeline in pieces that end anywhere; replies must come in order, whatever mixture of
+// groups, connection commands and commands that block it holds.
+func TestPipelinesOfAnyCut(t *testing.T) {
+	inBothWays(t, func(t *testing.T, threads int) {
+		w := newWorld(t, 3, ioThreads(threads))
+		c := w.dial(t)
+		var in strings.Builder
+		var want []string
+		for i := range 300 {
+			key, n := fmt.Sprint("key", i%40), fmt.Sprint(i)
+			for _, each := range [][2]string{
+				{array("SET", key, n), "+OK\r\n"}, {array("GET", key), fmt.Sprintf("$%d\r\n%s\r\n", len(n), n)},
+				{array("ECHO", n), fmt.Sprintf("$%d\r\n%s\r\n", len(n), n)}, {array("CLIENT", "NO-TOUCH", "on"), "+OK\r\n"},
+				{array("WATCH", key), "+OK\r\n"}, {array("MULTI"), "+OK\r\n"}, {array("APPEND", key, "x"), "+QUEUED\r\n"},
+				{array("EXEC"), fmt.Sprintf("*1\r\n:%d\r\n", len(n)+1)}, {array("DEL", key), ":1\r\n"},
+			} {
+				in.WriteString(each[0])
+				want = append(want, each[1])
+			}
+		}
+		go func() {
+			for rest := in.String(); rest != ""; {
+				cut := min(len(rest), 1+len(rest)*7919%1500)
+				if _, err := c.nc.Write([]byte(rest[:cut])); err != nil {
+					return
+				}
+				rest = rest[cut:]
+			}
+		}()
+		for i, each := range want {
+			if got := c.read(); got != each {
+				t.Fatalf("reply %d: got %q, want %q", i, got, each)
+			}
+		}
+	})
+}
+
+// TestKilledWhileItsGroupThinks: the client sees the end at once, the reply that comes later goes nowhere, and nothing is left.
+func TestKilledWhileItsGroupThinks(t *testing.T) {
+	inBothWays(t, func(t *testing.T, threads int) {
+		w := newWorld(t, 1, ioThreads(threads))
+		hold := make(chan struct{})
+		w.groups[1].set(func() { w.groups[1].hold = hold })
+		victim, other := w.dial(t), w.dial(t)
+		id := strings.Trim(victim.do("CLIENT", "ID"), ":\r\n")
+		victim.send(array("SET", "a", "1"))
+		await(t, "the write", func() bool { submits, _, _ := w.groups[1].counted(); return submits == 1 })
+		other.expect(":1\r\n", "CLIENT", "KILL", "ID", id)
+		if got := victim.read(); got != "EOF" {
+			t.Errorf("killed client: got %q", got)
+		}
+		close(hold)
+		await(t, "its end", func() bool { return w.srv.conns.count() == 1 })
+		other.expect("$1\r\n1\r\n", "GET", "a")
+	})
+}
+
+// TestHangUpWhileItsGroupThinks is the same with a client that goes by itself, thousands of times at once.
+func TestHangUpWhileItsGroupThinks(t *testing.T) {
+	inBothWays(t, func(t *testing.T, threads int) {
+		w := newWorld(t, 1, ioThreads(threads))
+		hold := make(chan struct{})
+		w.groups[1].set(func() { w.groups[1].hold = hold })
+		const clients = 500
+		var gone []net.Conn
+		for i := range clients {
+			nc, err := net.Dial("tcp", w.addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := nc.Write([]byte(array("INCR", "n") + array("INCR", "n"))); err != nil {
+				t.Fatal(err)
+			}
+			defer nc.Close()
+			if i%2 == 0 {
+				gone = append(gone, nc)
+			}
+		}
+		await(t, "the writes", func() bool { submits, _, _ := w.groups[1].counted(); return submits == clients })
+		for _, nc := range gone {
+			nc.Close()
+		}
+		close(hold)
+		c := w.dial(t)
+		await(t, "all of them", func() bool { return c.do("GET", "n") == fmt.Sprintf("$4\r\n%d\r\n", 2*clients) })
+	})
+}
+
+// TestOneSlowReaderOnALoop: replies that a client does not take wait for it alone, and arrive whole when it does.
+func TestOneSlowReaderOnALoop(t *testing.T) {
+	inBothWays(t, func(t *testing.T, threads int) {
+		w := newWorld(t, 1, ioThreads(threads))
+		c, slow := w.dial(t), w.dial(t)
+		value := strings.Repeat("v", 1<<20)
+		c.expect("+OK\r\n", "SET", "big", value)
+		const gets = 30
+		slow.send(strings.Repeat(array("GET", "big"), gets) + array("SET", "done", "1"))
+		for i := range 200 {
+			c.expect("+OK\r\n", "SET", "small", fmt.Sprint(i))
+		}
+		for i := range gets {
+			if got := slow.read(); len(got) != len(value)+len("$1048576\r\n\r\n") {
+				t.Fatalf("reply %d has %d bytes", i, len(got))
+			}
+		}
+		if got := slow.read(); got != "+OK\r\n" {
+			t.Errorf("got %q", got)
+		}
+	})
+}
+
+// TestShutdownAnswersWhatWasRead: a stop does not cut off commands that the server has.
+func TestShutdownAnswersWhatWasRead(t *testing.T) {
+	inBothWays(t, func(t *testing.T, threads int) {
+		w := newWorld(t, 1, ioThreads(threads))
+		hold := make(chan struct{})
+		w.groups[1].set(func() { w.groups[1].hold = hold })
+		busy, idle := w.dial(t), w.dial(t)
+		idle.expect("+PONG\r\n", "PING")
+		busy.send(array("SET", "a", "1"))
+		await(t, "the write", func() bool { submits, _, _ := w.groups[1].counted(); return submits == 1 })
+		done := make(chan error, 1)
+		go func() { done <- w.srv.Shutdown(t.Context()) }()
+		if got := idle.read(); got != "EOF" {
+			t.Errorf("idle client: got %q", got)
+		}
+		close(hold)
+		if got := busy.read(); got != "+OK\r\n" {
+			t.Errorf("busy client: got %q", got)
+		}
+		if got := busy.read(); got != "EOF" {
+			t.Errorf("busy client: got %q", got)
+		}
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Error(err)
+			}
+		case <-time.After(patience):
+			t.Error("Shutdown does not return")
+		}
+	})
+}
