@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/quorate/quorate/fsm/slot"
@@ -16,16 +15,35 @@ import (
 // not run, ErrNoAnswer if that is unknown, and is a *RemoteError if it ran and failed. payload may be reused after
 // the return. A call to this node itself runs the handler directly.
 func (n *Node) Call(ctx context.Context, to topology.NodeID, kind Kind, group slot.GroupID, payload []byte) ([]byte, error) {
-	ctx, cancel := n.withDeadline(ctx)
-	defer cancel()
 	if to == n.o.Self {
 		return n.callSelf(ctx, kind, group, payload)
 	}
-	c, err := n.link(to).connection(ctx)
+	ctx, cancel := n.withDeadline(ctx)
+	defer cancel()
+	c, err := n.link(to).connection(ctx, nil)
 	if err != nil {
 		return nil, fmt.Errorf("call node %s: %w: %w", to, ErrNotSent, err)
 	}
 	return c.call(ctx, kind, group, payload)
+}
+
+// Ask is Call for those who ask another node all the time: while there is a connection, it sets no timer and allocates
+// nothing. It ends after timeout, or when stop is closed (nil: not before). The answer is appended to reply, whose room
+// must not be used before the return.
+func (n *Node) Ask(stop <-chan struct{}, timeout time.Duration, to topology.NodeID, kind Kind, group slot.GroupID, payload, reply []byte) ([]byte, error) {
+	l, now := n.link(to), n.sinceStart()
+	c := l.live.Load()
+	if c == nil || !c.alive() {
+		ctx, cancel := context.WithTimeout(n.ctx, timeout)
+		defer cancel()
+		var err error
+		if c, err = l.connection(ctx, stop); err != nil {
+			return nil, fmt.Errorf("call node %s: %w: %w", to, ErrNotSent, err)
+		}
+		waited := n.sinceStart() - now
+		now, timeout = now+waited, timeout-time.Duration(waited)
+	}
+	return c.exchange(stop, nil, now, timeout, frame{kind: kind, group: group, payload: payload}, reply)
 }
 
 // CallAddr asks whoever answers at addr and says who that was. It is for joining, when only an address is known.
@@ -44,11 +62,11 @@ func (n *Node) CallAddr(ctx context.Context, addr string, kind Kind, group slot.
 	c := n.newConn(raw, who.id)
 	l := n.link(who.id)
 	l.mu.Lock()
-	if l.conn == nil || !l.conn.alive() {
+	if old := l.live.Load(); old == nil || !old.alive() {
 		l.adopt(c)
 	} else {
 		n.drop(raw)
-		c = l.conn
+		c = old
 	}
 	l.mu.Unlock()
 	reply, err := c.call(ctx, kind, group, payload)
@@ -64,6 +82,8 @@ func (n *Node) withDeadline(ctx context.Context) (context.Context, context.Cance
 }
 
 func (n *Node) callSelf(ctx context.Context, kind Kind, group slot.GroupID, payload []byte) ([]byte, error) {
+	ctx, cancel := n.withDeadline(ctx)
+	defer cancel()
 	n.mu.Lock()
 	h := n.calls[kind]
 	n.mu.Unlock()
@@ -78,60 +98,78 @@ func (n *Node) callSelf(ctx context.Context, kind Kind, group slot.GroupID, payl
 	return reply, nil
 }
 
-// replies are the channels on which calls wait. One is put back only when nothing can be sent to it any more.
-var replies = sync.Pool{New: func() any { return make(chan frame, 1) }}
-
+// call is exchange with a context, which has a deadline.
 func (c *conn) call(ctx context.Context, kind Kind, group slot.GroupID, payload []byte) ([]byte, error) {
-	if len(payload) > c.n.o.MaxFrame {
-		return nil, c.failed(ErrNotSent, fmt.Errorf("%d bytes are over the limit of %d", len(payload), c.n.o.MaxFrame))
-	}
 	deadline, _ := ctx.Deadline()
-	left := time.Until(deadline)
-	if left <= 0 || ctx.Err() != nil {
+	if ctx.Err() != nil {
 		return nil, c.failed(ErrNotSent, context.DeadlineExceeded)
 	}
-	reply := replies.Get().(chan frame)
-	started := c.n.sinceStart()
-	id := c.begin(reply)
+	return c.exchange(ctx.Done(), ctx.Err, c.n.sinceStart(), time.Until(deadline), frame{kind: kind, group: group, payload: payload}, nil)
+}
+
+var errStopped = errors.New("the caller has stopped")
+
+// exchange sends a request and waits for its reply, which is appended to reply. It gives up after timeout, counted from now,
+// and when stop is closed; why then tells the reason, errStopped if it is nil.
+func (c *conn) exchange(stop <-chan struct{}, why func() error, now int64, timeout time.Duration, f frame, reply []byte) ([]byte, error) {
+	switch {
+	case len(f.payload) > c.n.o.MaxFrame:
+		return nil, c.failed(ErrNotSent, fmt.Errorf("%d bytes are over the limit of %d", len(f.payload), c.n.o.MaxFrame))
+	case timeout <= 0:
+		return nil, c.failed(ErrNotSent, context.DeadlineExceeded)
+	}
+	p := pendings.Get().(*pending)
+	defer p.recycle()
+	p.deadline, p.reply = now+int64(timeout), reply
+	if err := c.calls.begin(p, now); err != nil {
+		return nil, c.failed(ErrNotSent, err)
+	}
 	c.n.stats.calls.Add(1)
-	if err := c.send(&frame{op: opRequest, kind: kind, group: group, timeout: left, id: id, payload: payload}); err != nil {
-		c.end(id)
+	f.op, f.id, f.timeout = opRequest, p.id, timeout
+	if err := c.send(&f); err != nil {
+		c.calls.withdraw(p)
 		return nil, c.failed(ErrNotSent, err)
 	}
 	select {
-	case f := <-reply:
-		replies.Put(reply)
-		return c.answer(&f)
-	case <-c.lost:
-	case <-ctx.Done():
-		if left >= silence && errors.Is(ctx.Err(), context.DeadlineExceeded) && c.heard.Load() < started {
-			c.fail(errors.New("it has gone silent"))
+	case <-p.done:
+	case <-stop:
+		if c.calls.withdraw(p) {
+			reason := errStopped
+			if why != nil {
+				reason = why()
+			}
+			return nil, c.unanswered(p, timeout, reason)
 		}
 	}
-	if c.end(id) {
-		replies.Put(reply)
-		c.n.stats.unanswered.Add(1)
-		if err := ctx.Err(); err != nil {
-			return nil, c.failed(ErrNoAnswer, err)
-		}
-		return nil, c.failed(ErrNoAnswer, c.why)
+	switch p.op {
+	case opExpired:
+		return nil, c.unanswered(p, timeout, context.DeadlineExceeded)
+	case opLost:
+		return nil, c.unanswered(p, timeout, c.why)
 	}
-	f := <-reply // it was being delivered
-	replies.Put(reply)
-	return c.answer(&f)
+	return c.answer(p.op, p.reply)
+}
+
+// unanswered is the error of a call whose outcome is not known. It gives up a connection that has been silent.
+func (c *conn) unanswered(p *pending, timeout time.Duration, why error) error {
+	c.n.stats.unanswered.Add(1)
+	if errors.Is(why, context.DeadlineExceeded) && timeout >= silence && c.calls.silentSince(p) {
+		c.fail(errors.New("it has gone silent"))
+	}
+	return c.failed(ErrNoAnswer, why)
 }
 
 // answer turns a reply frame into Call's results.
-func (c *conn) answer(f *frame) ([]byte, error) {
-	switch f.op {
+func (c *conn) answer(op byte, payload []byte) ([]byte, error) {
+	switch op {
 	case opReply:
-		return f.payload, nil
+		return payload, nil
 	case opError:
-		return nil, &RemoteError{Node: c.peer, Text: string(f.payload)}
+		return nil, &RemoteError{Node: c.peer, Text: string(payload)}
 	case opRefused:
-		return nil, c.failed(ErrNotSent, errors.New(string(f.payload)))
+		return nil, c.failed(ErrNotSent, errors.New(string(payload)))
 	}
-	err := fmt.Errorf("operation %d is not a reply", f.op)
+	err := fmt.Errorf("operation %d is not a reply", op)
 	c.fail(err)
 	return nil, c.failed(ErrNoAnswer, err)
 }

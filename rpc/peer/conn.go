@@ -1,7 +1,6 @@
 package peer
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"net"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/placement/topology"
+	"github.com/quorate/quorate/shardgroup/stall"
 )
 
 const (
@@ -34,7 +34,7 @@ type conn struct {
 	n    *Node
 	raw  net.Conn
 	peer topology.NodeID
-	r    *bufio.Reader
+	in   *inbox
 
 	// Frames are appended to pending; whoever finds writing false writes them out, and hands over to the writer
 	// goroutine if more has come meanwhile. So a lone call wakes no goroutine and many share a system call.
@@ -44,13 +44,13 @@ type conn struct {
 	writing bool
 	werr    error
 	wake    chan struct{}
+	// stall ends the connection when a write stands still. One goroutine writes at a time.
+	stall *stall.Watch
 
-	// calls are those of this node that wait for a reply. nil once the connection is lost.
-	cmu    sync.Mutex
-	calls  map[uint64]chan<- frame
-	nextID uint64
-	// heard is when the last frame came, in nanoseconds since the node's start.
-	heard atomic.Int64
+	// calls are those of this node that wait for a reply.
+	calls callTable
+	// running are the requests of the other side that are being served here.
+	running, runningBytes atomic.Int64
 
 	// lost is closed when the connection is; why says why.
 	lost chan struct{}
@@ -59,10 +59,13 @@ type conn struct {
 }
 
 func (n *Node) newConn(raw net.Conn, peer topology.NodeID) *conn {
-	return &conn{
-		n: n, raw: raw, peer: peer, r: bufio.NewReaderSize(raw, readBuffer),
-		wake: make(chan struct{}, 1), calls: map[uint64]chan<- frame{}, lost: make(chan struct{}),
+	c := &conn{
+		n: n, raw: raw, peer: peer, in: newInbox(raw, readBuffer),
+		wake: make(chan struct{}, 1), lost: make(chan struct{}),
 	}
+	c.stall = stall.New(writeTimeout, func() { c.fail(fmt.Errorf("the other side has taken nothing for %v", writeTimeout)) })
+	c.calls.init(c)
+	return c
 }
 
 // send queues a frame and makes sure that it is written.
@@ -121,8 +124,9 @@ func (c *conn) flush() (more bool) {
 // write writes all of buf, which may take its time as long as it moves.
 func (c *conn) write(buf []byte) error {
 	for len(buf) > 0 {
-		c.raw.SetWriteDeadline(time.Now().Add(writeTimeout))
+		c.stall.Start()
 		k, err := c.raw.Write(buf[:min(len(buf), writeSize)])
+		c.stall.Done()
 		if err != nil {
 			return err
 		}
@@ -156,6 +160,7 @@ func (c *conn) fail(why error) {
 		c.werr = why
 		c.wmu.Unlock()
 		close(c.lost)
+		c.calls.abandon()
 	})
 }
 
@@ -172,36 +177,11 @@ func (c *conn) alive() bool {
 func (c *conn) runReplies() {
 	var f frame
 	for {
-		if err := readFrame(c.r, c.n.o.MaxFrame, &f); err != nil {
+		if err := c.in.next(c.n.o.MaxFrame, &f); err != nil {
 			c.fail(fmt.Errorf("read: %w", err))
 			return
 		}
-		c.heard.Store(c.n.sinceStart())
 		c.n.stats.bytesIn.Add(uint64(len(f.payload) + overhead + 4))
-		c.cmu.Lock()
-		reply := c.calls[f.id]
-		delete(c.calls, f.id)
-		c.cmu.Unlock()
-		if reply != nil { // nil: the caller has gone
-			reply <- f
-		}
+		c.calls.deliver(&f)
 	}
-}
-
-// begin registers a call; reply must have room for one frame.
-func (c *conn) begin(reply chan<- frame) uint64 {
-	c.cmu.Lock()
-	defer c.cmu.Unlock()
-	c.nextID++
-	c.calls[c.nextID] = reply
-	return c.nextID
-}
-
-// end forgets a call. False: its reply has been or is being delivered.
-func (c *conn) end(id uint64) bool {
-	c.cmu.Lock()
-	defer c.cmu.Unlock()
-	_, waiting := c.calls[id]
-	delete(c.calls, id)
-	return waiting
 }

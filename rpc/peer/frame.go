@@ -1,7 +1,7 @@
 package peer
 
 import (
-	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -76,15 +76,23 @@ func millis(d time.Duration) uint32 {
 
 var errCRC = errors.New("checksum of the frame does not match: the connection has damaged it")
 
-// readFrame reads one frame into f; its payload is newly allocated. At the clean end of the stream it returns io.EOF.
-func readFrame(r *bufio.Reader, limit int, f *frame) error {
-	head, err := r.Peek(headerSize)
-	if err != nil {
-		if err == io.EOF && len(head) > 0 {
-			err = io.ErrUnexpectedEOF
-		}
+// inbox takes a connection's bytes apart into frames. It reads as much as there is with one call.
+type inbox struct {
+	src io.Reader
+	buf []byte
+	// buf[from:to] has been read and not been taken.
+	from, to int
+}
+
+func newInbox(src io.Reader, size int) *inbox { return &inbox{src: src, buf: make([]byte, size)} }
+
+// next reads one frame into f. Its payload is part of the inbox and gone with the next call, unless whole frames of that
+// size do not fit. At the clean end of the stream it returns io.EOF.
+func (r *inbox) next(limit int, f *frame) error {
+	if err := r.fill(headerSize); err != nil {
 		return err
 	}
+	head := r.buf[r.from : r.from+headerSize]
 	length := binary.BigEndian.Uint32(head)
 	if length < overhead || length > uint32(min(limit+overhead, math.MaxUint32)) {
 		return fmt.Errorf("frame of %d bytes is over the limit of %d", length, limit)
@@ -96,27 +104,66 @@ func readFrame(r *bufio.Reader, limit int, f *frame) error {
 	f.group = slot.GroupID(binary.BigEndian.Uint32(head[8:]))
 	f.timeout = time.Duration(binary.BigEndian.Uint32(head[12:])) * time.Millisecond
 	f.id = binary.BigEndian.Uint64(head[16:])
-	sum := crc32.Checksum(head, crcTable)
-	if _, err := r.Discard(headerSize); err != nil {
-		return err
+	whole := int(length) + 4
+	if whole > len(r.buf) {
+		return r.large(f, whole)
 	}
-	return readPayload(r, f, int(length-overhead), sum)
+	if err := r.fill(whole); err != nil {
+		return cutShort(err)
+	}
+	b := r.buf[r.from : r.from+whole]
+	r.from += whole
+	f.payload = b[headerSize : whole-crcSize : whole-crcSize]
+	return verify(b[:whole-crcSize], b[whole-crcSize:])
 }
 
-func readPayload(r *bufio.Reader, f *frame, size int, sum uint32) error {
-	f.payload = make([]byte, size)
-	if _, err := io.ReadFull(r, f.payload); err != nil {
+// large reads a frame that does not fit into the inbox.
+func (r *inbox) large(f *frame, whole int) error {
+	b := make([]byte, whole)
+	k := copy(b, r.buf[r.from:r.to])
+	r.from += k
+	if _, err := io.ReadFull(r.src, b[k:]); err != nil {
 		return cutShort(err)
 	}
-	tail, err := r.Peek(crcSize)
-	if err != nil {
-		return cutShort(err)
-	}
-	if binary.BigEndian.Uint32(tail) != crc32.Update(sum, crcTable, f.payload) {
+	f.payload = b[headerSize : whole-crcSize : whole-crcSize]
+	return verify(b[:whole-crcSize], b[whole-crcSize:])
+}
+
+func verify(b, crc []byte) error {
+	if binary.BigEndian.Uint32(crc) != crc32.Checksum(b, crcTable) {
 		return errCRC
 	}
-	_, err = r.Discard(crcSize)
-	return err
+	return nil
+}
+
+// fill makes sure that at least n bytes are there, which must fit.
+func (r *inbox) fill(n int) error {
+	for r.to-r.from < n {
+		if r.from == r.to {
+			r.from, r.to = 0, 0
+		} else if r.from+n > len(r.buf) {
+			r.to = copy(r.buf, r.buf[r.from:r.to])
+			r.from = 0
+		}
+		k, err := r.src.Read(r.buf[r.to:])
+		r.to += k
+		switch {
+		case k > 0: // an error will come again
+		case err == io.EOF && r.from < r.to:
+			return io.ErrUnexpectedEOF
+		case err != nil:
+			return err
+		}
+	}
+	return nil
+}
+
+// keep returns the payload of the frame read last such that it stays.
+func (r *inbox) keep(payload []byte) []byte {
+	if len(payload)+overhead+4 > len(r.buf) {
+		return payload // large made it
+	}
+	return bytes.Clone(payload)
 }
 
 func cutShort(err error) error {

@@ -1,12 +1,12 @@
 package peer
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"io"
 	"strconv"
 	"testing"
+	"testing/iotest"
 	"time"
 )
 
@@ -18,7 +18,7 @@ func sample() *frame {
 
 func decode(b []byte) (*frame, error) {
 	f := new(frame)
-	return f, readFrame(bufio.NewReader(bytes.NewReader(b)), 1<<10, f)
+	return f, newInbox(bytes.NewReader(b), readBuffer).next(1<<10, f)
 }
 
 func TestFrameRoundTrip(t *testing.T) {
@@ -55,6 +55,36 @@ func TestEveryCutIsNoticed(t *testing.T) {
 	}
 }
 
+// Frames of every size come through an inbox of 64 bytes, whatever the network makes of them, and what is kept stays.
+func TestFramesOfAllSizes(t *testing.T) {
+	for name, chop := range map[string]func(io.Reader) io.Reader{
+		"whole": func(r io.Reader) io.Reader { return r }, "byte by byte": iotest.OneByteReader, "in halves": iotest.HalfReader,
+		"with the end": iotest.DataErrReader,
+	} {
+		var wire []byte
+		for size := range 200 {
+			wire = appendFrame(wire, &frame{op: opReply, id: uint64(size), payload: bytes.Repeat([]byte{byte(size)}, size)})
+		}
+		in := newInbox(chop(bytes.NewReader(wire)), 64)
+		var kept [][]byte
+		for size := range 200 {
+			var f frame
+			if err := in.next(1<<10, &f); err != nil || f.id != uint64(size) {
+				t.Fatalf("%s: frame %d: %+v, %v", name, size, f, err)
+			}
+			kept = append(kept, in.keep(f.payload))
+		}
+		for size, p := range kept {
+			if !bytes.Equal(p, bytes.Repeat([]byte{byte(size)}, size)) {
+				t.Fatalf("%s: payload %d became %v", name, size, p)
+			}
+		}
+		if err := in.next(1<<10, new(frame)); err != io.EOF {
+			t.Errorf("%s: after the last frame: %v", name, err)
+		}
+	}
+}
+
 func TestShortTimeoutIsNotNone(t *testing.T) {
 	if got := millis(time.Microsecond); got != 1 {
 		t.Errorf("1 µs became %d ms", got)
@@ -65,10 +95,10 @@ func FuzzFrame(f *testing.F) {
 	f.Add(appendFrame(nil, sample()))
 	f.Add(appendFrame(appendFrame(nil, sample()), &frame{op: opAlive}))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		r := bufio.NewReader(bytes.NewReader(b))
+		r := newInbox(iotest.HalfReader(bytes.NewReader(b)), 64) // small, so that frames lie across its end and do not fit
 		for at := 0; ; {
 			var fr frame
-			if err := readFrame(r, 1<<16, &fr); err != nil {
+			if err := r.next(1<<16, &fr); err != nil {
 				return
 			}
 			again := appendFrame(nil, &fr)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/quorate/quorate/placement/topology"
@@ -22,8 +23,10 @@ type link struct {
 	n  *Node
 	id topology.NodeID
 
-	mu   sync.Mutex
-	conn *conn
+	// live is the established connection, nil without one. Set under mu.
+	live atomic.Pointer[conn]
+
+	mu sync.Mutex
 	// attempt is the one in progress, nil if there is none.
 	attempt *attempt
 	// failures in a row; the next attempt waits until notBefore.
@@ -53,9 +56,10 @@ func (n *Node) link(id topology.NodeID) *link {
 
 // connection returns the established connection or the outcome of the attempt in progress. A call during the back-off
 // waits for the next attempt: that is at most a second, and a vote that failed at once would be lost for its term.
-func (l *link) connection(ctx context.Context) (*conn, error) {
+// It ends with ctx and when stop is closed.
+func (l *link) connection(ctx context.Context, stop <-chan struct{}) (*conn, error) {
 	l.mu.Lock()
-	if c := l.conn; c != nil && c.alive() {
+	if c := l.live.Load(); c != nil && c.alive() {
 		l.mu.Unlock()
 		return c, nil
 	}
@@ -75,6 +79,8 @@ func (l *link) connection(ctx context.Context) (*conn, error) {
 		return a.conn, a.err
 	case <-ctx.Done():
 		return nil, fmt.Errorf("no connection in time: %w", ctx.Err())
+	case <-stop:
+		return nil, errStopped
 	}
 }
 
@@ -106,12 +112,12 @@ func (l *link) run(a *attempt, notBefore time.Time, failures int, news <-chan st
 
 // adopt makes c the link's connection until it is lost. The caller holds l.mu.
 func (l *link) adopt(c *conn) {
-	l.conn, l.failures, l.notBefore = c, 0, time.Time{}
+	l.failures, l.notBefore = 0, time.Time{}
 	if !l.n.enter() {
 		c.fail(ErrClosed)
-		l.conn = nil
 		return
 	}
+	l.live.Store(c)
 	go func() {
 		defer l.n.running.Done()
 		l.watch(c)
@@ -125,9 +131,7 @@ func (l *link) watch(c *conn) {
 	wg.Go(c.runReplies)
 	<-c.lost
 	l.mu.Lock()
-	if l.conn == c {
-		l.conn = nil
-	}
+	l.live.CompareAndSwap(c, nil)
 	l.mu.Unlock()
 	wg.Wait()
 	l.n.drop(c.raw)

@@ -18,8 +18,9 @@ type Node struct {
 	stats    counters
 	book     book
 
-	// calls and streams are fixed once serving is set.
+	// calls, takers and streams are fixed once serving is set.
 	calls   [256]Handler
+	takers  [256]Taker
 	streams [256]StreamHandler
 
 	refusals refusalLog
@@ -78,6 +79,16 @@ func (n *Node) Handle(kind Kind, h Handler) {
 		panic(fmt.Sprintf("peer: Handle(%d) after Serve or for the second time", kind))
 	}
 	n.calls[kind] = h
+}
+
+// Take registers who is asked before the handler of a kind of call, like Handle.
+func (n *Node) Take(kind Kind, t Taker) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.serving || n.takers[kind] != nil {
+		panic(fmt.Sprintf("peer: Take(%d) after Serve or for the second time", kind))
+	}
+	n.takers[kind] = t
 }
 
 // HandleStream registers the handler of a kind of stream, like Handle.

@@ -38,6 +38,12 @@ type testNode struct {
 
 func listen(t *testing.T, id topology.NodeID, change ...func(*Options)) *testNode {
 	t.Helper()
+	return listenTaking(t, id, kindNone, nil, change...)
+}
+
+// listenTaking is listen with a taker for one kind of call, unless it is nil.
+func listenTaking(t *testing.T, id topology.NodeID, kind Kind, taker Taker, change ...func(*Options)) *testNode {
+	t.Helper()
 	o := Options{Self: id, Cluster: "c1", Secret: "s3cret", Logger: slog.New(slog.DiscardHandler)}
 	for _, f := range change {
 		f(&o)
@@ -69,6 +75,9 @@ func listen(t *testing.T, id topology.NodeID, change ...func(*Options)) *testNod
 	n.HandleStream(kindDeny, func(context.Context, topology.NodeID, slot.GroupID, []byte, int64, io.Reader) ([]byte, error) {
 		return nil, errors.New("not now")
 	})
+	if taker != nil {
+		n.Take(kind, taker)
+	}
 	n.Serve()
 	t.Cleanup(func() { n.Close() })
 	return tn
@@ -83,10 +92,7 @@ func pair(t *testing.T, change ...func(*Options)) (a, b *testNode) {
 
 // connOf is the connection that a uses for its calls to a node.
 func connOf(a *testNode, id topology.NodeID) *conn {
-	l := a.link(id)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.conn
+	return a.link(id).live.Load()
 }
 
 // long is for calls that succeed, on a machine that may be very busy.
@@ -163,19 +169,152 @@ func TestOutcomesAreTold(t *testing.T) {
 			if c.want == ErrNoAnswer {
 				patience = 300 * time.Millisecond
 			}
-			_, err := a.Call(within(t, patience), c.to, c.kind, 0, make([]byte, c.size))
-			if err == nil || !strings.Contains(err.Error(), c.text) {
-				t.Fatalf("error %v does not say %q", err, c.text)
-			}
-			for _, outcome := range []error{ErrNotSent, ErrNoAnswer} {
-				if errors.Is(err, outcome) != (outcome == c.want) {
-					t.Errorf("error %q is %q: %v", err, outcome, !errors.Is(err, outcome))
+			_, called := a.Call(within(t, patience), c.to, c.kind, 0, make([]byte, c.size))
+			_, asked := a.Ask(nil, patience, c.to, c.kind, 0, make([]byte, c.size), nil)
+			for _, err := range []error{called, asked} {
+				if err == nil || !strings.Contains(err.Error(), c.text) {
+					t.Fatalf("error %v does not say %q", err, c.text)
+				}
+				for _, outcome := range []error{ErrNotSent, ErrNoAnswer} {
+					if errors.Is(err, outcome) != (outcome == c.want) {
+						t.Errorf("error %q is %q: %v", err, outcome, !errors.Is(err, outcome))
+					}
+				}
+				if re := new(RemoteError); errors.As(err, &re) != (c.want == nil) {
+					t.Errorf("error %q is a RemoteError: %v", err, c.want != nil)
 				}
 			}
-			if re := new(RemoteError); errors.As(err, &re) != (c.want == nil) {
-				t.Errorf("error %q is a RemoteError: %v", err, c.want != nil)
+		})
+	}
+}
+
+func TestAskAppendsTheAnswer(t *testing.T) {
+	a, _ := pair(t)
+	buf := append(make([]byte, 0, 64), "answer: "...)
+	for i := range 3 {
+		got, err := a.Ask(nil, time.Minute, "b", kindEcho, 7, fmt.Append(nil, i), buf)
+		if want := fmt.Sprintf("answer: a/7/%d", i); err != nil || string(got) != want || &got[0] != &buf[0] {
+			t.Fatalf("got %q, %v, in the room given: %v", got, err, &got[0] == &buf[0])
+		}
+	}
+}
+
+func TestAskEndsWhenStopped(t *testing.T) {
+	a, b := pair(t)
+	gone := listen(t, "gone")
+	a.SetAddr("gone", gone.Addr())
+	gone.Close()
+	for to, want := range map[topology.NodeID]error{"b": ErrNoAnswer, "gone": ErrNotSent} {
+		stop, failed := make(chan struct{}), make(chan error)
+		go func() {
+			for { // a node that is gone refuses at first; the back-off then is what waits
+				_, err := a.Ask(stop, time.Hour, to, kindWait, 0, nil, nil)
+				if err == nil || errors.Is(err, errStopped) {
+					failed <- err
+					return
+				}
+			}
+		}()
+		if to == "b" {
+			<-b.entered
+		}
+		close(stop)
+		if err := <-failed; !errors.Is(err, want) {
+			t.Errorf("stopped while node %s was asked: %v, want %v", to, err, want)
+		}
+	}
+	b.proceed <- struct{}{}
+	if got, err := a.Ask(nil, time.Minute, "b", kindEcho, 0, nil, nil); err != nil || string(got) != "a/0/" {
+		t.Errorf("after that: %q, %v", got, err)
+	}
+}
+
+// Each call has its own deadline, although one timer serves all, and an answer that comes late reaches nobody else.
+func TestDeadlinesOfManyCalls(t *testing.T) {
+	a, b := pair(t)
+	var wg sync.WaitGroup
+	for i := range 40 {
+		wg.Go(func() {
+			timeout := time.Minute
+			if i%2 == 0 {
+				timeout = time.Duration(40-i) * 5 * time.Millisecond
+			}
+			got, err := a.Ask(nil, timeout, "b", kindWait, 0, fmt.Append(nil, i), nil)
+			switch {
+			case i%2 == 0 && (!errors.Is(err, ErrNoAnswer) || !errors.Is(err, context.DeadlineExceeded)):
+				t.Errorf("call %d was to expire: %q, %v", i, got, err)
+			case i%2 == 1 && (err != nil || string(got) != fmt.Sprint(i)):
+				t.Errorf("call %d got %q, %v", i, got, err)
 			}
 		})
+	}
+	for range 40 {
+		<-b.entered
+	}
+	for a.Stats().Unanswered < 20 {
+		time.Sleep(time.Millisecond)
+	}
+	for range 40 {
+		b.proceed <- struct{}{}
+	}
+	wg.Wait()
+}
+
+// A taker decides about each request, and may answer it from anywhere.
+func TestTaker(t *testing.T) {
+	queue := make(chan Request, 1)
+	b := listenTaking(t, "b", kindEcho, func(q Request) bool {
+		if q.Group != 1 {
+			return false
+		}
+		queue <- q
+		return true
+	})
+	go func() {
+		for q := range queue {
+			if string(q.Payload) == "bad" {
+				q.Fail(errors.New("as you wish"))
+			} else {
+				q.Reply(fmt.Appendf(nil, "taken from %s: %s", q.From, q.Payload))
+			}
+		}
+	}()
+	a := listen(t, "a")
+	a.SetAddr("b", b.Addr())
+	defer close(queue)
+	for _, c := range []struct {
+		group slot.GroupID
+		send  string
+		want  string
+	}{{1, "x", "taken from a: x"}, {2, "x", "a/2/x"}, {1, "bad", "node b: as you wish"}, {1, "y", "taken from a: y"}} {
+		got, err := a.Call(long(t), "b", kindEcho, c.group, []byte(c.send))
+		if err != nil {
+			got = []byte(err.Error())
+		}
+		if string(got) != c.want {
+			t.Errorf("%q to group %d: %q, want %q", c.send, c.group, got, c.want)
+		}
+	}
+}
+
+func TestTakenRequestsCount(t *testing.T) {
+	kept := make(chan Request, 2)
+	b := listenTaking(t, "b", kindEcho, func(q Request) bool {
+		kept <- q
+		return true
+	}, func(o *Options) { o.MaxInFlight = 1 })
+	a := listen(t, "a")
+	a.SetAddr("b", b.Addr())
+	if _, err := a.Ask(nil, 100*time.Millisecond, "b", kindEcho, 1, []byte("never answered"), nil); !errors.Is(err, ErrNoAnswer) {
+		t.Fatalf("error %v", err)
+	}
+	if _, err := a.Ask(nil, time.Minute, "b", kindEcho, 1, nil, nil); !errors.Is(err, ErrNotSent) {
+		t.Errorf("one too many: %v", err)
+	}
+	q := <-kept
+	q.Reply(nil)
+	if _, err := a.Ask(nil, 100*time.Millisecond, "b", kindEcho, 1, nil, nil); !errors.Is(err, ErrNoAnswer) {
+		t.Errorf("after the answer: %v", err)
 	}
 }
 

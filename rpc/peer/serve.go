@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -107,12 +106,12 @@ func (n *Node) serve(raw net.Conn, greeted func()) {
 	wg.Wait()
 }
 
-// runRequests starts a goroutine per request, so that a group whose disk is slow delays no other group.
+// runRequests gives each request to the kind's taker, or else starts a goroutine for it, so that a group whose disk is slow
+// delays no other group.
 func (c *conn) runRequests(ctx context.Context, wg *sync.WaitGroup) error {
-	var count, bytes atomic.Int64
+	var f frame
 	for {
-		f := new(frame)
-		if err := readFrame(c.r, c.n.o.MaxFrame, f); err != nil {
+		if err := c.in.next(c.n.o.MaxFrame, &f); err != nil {
 			return fmt.Errorf("read: %w", err)
 		}
 		if f.op != opRequest {
@@ -120,45 +119,61 @@ func (c *conn) runRequests(ctx context.Context, wg *sync.WaitGroup) error {
 		}
 		c.n.stats.bytesIn.Add(uint64(len(f.payload) + overhead + 4))
 		size := int64(len(f.payload))
-		if count.Load() >= int64(c.n.o.MaxInFlight) || bytes.Load() > maxPayloads {
+		if c.running.Load() >= int64(c.n.o.MaxInFlight) || c.runningBytes.Load() > maxPayloads {
 			c.n.stats.overloads.Add(1)
-			c.reply(f, opRefused, []byte("too many requests are running here for this peer"))
+			c.reply(&f, opRefused, []byte("too many requests are running here for this peer"))
 			continue
 		}
 		h := c.n.calls[f.kind]
 		if h == nil {
-			c.reply(f, opRefused, fmt.Appendf(nil, "there is no handler for kind %d here", f.kind))
+			c.reply(&f, opRefused, fmt.Appendf(nil, "there is no handler for kind %d here", f.kind))
 			continue
 		}
-		count.Add(1)
-		bytes.Add(size)
-		wg.Go(func() {
-			c.handle(ctx, h, f)
-			bytes.Add(-size)
-			count.Add(-1)
-		})
+		c.running.Add(1)
+		c.runningBytes.Add(size)
+		q := Request{From: c.peer, Group: f.group, Payload: c.in.keep(f.payload), kind: f.kind, id: f.id, to: c}
+		if take := c.n.takers[f.kind]; take != nil && take(q) {
+			continue
+		}
+		c.handle(ctx, wg, h, q, f.timeout)
 	}
 }
 
-// handle runs one request and sends its reply. A reply that cannot be sent is dropped: the caller's deadline tells it.
-func (c *conn) handle(ctx context.Context, h Handler, f *frame) {
-	timeout := f.timeout
+// handle runs one request on a goroutine of its own and sends its reply. A reply that cannot be sent is dropped: the
+// caller's deadline tells it.
+func (c *conn) handle(ctx context.Context, wg *sync.WaitGroup, h Handler, q Request, timeout time.Duration) {
 	if timeout == 0 {
 		timeout = c.n.o.CallTimeout
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	reply, err := h(ctx, c.peer, f.group, f.payload)
-	late := ctx.Err() != nil
-	cancel()
-	switch {
-	case err != nil && late: // that it ran out of time tells nothing; the caller sees ErrNoAnswer
-	case err != nil:
-		c.reply(f, opError, []byte(err.Error()))
-	case len(reply) > c.n.o.MaxFrame:
-		c.reply(f, opError, fmt.Appendf(nil, "the reply of %d bytes is over the limit of %d", len(reply), c.n.o.MaxFrame))
-	default:
-		c.reply(f, opReply, reply)
+	wg.Go(func() {
+		ctx, cancel := context.WithTimeout(ctx, timeout)
+		reply, err := h(ctx, q.From, q.Group, q.Payload)
+		late := ctx.Err() != nil
+		cancel()
+		switch {
+		case err != nil && late: // that it ran out of time tells nothing; the caller sees ErrNoAnswer
+			c.done(q)
+		case err != nil:
+			q.Fail(err)
+		default:
+			q.Reply(reply)
+		}
+	})
+}
+
+// finish implements replier.
+func (c *conn) finish(q Request, op byte, payload []byte) {
+	if len(payload) > c.n.o.MaxFrame {
+		op, payload = opError, fmt.Appendf(nil, "the reply of %d bytes is over the limit of %d", len(payload), c.n.o.MaxFrame)
 	}
+	c.reply(&frame{kind: q.kind, group: q.Group, id: q.id}, op, payload)
+	c.done(q)
+}
+
+// done takes a request out of the count of those that are being served.
+func (c *conn) done(q Request) {
+	c.runningBytes.Add(-int64(len(q.Payload)))
+	c.running.Add(-1)
 }
 
 func (c *conn) reply(f *frame, op byte, payload []byte) {

@@ -55,7 +55,7 @@ func diverges(t *testing.T, off Off) (lost bool) {
 		var attempts atomic.Int32
 		c.net.SetTap(func(_ context.Context, m memnet.Message) bool {
 			if m.From == "n1" && m.To == "n0" && m.Kind == KindAppend && !m.Reply {
-				if req, err := decodeAppend(m.From, m.Payload); err == nil && !isHeartbeat(req) {
+				if req, err := decodeAppend([]byte(m.From), m.Payload); err == nil && !isHeartbeat(req) {
 					attempts.Add(1)
 				}
 			}
@@ -97,7 +97,7 @@ func TestRequestsAreCutAndClamped(t *testing.T) {
 	var got *raft.AppendEntriesRequest
 	tr := open(t, &scripted{call: func(_ peer.Kind, frame []byte) ([]byte, error) {
 		var err error
-		got, err = decodeAppend("me", frame)
+		got, err = decodeAppend([]byte("me"), frame)
 		return appendAck(nil, &ack{}), err
 	}}, Options{})
 	big := make([]byte, maxAppendBytes/2)

@@ -47,10 +47,31 @@ func appendAppend(b []byte, a *raft.AppendEntriesRequest) ([]byte, error) {
 	return b, nil
 }
 
-// decodeAppend decodes an AppendEntries request. The entries' bytes are slices of b.
-func decodeAppend(from topology.NodeID, b []byte) (*raft.AppendEntriesRequest, error) {
+// request is an AppendEntries request in one piece of memory: most carry one entry.
+type request struct {
+	raft.AppendEntriesRequest
+	entry [1]raft.Log
+	list  [1]*raft.Log
+}
+
+// room makes room for n entries.
+func (q *request) room(n uint64) []raft.Log {
+	entries, list := q.entry[:], q.list[:]
+	if n > 1 {
+		entries, list = make([]raft.Log, n), make([]*raft.Log, n)
+	}
+	for i := range entries {
+		list[i] = &entries[i]
+	}
+	q.Entries = list
+	return entries
+}
+
+// decodeAppend decodes an AppendEntries request of the node with that ID. The entries' bytes are slices of b.
+func decodeAppend(from, b []byte) (*raft.AppendEntriesRequest, error) {
 	r := reader{b: b}
-	a := &raft.AppendEntriesRequest{RPCHeader: r.header(from)}
+	a := &request{}
+	a.RPCHeader = r.header(from)
 	a.Leader = a.Addr
 	a.Term, a.PrevLogEntry, a.PrevLogTerm, a.LeaderCommitIndex = r.uvarint(), r.uvarint(), r.uvarint(), r.uvarint()
 	n := r.uvarint()
@@ -58,17 +79,15 @@ func decodeAppend(from topology.NodeID, b []byte) (*raft.AppendEntriesRequest, e
 		r.fail(fmt.Errorf("%d entries in %d bytes", n, len(r.b)))
 	}
 	if r.err == nil && n > 0 {
-		entries := make([]raft.Log, n)
-		a.Entries = make([]*raft.Log, n)
+		entries := a.room(n)
 		for i := range entries {
 			r.entry(&entries[i], a.PrevLogEntry+1+uint64(i), a.Term)
-			a.Entries[i] = &entries[i]
 		}
 	}
 	if a.PrevLogTerm > a.Term || a.PrevLogEntry > 1<<62 {
 		r.fail(fmt.Errorf("term %d cannot follow entry %d of term %d", a.Term, a.PrevLogEntry, a.PrevLogTerm))
 	}
-	return a, r.end("AppendEntries")
+	return &a.AppendEntriesRequest, r.end("AppendEntries")
 }
 
 // entry decodes one log entry; leader is the term of the leader that sends it.
@@ -97,6 +116,9 @@ type ack struct {
 	// the follower says it, because its setting may differ from the leader's). In whole microseconds.
 	promise time.Duration
 }
+
+// maxAck is the size of the longest ack.
+const maxAck = 2 + 3*binary.MaxVarintLen64
 
 func appendAck(b []byte, a *ack) []byte {
 	b = append(b, codecVersion, flag(a.Success, flagSuccess)|flag(a.NoRetryBackoff, flagNoBackoff))
@@ -132,7 +154,7 @@ func appendBallot(b []byte, version raft.ProtocolVersion, v ballot) []byte {
 
 func decodeBallot(from topology.NodeID, b []byte) (raft.RPCHeader, ballot, error) {
 	r := reader{b: b}
-	h := r.header(from)
+	h := r.header([]byte(from))
 	v := ballot{transfer: r.byte()&flagTransfer != 0}
 	v.term, v.lastIndex, v.lastTerm, v.consent = r.uvarint(), r.uvarint(), r.uvarint(), r.uvarint()
 	return h, v, r.end("vote request")
@@ -156,7 +178,7 @@ func appendTimeoutNow(b []byte, version raft.ProtocolVersion, term uint64) []byt
 
 func decodeTimeoutNow(from topology.NodeID, b []byte) (*raft.TimeoutNowRequest, uint64, error) {
 	r := reader{b: b}
-	req := &raft.TimeoutNowRequest{RPCHeader: r.header(from)}
+	req := &raft.TimeoutNowRequest{RPCHeader: r.header([]byte(from))}
 	term := r.uvarint()
 	return req, term, r.end("TimeoutNow")
 }
@@ -170,7 +192,7 @@ func appendSnapshot(b []byte, s *raft.InstallSnapshotRequest) []byte {
 
 func decodeSnapshot(from topology.NodeID, b []byte, size int64) (*raft.InstallSnapshotRequest, error) {
 	r := reader{b: b}
-	s := &raft.InstallSnapshotRequest{RPCHeader: r.header(from), Size: size}
+	s := &raft.InstallSnapshotRequest{RPCHeader: r.header([]byte(from)), Size: size}
 	s.Leader = s.Addr
 	s.SnapshotVersion = raft.SnapshotVersion(r.byte())
 	s.Term, s.LastLogIndex, s.LastLogTerm, s.ConfigurationIndex = r.uvarint(), r.uvarint(), r.uvarint(), r.uvarint()

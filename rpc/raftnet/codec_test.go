@@ -43,7 +43,7 @@ func TestAppendEntriesRoundTrip(t *testing.T) {
 	for _, want := range []*raft.AppendEntriesRequest{
 		sampleAppend(), {RPCHeader: header("a"), Leader: []byte("a"), Term: 1},
 	} {
-		got, err := decodeAppend("a", mustAppend(t, want))
+		got, err := decodeAppend([]byte("a"), mustAppend(t, want))
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("got %+v, %v, want %+v", got, err, want)
 		}
@@ -97,7 +97,7 @@ func TestBadFramesAreNamed(t *testing.T) {
 		"a previous entry of the future": {change(func(a *raft.AppendEntriesRequest) { a.PrevLogTerm = 10 }), "cannot follow"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if a, err := decodeAppend("a", c.frame); err == nil || !strings.Contains(err.Error(), c.text) {
+			if a, err := decodeAppend([]byte("a"), c.frame); err == nil || !strings.Contains(err.Error(), c.text) {
 				t.Errorf("got %+v, %v, want an error with %q", a, err, c.text)
 			}
 		})
@@ -128,8 +128,8 @@ func FuzzFrames(f *testing.F) {
 	f.Add(appendTimeoutNow(nil, 3, 12))
 	f.Add(appendSnapshot(nil, &raft.InstallSnapshotRequest{SnapshotVersion: 1, Term: 5, Configuration: sampleConfiguration()}))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if a, err := decodeAppend("a", b); err == nil {
-			again, err := decodeAppend("a", mustAppend(t, a))
+		if a, err := decodeAppend([]byte("a"), b); err == nil {
+			again, err := decodeAppend([]byte("a"), mustAppend(t, a))
 			if err != nil || !reflect.DeepEqual(a, again) {
 				t.Errorf("%+v became %+v, %v", a, again, err)
 			}
@@ -148,7 +148,7 @@ func BenchmarkAppendEntriesCodec(b *testing.B) {
 	var frame []byte
 	for b.Loop() {
 		frame, _ = appendAppend(frame[:0], a)
-		if _, err := decodeAppend("a", frame); err != nil {
+		if _, err := decodeAppend([]byte("a"), frame); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -26,6 +26,7 @@ type Mux struct {
 // NewMux registers the Raft handlers on link. Call it before the link serves.
 func NewMux(link Link) *Mux {
 	m := &Mux{link: link, groups: map[slot.GroupID]*Transport{}}
+	link.Take(KindAppend, m.takeAppend)
 	link.Handle(KindAppend, m.handler((*Transport).serveAppend))
 	link.Handle(KindVote, m.handler((*Transport).serveVote))
 	link.Handle(KindPreVote, m.handler((*Transport).servePreVote))
@@ -52,6 +53,7 @@ func (m *Mux) Open(group slot.GroupID, o Options) (*Transport, error) {
 	t.acks.self, t.acks.o, t.acks.off = t.self, o, m.off
 	t.acks.peers = map[raft.ServerID]peerAck{}
 	t.acks.view.Store(&quorumView{})
+	t.selfID = []byte(t.self)
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 
 	m.mu.Lock()
@@ -60,6 +62,7 @@ func (m *Mux) Open(group slot.GroupID, o Options) (*Transport, error) {
 		t.cancel()
 		return nil, fmt.Errorf("raftnet: group %d is open already", group)
 	}
+	t.desk.open(t)
 	m.groups[group] = t
 	return t, nil
 }
@@ -79,6 +82,12 @@ func (m *Mux) transport(group slot.GroupID) (*Transport, error) {
 		return t, nil
 	}
 	return nil, fmt.Errorf("no replica of group %d runs here", group)
+}
+
+// takeAppend implements peer.Taker.
+func (m *Mux) takeAppend(q peer.Request) bool {
+	t, err := m.transport(q.Group)
+	return err == nil && t.desk.take(q)
 }
 
 func (m *Mux) handler(serve func(*Transport, context.Context, topology.NodeID, []byte) ([]byte, error)) peer.Handler {

@@ -15,9 +15,10 @@ import (
 // Link is the network below: *peer.Node, or a *memnet.Node in tests and simulations.
 type Link interface {
 	Self() topology.NodeID
-	Call(ctx context.Context, to topology.NodeID, kind peer.Kind, group slot.GroupID, payload []byte) ([]byte, error)
+	Ask(stop <-chan struct{}, timeout time.Duration, to topology.NodeID, kind peer.Kind, group slot.GroupID, payload, reply []byte) ([]byte, error)
 	Stream(ctx context.Context, to topology.NodeID, kind peer.Kind, group slot.GroupID, header []byte, size int64, body io.Reader) ([]byte, error)
 	Handle(kind peer.Kind, h peer.Handler)
+	Take(kind peer.Kind, t peer.Taker)
 	HandleStream(kind peer.Kind, h peer.StreamHandler)
 }
 

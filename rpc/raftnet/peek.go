@@ -25,7 +25,7 @@ func Peek(kind peer.Kind, from topology.NodeID, payload []byte) (Frame, bool) {
 	f := Frame{Kind: kind}
 	switch kind {
 	case KindAppend:
-		a, err := decodeAppend(from, payload)
+		a, err := decodeAppend([]byte(from), payload)
 		f.Term, f.LastIndex, f.LastTerm, f.Entries, f.Commit = a.Term, a.PrevLogEntry, a.PrevLogTerm, len(a.Entries), a.LeaderCommitIndex
 		return f, err == nil
 	case KindVote, KindPreVote:

@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
-
-	"github.com/quorate/quorate/placement/topology"
 )
 
 // reader takes a frame apart. After the first error every method returns zero values.
@@ -58,9 +56,8 @@ func (r *reader) flags() byte {
 }
 
 // header reads the start of a request and fills in the sender, whose ID is its address too.
-func (r *reader) header(from topology.NodeID) raft.RPCHeader {
+func (r *reader) header(id []byte) raft.RPCHeader {
 	r.version()
-	id := []byte(from)
 	return raft.RPCHeader{ProtocolVersion: raft.ProtocolVersion(r.byte()), ID: id, Addr: id}
 }
 

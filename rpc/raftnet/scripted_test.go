@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"testing"
+	"time"
 
 	"github.com/quorate/quorate/fsm/slot"
 	"github.com/quorate/quorate/placement/topology"
@@ -18,8 +19,9 @@ type scripted struct {
 
 func (*scripted) Self() topology.NodeID { return "me" }
 
-func (s *scripted) Call(_ context.Context, _ topology.NodeID, kind peer.Kind, _ slot.GroupID, frame []byte) ([]byte, error) {
-	return s.call(kind, frame)
+func (s *scripted) Ask(_ <-chan struct{}, _ time.Duration, _ topology.NodeID, kind peer.Kind, _ slot.GroupID, frame, reply []byte) ([]byte, error) {
+	p, err := s.call(kind, frame)
+	return append(reply, p...), err
 }
 
 func (*scripted) Stream(context.Context, topology.NodeID, peer.Kind, slot.GroupID, []byte, int64, io.Reader) ([]byte, error) {
@@ -32,6 +34,8 @@ func (s *scripted) Handle(kind peer.Kind, h peer.Handler) {
 	}
 	s.handler[kind] = h
 }
+
+func (*scripted) Take(peer.Kind, peer.Taker) {}
 
 func (*scripted) HandleStream(peer.Kind, peer.StreamHandler) {}
 

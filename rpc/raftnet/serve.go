@@ -33,7 +33,7 @@ func (t *Transport) deliver(ctx context.Context, command any) (any, error) {
 }
 
 func (t *Transport) serveAppend(ctx context.Context, from topology.NodeID, payload []byte) ([]byte, error) {
-	req, err := decodeAppend(from, payload)
+	req, err := decodeAppend(t.sender(from).id, payload)
 	if err != nil {
 		return nil, err
 	}
@@ -44,24 +44,25 @@ func (t *Transport) serveAppend(ctx context.Context, from topology.NodeID, paylo
 	if err != nil {
 		return nil, err
 	}
-	return t.acknowledge(req, response)
+	return t.acknowledge(nil, req, response)
 }
 
-// acknowledge sends on Raft's answer, with a promise if it is an acceptance.
-func (t *Transport) acknowledge(req *raft.AppendEntriesRequest, response any) ([]byte, error) {
+// acknowledge appends Raft's answer to b, with a promise if it is an acceptance.
+func (t *Transport) acknowledge(b []byte, req *raft.AppendEntriesRequest, response any) ([]byte, error) {
 	r, ok := response.(*raft.AppendEntriesResponse)
 	if !ok {
 		return nil, fmt.Errorf("raft answered AppendEntries with a %T", response)
 	}
 	a := ack{AppendEntriesResponse: *r}
 	if a.Success {
-		if !t.guard.acknowledge(raft.ServerID(req.ID), req.Term, time.Now()) {
-			t.drop(&t.stats.acksDropped, "acknowledgement", raft.ServerID(req.ID), req.Term)
+		leader := t.sender(topology.NodeID(req.ID)).server
+		if !t.guard.acknowledge(leader, req.Term, time.Now()) {
+			t.drop(&t.stats.acksDropped, "acknowledgement", leader, req.Term)
 			return nil, ErrPromised
 		}
 		a.promise = t.o.Lease
 	}
-	return appendAck(nil, &a), nil
+	return appendAck(b, &a), nil
 }
 
 // serveHeartbeat is serveAppend for heartbeats, which get an answer from the promise guard alone when Raft's main
@@ -72,7 +73,7 @@ func (t *Transport) serveHeartbeat(ctx context.Context, req *raft.AppendEntriesR
 		(*fast)(raft.RPC{Command: req, RespChan: answer})
 		select {
 		case r := <-answer:
-			return t.acknowledge(req, r.Response)
+			return t.acknowledge(nil, req, r.Response)
 		case <-t.ctx.Done():
 			return nil, ErrClosed
 		}
@@ -81,7 +82,7 @@ func (t *Transport) serveHeartbeat(ctx context.Context, req *raft.AppendEntriesR
 	response, err := t.deliver(patience, req)
 	cancel()
 	if err == nil {
-		return t.acknowledge(req, response)
+		return t.acknowledge(nil, req, response)
 	}
 	now := time.Now()
 	if ctx.Err() != nil || t.ctx.Err() != nil || !t.guard.stillBusy(raft.ServerID(req.ID), req.Term, now) {
@@ -172,7 +173,7 @@ func (t *Transport) serveSnapshot(ctx context.Context, from topology.NodeID, hea
 	if err != nil {
 		return nil, err
 	}
-	if _, err := t.acknowledge(beat, response); err != nil {
+	if _, err := t.acknowledge(nil, beat, response); err != nil {
 		return nil, err
 	}
 	defer t.guard.install(raft.ServerID(from), req.Term)()

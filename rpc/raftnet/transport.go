@@ -44,8 +44,31 @@ type Transport struct {
 	// heartbeat is Raft's fast path for heartbeats; kept only when the guard against it is off.
 	heartbeat atomic.Pointer[func(raft.RPC)]
 
+	desk desk
+	// selfID is self, as Raft wants it. lastSender is whoever sent something last: mostly the leader.
+	selfID     []byte
+	lastSender atomic.Pointer[sender]
+
 	ctx    context.Context
 	cancel context.CancelFunc
+}
+
+// sender is a node's ID in all its forms. It is immutable, and so are the bytes.
+type sender struct {
+	node    topology.NodeID
+	server  raft.ServerID
+	address raft.ServerAddress
+	id      []byte
+}
+
+// sender gives the forms of an ID, without making them again for the node that was asked for last.
+func (t *Transport) sender(node topology.NodeID) *sender {
+	if s := t.lastSender.Load(); s != nil && s.node == node {
+		return s
+	}
+	s := &sender{node, raft.ServerID(node), raft.ServerAddress(node), []byte(node)}
+	t.lastSender.Store(s)
+	return s
 }
 
 var (
@@ -61,10 +84,18 @@ func (t *Transport) Consumer() <-chan raft.RPC { return t.consumer }
 func (t *Transport) LocalAddr() raft.ServerAddress { return raft.ServerAddress(t.self) }
 
 // EncodePeer implements raft.Transport: the ID is the address (lease hazard 11: an address may pass to another node).
-func (t *Transport) EncodePeer(id raft.ServerID, _ raft.ServerAddress) []byte { return []byte(id) }
+// Raft asks for its own ID's with every message, and does not write to it.
+func (t *Transport) EncodePeer(id raft.ServerID, _ raft.ServerAddress) []byte {
+	if id == t.self {
+		return t.selfID
+	}
+	return []byte(id)
+}
 
 // DecodePeer implements raft.Transport.
-func (t *Transport) DecodePeer(b []byte) raft.ServerAddress { return raft.ServerAddress(b) }
+func (t *Transport) DecodePeer(b []byte) raft.ServerAddress {
+	return t.sender(topology.NodeID(b)).address
+}
 
 // SetHeartbeatHandler ignores Raft's fast path: it would run Raft's code beside Raft's main loop (F2). How a busy
 // main loop is bridged is told in DESIGN.md.
@@ -87,20 +118,18 @@ func (t *Transport) AppendEntries(id raft.ServerID, _ raft.ServerAddress, args *
 	t.clamp(args)
 	t.acks.observe(args)
 
-	buf := buffers.Get().(*[]byte)
-	defer buffers.Put(buf)
-	frame, err := appendAppend((*buf)[:0], args)
-	if err != nil {
+	x := exchanges.Get().(*exchange)
+	defer exchanges.Put(x)
+	var err error
+	if x.frame, err = appendAppend(x.frame[:0], args); err != nil {
 		return err
 	}
-	*buf = frame
-
 	timeout := appendTimeout
 	if isHeartbeat(args) {
 		timeout = t.heartbeatTimeout()
 	}
 	sent := time.Now()
-	reply, err := t.call(timeout, id, KindAppend, frame)
+	reply, err := t.ask(timeout, id, KindAppend, x.frame, x.reply[:0])
 	if err != nil {
 		return err
 	}
@@ -113,11 +142,16 @@ func (t *Transport) AppendEntries(id raft.ServerID, _ raft.ServerAddress, args *
 	return nil
 }
 
+// exchange is the memory of an AppendEntries request and of its answer.
+type exchange struct {
+	frame []byte
+	reply [maxAck]byte
+}
+
+var exchanges = sync.Pool{New: func() any { return new(exchange) }}
+
 // heartbeatTimeout leaves room for a follower that is busy, and is short enough to try a new connection in time.
 func (t *Transport) heartbeatTimeout() time.Duration { return max(2*t.o.Lease, 500*time.Millisecond) }
-
-// buffers are for requests: the link has copied them when Call returns.
-var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // cut returns the first entries up to maxAppendBytes, at least one.
 func cut(entries []*raft.Log) []*raft.Log {
@@ -154,7 +188,7 @@ func (t *Transport) RequestVote(id raft.ServerID, _ raft.ServerAddress, args *ra
 		return ErrPromised
 	}
 	v := ballot{args.Term, args.LastLogIndex, args.LastLogTerm, args.LeadershipTransfer, consent}
-	reply, err := t.call(ballotTimeout, id, KindVote, appendBallot(nil, args.ProtocolVersion, v))
+	reply, err := t.ask(ballotTimeout, id, KindVote, appendBallot(nil, args.ProtocolVersion, v), nil)
 	if err != nil {
 		return err
 	}
@@ -170,7 +204,7 @@ func (t *Transport) RequestPreVote(id raft.ServerID, _ raft.ServerAddress, args 
 		return ErrPromised
 	}
 	v := ballot{term: args.Term, lastIndex: args.LastLogIndex, lastTerm: args.LastLogTerm}
-	reply, err := t.call(ballotTimeout, id, KindPreVote, appendBallot(nil, args.ProtocolVersion, v))
+	reply, err := t.ask(ballotTimeout, id, KindPreVote, appendBallot(nil, args.ProtocolVersion, v), nil)
 	if err != nil {
 		// Not the error's own text: raft counts a pre-vote as granted if it contains "unexpected command".
 		return fmt.Errorf("pre-vote: no verdict of node %s", id)
@@ -189,7 +223,7 @@ func (t *Transport) TimeoutNow(id raft.ServerID, _ raft.ServerAddress, args *raf
 	if !t.off.Revoke {
 		t.acks.revoke(term)
 	}
-	_, err := t.call(ballotTimeout, id, KindTimeoutNow, appendTimeoutNow(nil, args.ProtocolVersion, term))
+	_, err := t.ask(ballotTimeout, id, KindTimeoutNow, appendTimeoutNow(nil, args.ProtocolVersion, term), nil)
 	return err
 }
 
@@ -203,10 +237,8 @@ func (t *Transport) InstallSnapshot(id raft.ServerID, _ raft.ServerAddress, args
 	return err
 }
 
-func (t *Transport) call(timeout time.Duration, to raft.ServerID, kind peer.Kind, frame []byte) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(t.ctx, timeout)
-	defer cancel()
-	return t.link.Call(ctx, topology.NodeID(to), kind, t.group, frame)
+func (t *Transport) ask(timeout time.Duration, to raft.ServerID, kind peer.Kind, frame, reply []byte) ([]byte, error) {
+	return t.link.Ask(t.ctx.Done(), timeout, topology.NodeID(to), kind, t.group, frame, reply)
 }
 
 // Close implements raft.WithClose: it ends every call in flight and answers nothing more. The promises end with it, so
@@ -215,5 +247,6 @@ func (t *Transport) call(timeout time.Duration, to raft.ServerID, kind peer.Kind
 func (t *Transport) Close() error {
 	t.cancel()
 	t.mux.remove(t)
+	t.desk.close()
 	return nil
 }

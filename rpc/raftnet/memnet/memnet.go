@@ -41,7 +41,7 @@ func New() *Network {
 
 // Node adds a node, in the place of one of the same ID that was closed: the same node after a restart.
 func (w *Network) Node(id topology.NodeID) *Node {
-	n := &Node{net: w, id: id, calls: map[peer.Kind]peer.Handler{}, streams: map[peer.Kind]peer.StreamHandler{}}
+	n := &Node{net: w, id: id, calls: map[peer.Kind]peer.Handler{}, takers: map[peer.Kind]peer.Taker{}, streams: map[peer.Kind]peer.StreamHandler{}}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -84,6 +84,44 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
+// Ask keeps the contract too: stop ends it, the answer is appended, and a taker comes before the handler.
+func TestAskAndTake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := memnet.New()
+		a, b := pair(w)
+		defer a.Close()
+		defer b.Close()
+		kept := make(chan peer.Request, 2)
+		b.Take(kind, func(q peer.Request) bool {
+			switch string(q.Payload) {
+			case "take":
+				q.Reply(fmt.Appendf(nil, "taken from %s", q.From))
+			case "take and fail":
+				q.Fail(errors.New("failed"))
+			case "take and keep":
+				kept <- q
+			default:
+				return false
+			}
+			return true
+		})
+		for send, want := range map[string]string{"x": "+a/7/x", "take": "+taken from a", "take and fail": "+", "take and keep": "+"} {
+			got, err := a.Ask(nil, time.Second, "b", kind, 7, []byte(send), []byte("+"))
+			if string(got) != want || (err == nil) != (len(want) > 1) {
+				t.Errorf("%q: %q, %v, want %q", send, got, err, want)
+			}
+		}
+		late := <-kept
+		late.Reply(nil) // too late for anybody
+		stop := make(chan struct{})
+		time.AfterFunc(time.Second, func() { close(stop) })
+		start := time.Now()
+		if _, err := a.Ask(stop, time.Hour, "b", kind, 7, []byte("take and keep"), nil); !errors.Is(err, peer.ErrNoAnswer) || time.Since(start) != time.Second {
+			t.Errorf("stopped: %v after %v", err, time.Since(start))
+		}
+	})
+}
+
 func always(d time.Duration) func(_, _ topology.NodeID) time.Duration {
 	return func(_, _ topology.NodeID) time.Duration { return d }
 }

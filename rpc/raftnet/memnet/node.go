@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/quorate/quorate/fsm/slot"
 	"github.com/quorate/quorate/placement/topology"
@@ -22,6 +23,7 @@ type Node struct {
 	mu      sync.Mutex
 	closed  bool
 	calls   map[peer.Kind]peer.Handler
+	takers  map[peer.Kind]peer.Taker
 	streams map[peer.Kind]peer.StreamHandler
 	// running are the handlers that were called and what they answer to.
 	running sync.WaitGroup
@@ -42,6 +44,13 @@ func (n *Node) Handle(kind peer.Kind, h peer.Handler) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.calls[kind] = h
+}
+
+// Take registers who is asked before the handler of a kind of call.
+func (n *Node) Take(kind peer.Kind, t peer.Taker) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.takers[kind] = t
 }
 
 // HandleStream registers the handler of a kind of stream.
@@ -75,23 +84,47 @@ func (n *Node) start() bool {
 
 // Call implements raftnet.Link.
 func (n *Node) Call(ctx context.Context, to topology.NodeID, kind peer.Kind, group slot.GroupID, payload []byte) ([]byte, error) {
+	return n.call(ctx, nil, to, kind, group, payload)
+}
+
+// Ask implements raftnet.Link.
+func (n *Node) Ask(stop <-chan struct{}, timeout time.Duration, to topology.NodeID, kind peer.Kind, group slot.GroupID, payload, reply []byte) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	p, err := n.call(ctx, stop, to, kind, group, payload)
+	return append(reply, p...), err
+}
+
+func (n *Node) call(ctx context.Context, stop <-chan struct{}, to topology.NodeID, kind peer.Kind, group slot.GroupID, payload []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, peer.DefaultCallTimeout)
 	defer cancel()
 	request := Message{From: n.id, To: to, Kind: kind, Group: group, Payload: slices.Clone(payload)}
-	return n.await(ctx, request, func(ctx context.Context, target *Node) answer {
-		target.mu.Lock()
-		h := target.calls[kind]
-		target.mu.Unlock()
-		if h == nil {
-			return answer{err: fmt.Errorf("no handler for kind %d", kind)}
-		}
-		reply, err := h(ctx, n.id, group, request.Payload)
+	return n.await(ctx, stop, request, func(ctx context.Context, target *Node) answer { return target.serve(ctx, request) })
+}
+
+// serve answers a request as peer does: the kind's taker is asked first.
+func (n *Node) serve(ctx context.Context, m Message) answer {
+	n.mu.Lock()
+	take, h := n.takers[m.Kind], n.calls[m.Kind]
+	n.mu.Unlock()
+	if h == nil {
+		return answer{err: fmt.Errorf("no handler for kind %d", m.Kind)}
+	}
+	answers := make(chan answer, 1)
+	if take == nil || !take(peer.NewRequest(m.From, m.Group, m.Payload, func(reply []byte, err error) { answers <- answer{reply: reply, err: err} })) {
+		reply, err := h(ctx, m.From, m.Group, m.Payload)
 		return answer{reply: reply, err: err}
-	})
+	}
+	select {
+	case a := <-answers:
+		return a
+	case <-ctx.Done():
+		return answer{lost: true}
+	}
 }
 
 // await carries a request, lets the target serve it on a goroutine of the target's, and waits for the answer.
-func (n *Node) await(ctx context.Context, request Message, serve func(context.Context, *Node) answer) ([]byte, error) {
+func (n *Node) await(ctx context.Context, stop <-chan struct{}, request Message, serve func(context.Context, *Node) answer) ([]byte, error) {
 	target := n.net.node(request.To)
 	if n.ctx.Err() != nil || target == nil || !target.start() {
 		return nil, fmt.Errorf("call node %s: %w: connection refused", request.To, peer.ErrNotSent)
@@ -112,6 +145,8 @@ func (n *Node) await(ctx context.Context, request Message, serve func(context.Co
 		return a.reply, nil
 	case <-ctx.Done():
 		return nil, fmt.Errorf("call node %s: %w: %w", request.To, peer.ErrNoAnswer, ctx.Err())
+	case <-stop:
+		return nil, fmt.Errorf("call node %s: %w: the caller has stopped", request.To, peer.ErrNoAnswer)
 	case <-n.ctx.Done():
 		return nil, fmt.Errorf("call node %s: %w: %w", request.To, peer.ErrNoAnswer, peer.ErrClosed)
 	}
@@ -131,7 +166,7 @@ func (w *Network) exchange(ctx context.Context, request Message, target *Node, s
 	a := serve(there, target)
 	cancel()
 	reply := Message{From: request.To, To: request.From, Kind: request.Kind, Group: request.Group, Reply: true, Payload: a.reply}
-	a.lost = target.ctx.Err() != nil || !w.carry(target.ctx, reply)
+	a.lost = a.lost || target.ctx.Err() != nil || !w.carry(target.ctx, reply)
 	return a
 }
 
@@ -149,7 +184,7 @@ func (n *Node) Stream(ctx context.Context, to topology.NodeID, kind peer.Kind, g
 	}()
 	defer func() { cancel(); r.Close(); <-sent }()
 	request := Message{From: n.id, To: to, Kind: kind, Group: group, Payload: slices.Clone(header)}
-	return n.await(ctx, request, func(ctx context.Context, target *Node) answer {
+	return n.await(ctx, nil, request, func(ctx context.Context, target *Node) answer {
 		target.mu.Lock()
 		h := target.streams[kind]
 		target.mu.Unlock()

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
+
+	"github.com/quorate/quorate/shardgroup/stall"
 )
 
 // Latch remembers the first failure for ever.
@@ -37,58 +39,26 @@ func (l *Latch) Fail(err error) error {
 	return l.Err()
 }
 
-// Watch times one operation at a time and latches those that take too long. Its timer is set once in a while, not by each
-// operation: a write into the page cache takes a microsecond, and setting and stopping a timer a fifth of that.
+// Watch times one operation at a time and latches those that take too long.
 type Watch struct {
 	latch *Latch
-	limit time.Duration
 	op    string
-	timer *time.Timer
-	base  time.Time
-	// began is when the operation under way began, in nanoseconds after base; 0 if none is.
-	began atomic.Int64
-	// armed: the timer runs, and will look at began. Whoever sets began looks at armed afterwards; the timer's function looks
-	// at began after it has cleared armed. So one of the two sees to it that every operation is timed.
-	armed atomic.Bool
+	watch *stall.Watch
 }
 
 // Watch gives a watch whose op ("write", "sync") must end within limit. It starts no goroutine.
 func (l *Latch) Watch(op string, limit time.Duration) *Watch {
-	w := &Watch{latch: l, limit: limit, op: op, base: time.Now()}
-	w.timer = time.AfterFunc(limit, w.look)
-	w.timer.Stop()
-	return w
-}
-
-func (w *Watch) now() int64 { return int64(time.Since(w.base)) + 1 }
-
-// look is what the timer does: it waits for the rest of the operation that is under way, and sleeps if there is none.
-func (w *Watch) look() {
-	began := w.began.Load()
-	if began == 0 {
-		w.armed.Store(false)
-		if began = w.began.Load(); began == 0 || !w.armed.CompareAndSwap(false, true) {
-			return
-		}
-	}
-	if left := w.limit - time.Duration(w.now()-began); left > 0 {
-		w.timer.Reset(left)
-		return
-	}
-	w.latch.Fail(fmt.Errorf("%s did not end within %v: the disk is stuck, or far too slow for a log", w.op, w.limit))
+	return &Watch{latch: l, op: op, watch: stall.New(limit, func() {
+		l.Fail(fmt.Errorf("%s did not end within %v: the disk is stuck, or far too slow for a log", op, limit))
+	})}
 }
 
 // Start begins an operation.
-func (w *Watch) Start() {
-	w.began.Store(w.now())
-	if w.armed.CompareAndSwap(false, true) {
-		w.timer.Reset(w.limit)
-	}
-}
+func (w *Watch) Start() { w.watch.Start() }
 
 // Done ends it. Its result is nil only if the operation succeeded in time and nothing failed before.
 func (w *Watch) Done(err error) error {
-	w.began.Store(0)
+	w.watch.Done()
 	if err != nil {
 		return w.latch.Fail(fmt.Errorf("%s: %w", w.op, err))
 	}

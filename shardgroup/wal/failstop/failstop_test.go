@@ -126,34 +126,3 @@ func TestStall(t *testing.T) {
 		allFail(t, s)
 	})
 }
-
-// TestStallWhileTheTimerRuns: the timer that earlier operations have set gives a later one its full time, and no more.
-func TestStallWhileTheTimerRuns(t *testing.T) {
-	for idle := range 25 { // between the two operations, in steps that meet the timer before, at and behind its end
-		synctest.Test(t, func(t *testing.T) {
-			w := NewLatch(func(error) {}).Watch("write", time.Second)
-			for range 3 {
-				w.Start()
-				time.Sleep(10 * time.Millisecond)
-				if err := w.Done(nil); err != nil {
-					t.Fatal(err)
-				}
-			}
-			time.Sleep(time.Duration(idle) * 100 * time.Millisecond)
-			w.Start()
-			time.Sleep(time.Second - 1)
-			synctest.Wait()
-			if err := w.latch.Err(); err != nil {
-				t.Fatalf("after %d00 ms of rest: fatal before the limit: %v", idle, err)
-			}
-			time.Sleep(1)
-			synctest.Wait()
-			if w.latch.Err() == nil {
-				t.Fatalf("after %d00 ms of rest: no fatal at the limit", idle)
-			}
-			if w.Done(nil) == nil {
-				t.Error("acknowledged what took too long")
-			}
-		})
-	}
-}
