@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime"
 
 	"github.com/spf13/cobra"
 
@@ -45,6 +46,9 @@ func runServer(ctx context.Context, cfg config.Config) error {
 	log, err := logger(cfg, level)
 	if err != nil {
 		return err
+	}
+	if cfg.MaxProcs > 0 {
+		runtime.GOMAXPROCS(cfg.MaxProcs)
 	}
 	n, err := node.Start(node.Options{Config: cfg, Version: version(), Logger: log, Level: level, Fatal: fatal(log)})
 	if err != nil {

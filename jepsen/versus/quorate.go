@@ -2,12 +2,16 @@ package versus
 
 import (
 	"context"
+	"runtime"
+	"strconv"
 
 	"github.com/quorate/quorate/jepsen/process"
 )
 
-// startQuorate starts three server processes and waits until they serve all slots.
+// startQuorate starts three server processes and waits until they serve all slots. They share the machine's processors as
+// equally as Redis's do, of which each process has one thread for clients.
 func startQuorate(ctx context.Context, s Site, flags []string) (*running, error) {
+	flags = append([]string{"--max-procs", strconv.Itoa(max(1, runtime.NumCPU()/copies))}, flags...)
 	c, err := process.Start(ctx, process.Options{Binary: s.Binary, Dir: s.Dir, Nodes: copies, Port: s.Port + 50, Flags: flags})
 	if err != nil {
 		return nil, err

@@ -195,6 +195,9 @@ func (n *Node) listenPeers(client net.Addr) error {
 func (n *Node) frontConfig() resp.Config {
 	c := resp.DefaultConfig()
 	c.RequirePass, c.ProtectedMode = n.cfg.RequirePass, n.cfg.ProtectedMode
+	if n.cfg.IOThreads > 0 {
+		c.IOThreads = n.cfg.IOThreads
+	}
 	c.MaxClients, c.Timeout, c.TCPKeepAlive = n.cfg.MaxClients, n.cfg.IdleTimeout, n.cfg.TCPKeepAlive
 	c.MaxBulkLen, c.QueryBufferLimit = int64(n.cfg.MaxBulk), int64(n.cfg.QueryBuffer)
 	c.PushBufferLimit = int64(n.cfg.OutputBuffer)

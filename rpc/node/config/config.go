@@ -49,6 +49,8 @@ type Config struct {
 	RequirePass    string
 	ProtectedMode  bool
 	MaxClients     int
+	IOThreads      int
+	MaxProcs       int
 	IdleTimeout    time.Duration
 	TCPKeepAlive   time.Duration
 	MaxBulk        Bytes
@@ -97,6 +99,8 @@ func (c *Config) Complete() error {
 		{c.MaxMemory >= 0, "maxmemory", "must not be negative"},
 		{c.MaxMemorySamples >= 1 && c.MaxMemorySamples <= 64, "maxmemory-samples", "must be 1 to 64"},
 		{c.MaxClients >= 1, "maxclients", "must be at least 1"},
+		{c.IOThreads >= 0 && c.IOThreads <= 128, "io-threads", "must be 0 (half of the processors) to 128"},
+		{c.MaxProcs >= 0 && c.MaxProcs <= 1024, "max-procs", "must be 0 (all) to 1024"},
 		{c.IdleTimeout >= 0, "timeout", "must not be negative"},
 		{c.MaxBulk >= 1<<20 && c.MaxBulk <= 512<<20, "proto-max-bulk-len", "must be 1mb to 512mb"},
 		{c.QueryBuffer >= 1<<20, "client-query-buffer-limit", "must be at least 1mb"},

@@ -73,6 +73,7 @@ func clientFlags(fs *pflag.FlagSet, c *Config) {
 	fs.StringVar(&c.RequirePass, "requirepass", "", "password of the default user; empty lets everybody in who can connect")
 	fs.BoolVar(&c.ProtectedMode, "protected-mode", true, "without a password, answer only clients on the loopback interface")
 	fs.IntVar(&c.MaxClients, "maxclients", 10000, "client connections")
+	fs.IntVar(&c.IOThreads, "io-threads", 0, "loops that read from clients and answer them; 0 is one for every two processors")
 	fs.DurationVar(&c.IdleTimeout, "timeout", 0, "close a client connection idle for this long; 0 never")
 	fs.DurationVar(&c.TCPKeepAlive, "tcp-keepalive", 300*time.Second, "time between TCP keep-alive probes; 0 is none")
 	fs.Var(&c.MaxBulk, "proto-max-bulk-len", "largest argument")
@@ -86,6 +87,7 @@ func clientFlags(fs *pflag.FlagSet, c *Config) {
 func processFlags(fs *pflag.FlagSet, c *Config) {
 	c.LogFormat, c.LogLevel = "text", "info"
 	fs.DurationVar(&c.ShutdownGrace, "shutdown-timeout", 10*time.Second, "time for handing leadership over and answering clients at a stop")
+	fs.IntVar(&c.MaxProcs, "max-procs", 0, "processors used at once; 0 is all. Nodes that share a machine switch less with their share each")
 	fs.Var(choice{&c.LogFormat, oneOf("text", "json")}, "log-format", "text or json")
 	fs.Var(choice{&c.LogLevel, oneOf("debug", "info", "warn", "error")}, "log-level", "debug, info, warn or error")
 	fs.BoolVar(&c.Profiles, "profiles", false, "serve Go's profiles at /debug/pprof/ on the HTTP port; whoever reaches it can see memory")
