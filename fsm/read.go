@@ -96,6 +96,9 @@ func (c *call) fetch(ops []entry.Op) int {
 	f := &c.fetched
 	n := 0
 	for ; n < min(len(ops), fetchOps); n++ {
+		if ops[n].Cmd == command.Exec { // a transaction of reads is no operation
+			break
+		}
 		o := operationOf(ops[n].Cmd)
 		if !o.quick || len(ops[n].Args) != 1 {
 			break

@@ -60,6 +60,9 @@ func TestReadAllIsReads(t *testing.T) {
 				line = fmt.Sprintf(line, rnd.IntN(300))
 			}
 			ops = append(ops, opOf(t, strings.Fields(line)...))
+			if rnd.IntN(10) == 0 {
+				ops = append(ops, txOf(t, line))
+			}
 		}
 		wall := r.now + int64(rnd.IntN(2))*int64(rnd.IntN(2000))
 		a, b := reply.Writer{Buf: []byte("x")}, reply.Writer{Buf: []byte("x")}
