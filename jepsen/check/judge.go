@@ -51,6 +51,8 @@ var shapes = map[string]shape{
 	"del":     {0, 0, 1, false},
 	"cas":     {2, 2, 0, true},
 	"incr":    {1, 1, 1, false},
+	"expire":  {1, 1, 1, false},
+	"persist": {0, 0, 1, false},
 	"mset":    {1, 1, 0, true},
 	"mget":    {0, 0, -1, true},
 	"acquire": {2, 2, 2, true},

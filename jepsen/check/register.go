@@ -28,7 +28,7 @@ type Registers struct {
 	Skew time.Duration
 }
 
-// Model knows set, set with a time to live, get, getset, del, and cas.
+// Model knows set, set with a time to live, get, getset, del, cas, expire, persist, and vanish.
 func (o Registers) Model() Model {
 	return Model{Name: "register", Init: register{}, Step: func(s any, op history.Op) []any { return o.step(s.(register), op) }}
 }
@@ -52,6 +52,8 @@ func (o Registers) step(s register, op history.Op) []any {
 			return nil
 		}
 		return []any{register{}}
+	case "expire", "persist":
+		return o.changesDeadline(s, op)
 	case "vanish":
 		return o.vanishes(s, op)
 	case "cas":
@@ -71,6 +73,11 @@ func (o Registers) maybe(s register, op history.Op) []any {
 		return []any{o.written(op, op.Args[0])}
 	case "del":
 		return []any{register{}}
+	case "expire", "persist":
+		if s.there {
+			return []any{o.withDeadline(s, op)}
+		}
+		return []any{s}
 	case "cas":
 		if s.there && s.value == op.Args[0] {
 			return []any{o.written(op, op.Args[1])}
@@ -109,16 +116,48 @@ func (o Registers) vanishes(s register, op history.Op) []any {
 
 func (o Registers) mayHold(s register, op history.Op) bool { return s.there && op.Call <= s.latest }
 
+// changesDeadline is an expire, whose reply says whether the key was there, or a persist, whose reply says whether it had a
+// deadline.
+func (o Registers) changesDeadline(s register, op history.Op) (out []any) {
+	done := *op.Reply[0] == "1"
+	volatile := s.earliest != math.MaxInt64
+	if done && o.mayHold(s, op) && (op.Kind == "expire" || volatile) {
+		out = append(out, o.withDeadline(s, op))
+	}
+	if !done && op.Kind == "persist" && o.mayHold(s, op) && !volatile {
+		out = append(out, s)
+	}
+	if !done && o.mayLack(s, op) {
+		out = append(out, register{})
+	}
+	return out
+}
+
+// withDeadline is s with the deadline that an expire gives it, or without the one that a persist takes away.
+func (o Registers) withDeadline(s register, op history.Op) register {
+	if op.Kind == "persist" {
+		s.earliest, s.latest = math.MaxInt64, math.MaxInt64
+		return s
+	}
+	return o.dated(s, op, op.Args[0])
+}
+
 // written is the state after op; a second argument of a set is its time to live in ms.
 func (o Registers) written(op history.Op, value string) register {
 	s := register{there: true, value: value, earliest: math.MaxInt64, latest: math.MaxInt64}
 	if op.Kind != "set" || len(op.Args) < 2 {
 		return s
 	}
-	ms, err := strconv.ParseInt(op.Args[1], 10, 64)
+	return o.dated(s, op, op.Args[1])
+}
+
+// dated gives s a life of some ms from op on.
+func (o Registers) dated(s register, op history.Op, text string) register {
+	ms, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
 		return s
 	}
+	s.latest = math.MaxInt64
 	life := ms * int64(time.Millisecond)
 	s.earliest = op.Call + life - int64(o.Skew)
 	if end := op.End(); end != history.Forever {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/quorate/quorate/client"
 	"github.com/quorate/quorate/jepsen/history"
@@ -94,13 +95,30 @@ func counterStep(s *session, key string) {
 	s.do(s.begin("incr", key, by), "INCRBY", key, by)
 }
 
+// ttlStep sets, changes and takes away deadlines, and reads, sometimes just around the deadline of its own last write.
 func ttlStep(s *session, key string) {
-	if s.chance(75) {
+	life := 30 + s.rng.IntN(400)
+	ms := strconv.Itoa(life)
+	switch n := s.rng.IntN(100); {
+	case n < 60:
 		s.get(key)
-		return
+	case n < 63:
+		s.do(s.begin("persist", key), "PERSIST", key)
+	case n < 70:
+		s.do(s.begin("expire", key, ms), "PEXPIRE", key, ms)
+	case n < 75:
+		s.set(key)
+	default:
+		v := s.unique()
+		s.do(s.begin("set", key, v, ms), "SET", key, v, "PX", ms)
+		if n >= 97 {
+			wait(s.ctx, time.Duration(life-2)*time.Millisecond)
+			for range 5 {
+				s.get(key)
+				wait(s.ctx, time.Millisecond)
+			}
+		}
 	}
-	v, ms := s.unique(), strconv.Itoa(30+s.rng.IntN(400))
-	s.do(s.begin("set", key, v, ms), "SET", key, v, "PX", ms)
 }
 
 // ballast is the size of the values that fill the nodes.

@@ -22,7 +22,7 @@ func Specs() []Spec {
 			Rules: func(Conditions) check.Rules { return check.Rules{Lists: true} }, step: appendStep, final: appendFinal},
 		{Name: "lock", About: "SET NX PX beside a fencing number, given back by WATCH, MULTI, DEL, EXEC",
 			Rules: func(c Conditions) check.Rules { return linear(check.Locks(c.Skew+lateness, c.Logged)) }, step: lockStep, final: lockFinal},
-		{Name: "ttl", About: "SET PX and GET: no key dies early, lives on or comes back",
+		{Name: "ttl", About: "SET PX, PEXPIRE, PERSIST and GET: no key dies early, lives on or comes back",
 			Rules: func(c Conditions) check.Rules {
 				return linear(check.Registers{Skew: c.Skew + lateness, Logged: c.Logged}.Model())
 			}, step: ttlStep, final: finalGet},
@@ -30,6 +30,10 @@ func Specs() []Spec {
 			Rules: func(c Conditions) check.Rules { return linear(check.Registers{Evicts: true, Logged: c.Logged}.Model()) }, step: evictionStep, final: finalGet},
 		{Name: "pipeline", About: "SETs and GETs of keys of one slot, several sent at once", Rules: register, step: pipelineStep, final: pipelineFinal},
 		{Name: "follower", About: "SET at the owner, GET from any replica (READONLY)", Rules: register, step: followerStep, final: finalGet},
+		{Name: "stale-map", About: "SET and GET by clients that ask any node and go where it sends them", Rules: register, step: staleStep, final: finalGet},
+		{Name: "big", About: "SET and GET of values of 1 KB to 1 MB", Flags: []string{"--snapshot-log-bytes=32mb"}, Rules: register, step: bigStep, final: paddedFinal},
+		{Name: "slow-reader", About: "SET and GET of values of 64 KB, some clients are slow to fetch many replies", Flags: []string{"--snapshot-log-bytes=32mb"},
+			Rules: register, step: lazyStep, final: paddedFinal},
 		{Name: "multi-key", About: "MSET and MGET of keys of one slot",
 			Rules: func(Conditions) check.Rules { return linear(check.Vectors()) }, step: vectorStep, final: vectorFinal},
 	}

@@ -158,6 +158,69 @@ func TestAPipelineThatBreaksIsUnknownFromThere(t *testing.T) {
 	}
 }
 
+func TestPaddingComesOff(t *testing.T) {
+	for _, size := range []int{0, 1, 100, 1 << 20} {
+		v := padded("3-77", size)
+		if got := unpadded([]*string{&v, nil}); *got[0] != "3-77" || got[1] != nil || len(v) < size-10 {
+			t.Errorf("%d bytes: %.40q", size, *got[0])
+		}
+	}
+	v := padded("3-77", 100)
+	for name, damaged := range map[string]string{
+		"cut short": v[:len(v)-20], "one byte changed": strings.Replace(v, "3-77,3", "3-77,4", 1), "two joined": v + v, "plain": "3-77",
+	} {
+		if got := unpadded([]*string{&damaged}); *got[0] == "3-77" {
+			t.Errorf("%s: not noticed", name)
+		}
+	}
+}
+
+func TestAStaleClientGoesWhereItIsSent(t *testing.T) {
+	owner := serve(t, func(args []string) string {
+		if args[0] == "SET" {
+			return "+OK\r\n"
+		}
+		return "$1\r\nx\r\n"
+	})
+	other := serve(t, func([]string) string { return "-MOVED 1 " + owner + "\r\n" })
+	ops := record(t, other, func(s *session) {
+		for range 10 {
+			staleStep(s, "k")
+		}
+	})
+	for _, op := range ops {
+		if op.Outcome != history.Applied {
+			t.Errorf("%+v", op)
+		}
+	}
+	var round string
+	round = serve(t, func([]string) string { return "-MOVED 1 " + round + "\r\n" })
+	if ops := record(t, round, func(s *session) { staleStep(s, "k") }); ops[0].Outcome != history.Failed {
+		t.Errorf("sent round for ever: %+v", ops[0])
+	}
+}
+
+func TestALazyReaderGetsItsReplies(t *testing.T) {
+	v := padded("1-1", lazyValue)
+	addr := node(t, map[string]string{"GET": "$" + strconv.Itoa(len(v)) + "\r\n" + v + "\r\n", "SET": "+OK\r\n"})
+	reads := 0
+	for _, op := range record(t, addr, func(s *session) {
+		for range 30 {
+			lazyStep(s, "k")
+		}
+	}) {
+		if op.Outcome != history.Applied || op.Kind == "get" && *op.Reply[0] != "1-1" {
+			t.Fatalf("%+v", op)
+		}
+		if op.Kind == "get" {
+			reads++
+		}
+	}
+	if reads < lazyReads {
+		t.Errorf("only %d reads", reads)
+	}
+}
+
 func TestObjectsRotate(t *testing.T) {
 	r := &ring{name: "n"}
 	seen := map[string]int{}
