@@ -94,7 +94,10 @@ func (t *Transport) EncodePeer(id raft.ServerID, _ raft.ServerAddress) []byte {
 
 // DecodePeer implements raft.Transport.
 func (t *Transport) DecodePeer(b []byte) raft.ServerAddress {
-	return t.sender(topology.NodeID(b)).address
+	if s := t.lastSender.Load(); s != nil && string(s.node) == string(b) {
+		return s.address // no string was made for the comparison
+	}
+	return raft.ServerAddress(b)
 }
 
 // SetHeartbeatHandler ignores Raft's fast path: it would run Raft's code beside Raft's main loop (F2). How a busy

@@ -2,6 +2,7 @@ package consensus
 
 import (
 	"reflect"
+	"sync"
 
 	"github.com/hashicorp/raft"
 )
@@ -15,15 +16,34 @@ import (
 // TestFuturesEndAtShutdown fails if an upgrade moves it.
 func release(fut raft.Future, dead chan struct{}) bool {
 	v := reflect.ValueOf(fut)
-	if v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct {
+	path := shutdownCh(v.Type())
+	if path == nil {
 		return false
 	}
-	field := v.Elem().FieldByName("ShutdownCh")
-	if !field.IsValid() || !field.CanSet() {
+	field := v.Elem().FieldByIndex(path)
+	if !field.CanSet() {
 		return false
 	}
 	field.Set(reflect.ValueOf(dead))
 	return true
+}
+
+// paths remembers what shutdownCh found: every proposal asks.
+var paths sync.Map
+
+// shutdownCh is where the futures of a type have their field; nil if they have none.
+func shutdownCh(t reflect.Type) []int {
+	if path, known := paths.Load(t); known {
+		return path.([]int)
+	}
+	var path []int
+	if t.Kind() == reflect.Pointer && t.Elem().Kind() == reflect.Struct {
+		if field, ok := t.Elem().FieldByName("ShutdownCh"); ok {
+			path = field.Index
+		}
+	}
+	paths.Store(t, path)
+	return path
 }
 
 // await waits for fut, but not for longer than inst lives.
