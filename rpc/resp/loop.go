@@ -19,8 +19,9 @@ import (
 type loop struct {
 	s    *Server
 	poll *poller
-	// seats are the connections by file descriptor.
-	seats map[int]*conn
+	// seats are the connections by file descriptor, taken how many there are.
+	seats []*conn
+	taken int
 	// again are those that have more to read than their turn allowed.
 	again []*conn
 	// calls are what this turn's connections ask of groups.
@@ -49,10 +50,21 @@ type seat struct {
 	// readable: there may be more to read. away: work is under way. ended: the socket is closed.
 	readable, away, ended bool
 
-	// Under loop.mu: posted keeps a connection from being posted twice; back says that its work is done, killed that it is
-	// to end.
-	posted, back, killed bool
+	// killed: it is to end.
+	killed bool
+	// Under loop.mu: posted keeps a connection from being posted twice; wants is what the loop is to know of it.
+	posted bool
+	wants  request
 }
+
+// request is what a connection is posted for, beside being looked at.
+type request uint8
+
+const (
+	// back: its work is done. end: it is to be killed.
+	back request = 1 << iota
+	end
+)
 
 // keptBuffers bounds the read buffers that wait for a connection that needs one.
 const keptBuffers = 256
@@ -63,7 +75,7 @@ func newLoop(s *Server) (*loop, error) {
 	if p == nil || err != nil {
 		return nil, err
 	}
-	return &loop{s: s, poll: p, seats: map[int]*conn{}}, nil
+	return &loop{s: s, poll: p}, nil
 }
 
 // adopt takes a connection over. False: it is no plain socket, or the loop has ended; then nothing was done.
@@ -73,7 +85,7 @@ func (l *loop) adopt(c *conn, nc net.Conn) bool {
 		return false
 	}
 	c.by, c.wire, c.gathers, c.seat.fd = l, socket(fd), l.gather, fd
-	if !l.post(c, func(*seat) {}) {
+	if !l.post(c, 0) {
 		socket(fd).close()
 		return false
 	}
@@ -81,13 +93,13 @@ func (l *loop) adopt(c *conn, nc net.Conn) bool {
 }
 
 // post makes the loop look at c.
-func (l *loop) post(c *conn, note func(*seat)) bool {
+func (l *loop) post(c *conn, wants request) bool {
 	l.mu.Lock()
 	if l.closed {
 		l.mu.Unlock()
 		return false
 	}
-	note(&c.seat)
+	c.seat.wants |= wants
 	if !c.seat.posted {
 		c.seat.posted = true
 		l.posted = append(l.posted, c)
@@ -102,13 +114,13 @@ func (l *loop) post(c *conn, note func(*seat)) bool {
 }
 
 // arrived implements driver.
-func (l *loop) arrived(c *conn) { l.post(c, func(*seat) {}) }
+func (l *loop) arrived(c *conn) { l.post(c, 0) }
 
 // pushed implements driver.
-func (l *loop) pushed(c *conn) { l.post(c, func(*seat) {}) }
+func (l *loop) pushed(c *conn) { l.post(c, 0) }
 
 // kill implements driver.
-func (l *loop) kill(c *conn) { l.post(c, func(s *seat) { s.killed = true }) }
+func (l *loop) kill(c *conn) { l.post(c, end) }
 
 // sweep makes the loop look at all of its connections: whether they have outstayed, and whether the server stops.
 func (l *loop) sweep() {
@@ -127,10 +139,11 @@ func (l *loop) run() {
 	defer l.poll.close()
 	var ready []event
 	var posted, again []*conn
+	turns := 0
 	for {
 		ready = l.poll.wait(ready[:0], l.mayPark())
 		for _, e := range ready {
-			if c := l.seats[e.fd]; c != nil {
+			if c := l.at(e.fd); c != nil {
 				c.seat.readable = c.seat.readable || e.readable
 				l.drive(c)
 			}
@@ -144,7 +157,7 @@ func (l *loop) run() {
 		for _, c := range again {
 			l.drive(c)
 		}
-		l.submit()
+		submitted := l.submit()
 		if swept {
 			l.lookAround()
 		}
@@ -152,9 +165,14 @@ func (l *loop) run() {
 			return
 		}
 		// With one P and clients enough, this goroutine would not park, and nothing else would run until it is preempted.
-		runtime.Gosched()
+		if turns++; submitted || turns%yieldEvery == 0 {
+			runtime.Gosched()
+		}
 	}
 }
+
+// yieldEvery is after how many turns without a write others get to run; with writes it is each.
+const yieldEvery = 8
 
 // mayPark says whether the loop may sleep until there is an event; others then wake it when they post.
 func (l *loop) mayPark() bool {
@@ -173,7 +191,9 @@ func (l *loop) takePosted(into []*conn) (posted []*conn, swept bool) {
 	l.asleep = false
 	posted, l.posted = l.posted, into
 	for _, c := range posted {
-		c.seat.posted = false
+		c.seat.away = c.seat.away && c.seat.wants&back == 0
+		c.seat.killed = c.seat.killed || c.seat.wants&end != 0
+		c.seat.posted, c.seat.wants = false, 0
 	}
 	swept, l.swept = l.swept, false
 	return posted, swept
@@ -181,17 +201,10 @@ func (l *loop) takePosted(into []*conn) (posted []*conn, swept bool) {
 
 // look looks at a connection that was posted.
 func (l *loop) look(c *conn) {
-	l.mu.Lock()
-	back, killed := c.seat.back, c.seat.killed
-	c.seat.back = false
-	l.mu.Unlock()
-	if back {
-		c.seat.away = false
-	}
 	switch {
 	case c.seat.ended:
 		return
-	case killed:
+	case c.seat.killed:
 		// The descriptor is closed only when nobody can be using it any more.
 		socket(c.seat.fd).shutdown()
 		if c.seat.away {
@@ -201,8 +214,8 @@ func (l *loop) look(c *conn) {
 			l.drop(c)
 			return
 		}
-	case l.seats[c.seat.fd] != c:
-		l.seats[c.seat.fd] = c
+	case l.at(c.seat.fd) != c:
+		l.sit(c)
 		if err := l.poll.add(c.seat.fd); err != nil {
 			l.s.log.Error("client connection", "err", err)
 			l.drop(c)
@@ -210,6 +223,22 @@ func (l *loop) look(c *conn) {
 		}
 	}
 	l.drive(c)
+}
+
+// at is the connection with descriptor fd, nil if it is none of this loop's.
+func (l *loop) at(fd int) *conn {
+	if fd >= len(l.seats) {
+		return nil
+	}
+	return l.seats[fd]
+}
+
+func (l *loop) sit(c *conn) {
+	if fd := c.seat.fd; fd >= len(l.seats) {
+		l.seats = append(l.seats, make([]*conn, fd+1-len(l.seats))...)
+	}
+	l.seats[c.seat.fd] = c
+	l.taken++
 }
 
 // drive takes a connection as far as it gets. Each turn it reads once, so that one client cannot keep the others waiting.
@@ -233,7 +262,7 @@ func (l *loop) drive(c *conn) {
 			c.seat.away = true
 			l.s.wg.Go(func() {
 				c.work()
-				l.post(c, func(s *seat) { s.back = true })
+				l.post(c, back)
 			})
 		case forNothing:
 			l.drop(c)
@@ -288,9 +317,10 @@ func (l *loop) gather(to Group, gc *groupCall) {
 }
 
 // submit hands over what was gathered. Groups may come and go, so only as many are remembered as are usual.
-func (l *loop) submit() {
+func (l *loop) submit() (any bool) {
 	for i := range l.calls {
 		if g := &l.calls[i]; len(g.calls) > 0 {
+			any = true
 			g.to.Submit(g.calls...)
 			clear(g.calls)
 			g.calls = g.calls[:0]
@@ -299,6 +329,7 @@ func (l *loop) submit() {
 	if len(l.calls) > maxGathered {
 		l.calls = nil
 	}
+	return any
 }
 
 // maxGathered bounds the groups that a loop remembers between turns.
@@ -308,7 +339,7 @@ const maxGathered = 64
 func (l *loop) lookAround() {
 	now, stopping := time.Now(), l.s.isStopping()
 	for _, c := range l.seats {
-		if !c.seat.away && !c.run.asked && c.pendingOut() == 0 && !c.seat.readable && (stopping || c.outstayed(now)) {
+		if c != nil && !c.seat.away && !c.run.asked && c.pendingOut() == 0 && !c.seat.readable && (stopping || c.outstayed(now)) {
 			l.drop(c)
 		}
 	}
@@ -320,8 +351,9 @@ func (l *loop) drop(c *conn) {
 		return
 	}
 	c.seat.ended = true
-	if l.seats[c.seat.fd] == c {
-		delete(l.seats, c.seat.fd)
+	if l.at(c.seat.fd) == c {
+		l.seats[c.seat.fd] = nil
+		l.taken--
 	}
 	c.gone()
 	socket(c.seat.fd).close()
@@ -332,6 +364,6 @@ func (l *loop) drop(c *conn) {
 func (l *loop) end() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.closed = len(l.seats) == 0 && len(l.posted) == 0
+	l.closed = l.taken == 0 && len(l.posted) == 0
 	return l.closed
 }

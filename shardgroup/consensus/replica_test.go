@@ -95,7 +95,7 @@ func TestTransferToDeadNodeLeavesReadsCorrect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, 3, nil)
 		l := c.ready()
-		c.await("lease", func() bool { _, ok := l.Gate().Enter(); return ok })
+		c.await("lease", l.Gate().open)
 		dead := c.others(l)[0]
 		dead.isolate()
 		if err := l.Transfer(t.Context(), dead.id); err == nil {
@@ -103,7 +103,7 @@ func TestTransferToDeadNodeLeavesReadsCorrect(t *testing.T) {
 		}
 		time.Sleep(2 * time.Second)
 		if l.Leader().Ready {
-			if _, ok := l.Gate().Enter(); ok {
+			if l.Gate().open() {
 				t.Fatal("the lease came back in the term in which it was revoked")
 			}
 			if _, err := l.Gate().Confirm(t.Context()); err != nil {
