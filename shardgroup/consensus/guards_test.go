@@ -89,9 +89,14 @@ func TestStuckTransferIsEnded(t *testing.T) {
 			l := c.ready()
 			to := c.others(l)[0]
 			// Entries from the leader to one follower hang; heartbeats, which carry none, go through.
+			hanging := make(chan struct{}, 1)
 			c.net.SetTap(func(ctx context.Context, m memnet.Message) bool {
 				if m.Kind == raftnet.KindAppend && !m.Reply && string(m.From) == l.id && string(m.To) == to.id &&
 					strings.Contains(string(m.Payload), "hangs") {
+					select {
+					case hanging <- struct{}{}:
+					default:
+					}
 					<-ctx.Done()
 					return false
 				}
@@ -100,6 +105,7 @@ func TestStuckTransferIsEnded(t *testing.T) {
 			if err := l.propose("this hangs"); err != nil {
 				t.Fatal(err)
 			}
+			<-hanging
 			// The first leaves its request behind, the second cannot even leave one.
 			for stuck := 0; stuck < 2; {
 				err := l.Transfer(t.Context(), to.id)
