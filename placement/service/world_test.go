@@ -150,12 +150,24 @@ func (s *server) openReplica(mux *raftnet.Mux, fsm raft.FSM, first *raft.Configu
 	if err2 != nil {
 		return nil, err2
 	}
-	return consensus.Open(consensus.Config{
+	r, err := consensus.Open(consensus.Config{
 		Self: string(s.self.ID), FSM: fsm, Transport: tr, Logs: s.store, Stable: s.store, Snapshots: s.snaps,
 		Bootstrap: first, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		Fatal: func(err error) { s.w.t.Errorf("node %s: raft: %v", s.name, err) },
 	})
+	if err != nil {
+		return nil, errors.Join(err, tr.Close())
+	}
+	return connected{r, tr}, nil
 }
+
+// connected closes its transport with itself.
+type connected struct {
+	*consensus.Replica
+	transport *raftnet.Transport
+}
+
+func (c connected) Close() error { return errors.Join(c.Replica.Close(), c.transport.Close()) }
 
 // stop ends the process; the disk stays.
 func (s *server) stop() {
