@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/quorate/quorate/fsm/slot"
 	"github.com/quorate/quorate/placement/topology"
@@ -52,6 +54,9 @@ type GroupStatus struct {
 	Slots    []slot.Range    `json:"slots"`
 	Leader   topology.NodeID `json:"leader,omitempty"`
 	Replicas []ReplicaStatus `json:"replicas"`
+	// Joining is a node that is becoming a member, Leaving one that is ceasing to be; both hold replicas, too.
+	Joining topology.NodeID `json:"joining,omitempty"`
+	Leaving topology.NodeID `json:"leaving,omitempty"`
 }
 
 // ReplicaStatus is one replica of a group, as its node reports it.
@@ -152,6 +157,39 @@ func (a *Admin) Status(ctx context.Context) (Status, error) {
 // Transfer hands leadership of group to node (ID, unambiguous start of one, or name).
 func (a *Admin) Transfer(ctx context.Context, group slot.GroupID, node string) error {
 	return a.call(ctx, nil, "TRANSFER", strconv.FormatUint(uint64(group), 10), node)
+}
+
+// AddReplica begins to make node (as in Transfer) a member of group. Status shows when that is done: see Settled.
+func (a *Admin) AddReplica(ctx context.Context, group slot.GroupID, node string) error {
+	return a.call(ctx, nil, "ADD-REPLICA", strconv.FormatUint(uint64(group), 10), node)
+}
+
+// RemoveReplica begins to take node out of group, or takes AddReplica back.
+func (a *Admin) RemoveReplica(ctx context.Context, group slot.GroupID, node string) error {
+	return a.call(ctx, nil, "REMOVE-REPLICA", strconv.FormatUint(uint64(group), 10), node)
+}
+
+// Settled waits until no node joins or leaves group, and returns the group as it is then.
+func (a *Admin) Settled(ctx context.Context, group slot.GroupID) (GroupStatus, error) {
+	for {
+		s, err := a.Status(ctx)
+		if err != nil {
+			return GroupStatus{}, err
+		}
+		i := slices.IndexFunc(s.Groups, func(g GroupStatus) bool { return g.ID == group })
+		if i < 0 {
+			return GroupStatus{}, fmt.Errorf("group %d does not exist", group)
+		}
+		g := s.Groups[i]
+		if g.Joining == "" && g.Leaving == "" {
+			return g, nil
+		}
+		select {
+		case <-ctx.Done():
+			return g, fmt.Errorf("group %d: joining %q, leaving %q: %w", group, g.Joining.Short(), g.Leaving.Short(), ctx.Err())
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 // Set changes a cluster-wide setting: maxmemory, maxmemory-policy, maxmemory-samples, spread-leaders.

@@ -17,7 +17,8 @@ import (
 
 // every holds one change of each kind.
 func every() []Change {
-	return []Change{initial(), groups(), RegisterNode{node(4)}, SetSettings{topology.DefaultSettings()}, PreferLeader{2, id(1)}, RemoveNode{id(4)}}
+	return []Change{initial(), groups(), RegisterNode{node(4)}, SetSettings{topology.DefaultSettings()}, PreferLeader{2, id(1)}, RemoveNode{id(4)},
+		AddReplica{1, id(4)}, RemoveReplica{1, id(2)}, ReplicaAdded{1, id(4)}, ReplicaRemoved{2, id(3)}}
 }
 
 func TestCommandsSurviveTheLog(t *testing.T) {
@@ -44,7 +45,8 @@ func TestCommandFormat(t *testing.T) {
 	for _, c := range every() {
 		kinds = append(kinds, c.kind())
 	}
-	if got := strings.Join(kinds, " "); got != "init create-groups register-node set-settings prefer-leader remove-node" {
+	if got := strings.Join(kinds, " "); got != "init create-groups register-node set-settings prefer-leader remove-node "+
+		"add-replica remove-replica replica-added replica-removed" {
 		t.Errorf("kinds: %s", got)
 	}
 }
@@ -114,7 +116,7 @@ func TestDecodeStateChecksInvariants(t *testing.T) {
 // drawChange makes commands that are often accepted: few ids, few addresses, few groups.
 func drawChange(t *rapid.T) Change {
 	n := rapid.IntRange(1, 6).Draw(t, "node")
-	switch rapid.IntRange(0, 7).Draw(t, "kind") {
+	switch rapid.IntRange(0, 12).Draw(t, "kind") {
 	case 0:
 		return initial()
 	case 1:
@@ -133,7 +135,13 @@ func drawChange(t *rapid.T) Change {
 	case 6:
 		return CreateGroups{[]topology.Group{group(1, 0, uint16(rapid.IntRange(0, slot.Count-1).Draw(t, "last")), n)}}
 	}
-	return PreferLeader{slot.GroupID(rapid.IntRange(0, 3).Draw(t, "group")), id(n)}
+	return drawMemberChange(t, slot.GroupID(rapid.IntRange(1, 2).Draw(t, "group")), id(n))
+}
+
+func drawMemberChange(t *rapid.T, g slot.GroupID, n topology.NodeID) Change {
+	return rapid.SampledFrom([]Change{
+		PreferLeader{g, n}, AddReplica{g, n}, RemoveReplica{g, n}, ReplicaAdded{g, n}, ReplicaRemoved{g, n},
+	}).Draw(t, "of members")
 }
 
 // Random commands: every state is valid, follows the one before, and a replica that replays the log, or continues

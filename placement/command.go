@@ -56,6 +56,30 @@ type RemoveNode struct {
 	Node topology.NodeID `json:"node"`
 }
 
+// AddReplica begins to make Node a member of Group: the driver has it fed and then given a vote. Repeating it changes nothing.
+type AddReplica struct {
+	Group slot.GroupID    `json:"group"`
+	Node  topology.NodeID `json:"node"`
+}
+
+// RemoveReplica begins to take Node out of Group, or takes an AddReplica back that is under way.
+type RemoveReplica struct {
+	Group slot.GroupID    `json:"group"`
+	Node  topology.NodeID `json:"node"`
+}
+
+// ReplicaAdded ends an AddReplica: Node has a vote in the group's committed configuration.
+type ReplicaAdded struct {
+	Group slot.GroupID    `json:"group"`
+	Node  topology.NodeID `json:"node"`
+}
+
+// ReplicaRemoved ends a RemoveReplica: Node is not in the group's committed configuration any more.
+type ReplicaRemoved struct {
+	Group slot.GroupID    `json:"group"`
+	Node  topology.NodeID `json:"node"`
+}
+
 // Command is a Change on its way through the log.
 type Command struct {
 	Change Change
@@ -115,6 +139,14 @@ func decodeBody(kind string, body []byte) (Change, error) {
 		return decodeAs[PreferLeader](body)
 	case RemoveNode{}.kind():
 		return decodeAs[RemoveNode](body)
+	case AddReplica{}.kind():
+		return decodeAs[AddReplica](body)
+	case RemoveReplica{}.kind():
+		return decodeAs[RemoveReplica](body)
+	case ReplicaAdded{}.kind():
+		return decodeAs[ReplicaAdded](body)
+	case ReplicaRemoved{}.kind():
+		return decodeAs[ReplicaRemoved](body)
 	}
 	return nil, errors.New("unknown kind; was it written by a newer version?")
 }
@@ -125,9 +157,13 @@ func decodeAs[T Change](body []byte) (Change, error) {
 	return c, err
 }
 
-func (Init) kind() string         { return "init" }
-func (RegisterNode) kind() string { return "register-node" }
-func (CreateGroups) kind() string { return "create-groups" }
-func (SetSettings) kind() string  { return "set-settings" }
-func (PreferLeader) kind() string { return "prefer-leader" }
-func (RemoveNode) kind() string   { return "remove-node" }
+func (Init) kind() string           { return "init" }
+func (RegisterNode) kind() string   { return "register-node" }
+func (CreateGroups) kind() string   { return "create-groups" }
+func (SetSettings) kind() string    { return "set-settings" }
+func (PreferLeader) kind() string   { return "prefer-leader" }
+func (RemoveNode) kind() string     { return "remove-node" }
+func (AddReplica) kind() string     { return "add-replica" }
+func (RemoveReplica) kind() string  { return "remove-replica" }
+func (ReplicaAdded) kind() string   { return "replica-added" }
+func (ReplicaRemoved) kind() string { return "replica-removed" }

@@ -138,6 +138,9 @@ func (c RemoveNode) edit(s *State) error {
 	if groups := s.Map.GroupsOn(c.Node); len(groups) > 0 {
 		return fmt.Errorf("node %s holds replicas of %d groups (%v…); they must move first", c.Node, len(groups), groups[0])
 	}
+	if g := coming(s.Map, c.Node); g != 0 {
+		return fmt.Errorf("node %s is about to join or leave group %d; that must end first", c.Node, g)
+	}
 	if n.Voter {
 		return fmt.Errorf("node %s is a voter of placement", c.Node)
 	}

@@ -65,7 +65,9 @@ func TestChangesThatAreAccepted(t *testing.T) {
 	settings.MaxMemory = 1 << 20
 	stranger := node(4)
 	stranger.Voter = true
-	founded := []Change{initial(), groups()}
+	founded := slices.Clip([]Change{initial(), groups()})
+	adding := slices.Clip(append(founded, RegisterNode{node(4)}, AddReplica{1, id(4)}))
+	without2 := slices.Clip(append(founded, RemoveReplica{1, id(2)}, ReplicaRemoved{1, id(2)}))
 	for name, c := range map[string]struct {
 		before []Change
 		do     Change
@@ -89,7 +91,31 @@ func TestChangesThatAreAccepted(t *testing.T) {
 		"another preferred leader": {founded, PreferLeader{1, id(3)}, 1, func(m *topology.Map) bool {
 			return slices.Equal(m.Groups[0].Members, []topology.NodeID{id(3), id(2), id(1)})
 		}},
-		"the same preferred leader":             {founded, PreferLeader{1, id(2)}, 0, nil},
+		"the same preferred leader": {founded, PreferLeader{1, id(2)}, 0, nil},
+		"a replica is to be added": {append(founded, RegisterNode{node(4)}), AddReplica{1, id(4)}, 1, func(m *topology.Map) bool {
+			return m.Groups[0].Joining == id(4) && m.Groups[0].Holds(id(4)) && !slices.Contains(m.Groups[0].Members, id(4))
+		}},
+		"it is to be added again": {adding, AddReplica{1, id(4)}, 0, nil},
+		"it has been added": {adding, ReplicaAdded{1, id(4)}, 1, func(m *topology.Map) bool {
+			return m.Groups[0].Joining == "" && m.Groups[0].Members[3] == id(4) && !m.Groups[0].Bootstraps(id(4))
+		}},
+		"it has been added, said twice": {append(adding, ReplicaAdded{1, id(4)}), ReplicaAdded{1, id(4)}, 0, nil},
+		"adding is taken back":          {adding, RemoveReplica{1, id(4)}, 1, func(m *topology.Map) bool { return m.Groups[0].Leaving == id(4) && m.Groups[0].Joining == "" }},
+		"what never joined has left": {append(adding, RemoveReplica{1, id(4)}), ReplicaRemoved{1, id(4)}, 1, func(m *topology.Map) bool {
+			return !m.Groups[0].Holds(id(4)) && m.Groups[0].Life(id(4)) == 1 && len(m.Groups[0].Members) == 3
+		}},
+		"a replica is to be removed": {founded, RemoveReplica{1, id(2)}, 1, func(m *topology.Map) bool {
+			g := m.Groups[0]
+			return g.Leaving == id(2) && g.Members[0] != id(2) && len(g.Members) == 3 && g.Holds(id(2))
+		}},
+		"it is to be removed again": {append(founded, RemoveReplica{1, id(2)}), RemoveReplica{1, id(2)}, 0, nil},
+		"it has been removed": {append(founded, RemoveReplica{1, id(2)}), ReplicaRemoved{1, id(2)}, 1, func(m *topology.Map) bool {
+			return !m.Groups[0].Holds(id(2)) && m.Groups[0].Life(id(2)) == 1
+		}},
+		"it has been removed, said twice": {without2, ReplicaRemoved{1, id(2)}, 0, nil},
+		"a founder comes back, empty": {append(without2, AddReplica{1, id(2)}), ReplicaAdded{1, id(2)}, 1, func(m *topology.Map) bool {
+			return m.Groups[0].Holds(id(2)) && !m.Groups[0].Bootstraps(id(2)) && m.Groups[1].Bootstraps(id(2))
+		}},
 		"a node without replicas leaves":        {append(founded, RegisterNode{node(4)}), RemoveNode{id(4)}, 1, func(m *topology.Map) bool { return m.NodeByID(id(4)) == nil }},
 		"a node that is not there leaves again": {founded, RemoveNode{id(4)}, 0, nil},
 	} {
@@ -124,7 +150,9 @@ func TestChangesThatAreRefused(t *testing.T) {
 	falseFounders.Groups[0].Founders = falseFounders.Groups[0].Founders[:2]
 	lost := node(4)
 	lost.Peer = ""
-	founded := []Change{initial(), groups()}
+	founded := slices.Clip([]Change{initial(), groups()})
+	adding := slices.Clip(append(founded, RegisterNode{node(4)}, AddReplica{1, id(4)}))
+	lone := slices.Clip(append(founded, RemoveReplica{1, id(2)}, ReplicaRemoved{1, id(2)}, RemoveReplica{1, id(1)}, ReplicaRemoved{1, id(1)}))
 	policy := topology.DefaultSettings()
 	policy.MaxMemoryPolicy = "any"
 	for name, c := range map[string]struct {
@@ -132,28 +160,40 @@ func TestChangesThatAreRefused(t *testing.T) {
 		do     Change
 		want   string
 	}{
-		"anything before init":            {nil, RegisterNode{node(1)}, "not initialised"},
-		"settings before init":            {nil, SetSettings{topology.DefaultSettings()}, "not initialised"},
-		"groups before init":              {nil, groups(), "not initialised"},
-		"init of another cluster":         {[]Change{initial()}, other, "this is cluster"},
-		"init without nodes":              {nil, Init{Cluster: cluster, Groups: 1, Replicas: 1, Settings: topology.DefaultSettings()}, "no nodes"},
-		"init with two voters":            {nil, twoVoters, "2 placement voters"},
-		"init without settings":           {nil, Init{Cluster: cluster, Nodes: initial().Nodes, Groups: 1, Replicas: 1}, "maxmemory-policy"},
-		"init that wants no group":        {nil, Init{Cluster: cluster, Nodes: initial().Nodes, Replicas: 1, Settings: topology.DefaultSettings()}, "0 groups wanted"},
-		"groups that leave a slot out":    {[]Change{initial()}, hole, "has no owner"},
-		"groups that share a slot":        {[]Change{initial()}, overlap, "in the genesis of group 1 and of group 2"},
-		"groups on an unknown node":       {[]Change{initial()}, stranger, "no node of the map"},
-		"groups founded by half":          {[]Change{initial()}, falseFounders, "founders must be its members"},
-		"other groups":                    {founded, CreateGroups{groups().Groups[:1]}, "exist already"},
-		"a node without peer address":     {founded, RegisterNode{lost}, "must be given"},
-		"a node with one address twice":   {founded, RegisterNode{topology.Node{ID: id(4), Client: "h:1", Peer: "h:1"}}, "is also node"},
-		"a node with a bad id":            {founded, RegisterNode{topology.Node{ID: "4", Client: "h:1", Peer: "h:2"}}, "40 lower-case"},
-		"settings with an unknown policy": {founded, SetSettings{policy}, "maxmemory-policy"},
-		"no settings":                     {founded, SetSettings{}, "maxmemory-policy"},
-		"a leader for no group":           {founded, PreferLeader{9, id(1)}, "does not exist"},
-		"a leader without a replica":      {append(founded, RegisterNode{node(4)}), PreferLeader{1, id(4)}, "holds no replica"},
-		"removal of a node with replicas": {founded, RemoveNode{id(1)}, "holds replicas of 2 groups"},
-		"removal of a voter":              {[]Change{initial()}, RemoveNode{id(1)}, "voter of placement"},
+		"anything before init":              {nil, RegisterNode{node(1)}, "not initialised"},
+		"settings before init":              {nil, SetSettings{topology.DefaultSettings()}, "not initialised"},
+		"groups before init":                {nil, groups(), "not initialised"},
+		"init of another cluster":           {[]Change{initial()}, other, "this is cluster"},
+		"init without nodes":                {nil, Init{Cluster: cluster, Groups: 1, Replicas: 1, Settings: topology.DefaultSettings()}, "no nodes"},
+		"init with two voters":              {nil, twoVoters, "2 placement voters"},
+		"init without settings":             {nil, Init{Cluster: cluster, Nodes: initial().Nodes, Groups: 1, Replicas: 1}, "maxmemory-policy"},
+		"init that wants no group":          {nil, Init{Cluster: cluster, Nodes: initial().Nodes, Replicas: 1, Settings: topology.DefaultSettings()}, "0 groups wanted"},
+		"groups that leave a slot out":      {[]Change{initial()}, hole, "has no owner"},
+		"groups that share a slot":          {[]Change{initial()}, overlap, "in the genesis of group 1 and of group 2"},
+		"groups on an unknown node":         {[]Change{initial()}, stranger, "no node of the map"},
+		"groups founded by half":            {[]Change{initial()}, falseFounders, "founders must be its members"},
+		"other groups":                      {founded, CreateGroups{groups().Groups[:1]}, "exist already"},
+		"a node without peer address":       {founded, RegisterNode{lost}, "must be given"},
+		"a node with one address twice":     {founded, RegisterNode{topology.Node{ID: id(4), Client: "h:1", Peer: "h:1"}}, "is also node"},
+		"a node with a bad id":              {founded, RegisterNode{topology.Node{ID: "4", Client: "h:1", Peer: "h:2"}}, "40 lower-case"},
+		"settings with an unknown policy":   {founded, SetSettings{policy}, "maxmemory-policy"},
+		"no settings":                       {founded, SetSettings{}, "maxmemory-policy"},
+		"a leader for no group":             {founded, PreferLeader{9, id(1)}, "does not exist"},
+		"a leader without a replica":        {append(founded, RegisterNode{node(4)}), PreferLeader{1, id(4)}, "holds no replica"},
+		"a replica for no group":            {founded, AddReplica{9, id(1)}, "does not exist"},
+		"a replica before the groups":       {nil, AddReplica{1, id(1)}, "not initialised"},
+		"a replica on an unknown node":      {founded, AddReplica{1, id(9)}, "not known"},
+		"a second replica on a node":        {founded, AddReplica{1, id(1)}, "already"},
+		"two replicas at a time":            {append(adding, RegisterNode{node(5)}), AddReplica{1, id(5)}, "is joining group 1"},
+		"one comes, one goes":               {adding, RemoveReplica{1, id(1)}, "is joining group 1"},
+		"one goes, one comes":               {append(founded, RegisterNode{node(4)}, RemoveReplica{1, id(1)}), AddReplica{1, id(4)}, "is leaving group 1"},
+		"removal of what is not there":      {append(founded, RegisterNode{node(4)}), RemoveReplica{1, id(4)}, "holds no replica"},
+		"removal of the last replica":       {lone, RemoveReplica{1, id(3)}, "the only replica"},
+		"added without having been asked":   {append(founded, RegisterNode{node(4)}), ReplicaAdded{1, id(4)}, "is not joining"},
+		"removed without having been asked": {founded, ReplicaRemoved{1, id(1)}, "is not leaving"},
+		"removal of a node that is joining": {adding, RemoveNode{id(4)}, "about to join or leave group 1"},
+		"removal of a node with replicas":   {founded, RemoveNode{id(1)}, "holds replicas of 2 groups"},
+		"removal of a voter":                {[]Change{initial()}, RemoveNode{id(1)}, "voter of placement"},
 	} {
 		s := after(t, c.before...)
 		next, err := s.Apply(Command{c.do})

@@ -18,7 +18,7 @@ func groupCommand() *cobra.Command {
 	c := &cobra.Command{Use: "group", GroupID: "operate", Short: "Act on shard groups"}
 	group(c)
 	f.register(c)
-	c.AddCommand(transferCommand(&f), digestCommand(&f))
+	c.AddCommand(transferCommand(&f), addReplicaCommand(&f), removeReplicaCommand(&f), digestCommand(&f))
 	return c
 }
 

@@ -115,10 +115,21 @@ func writeGroups(w io.Writer, s client.Status) {
 				if i > 0 {
 					id, slots = "", ""
 				}
-				row("%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\t%s", id, slots, nodeName(s, r.Node), r.State, r.Term, r.Applied, r.Lag, r.Keys, humanBytes(r.Memory))
+				row("%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\t%s", id, slots, nodeName(s, r.Node), r.State+changing(g, r.Node), r.Term, r.Applied, r.Lag, r.Keys, humanBytes(r.Memory))
 			}
 		}
 	})
+}
+
+// changing says that a replica is not there to stay, or not quite there yet.
+func changing(g client.GroupStatus, id topology.NodeID) string {
+	switch id {
+	case g.Joining:
+		return ", joining"
+	case g.Leaving:
+		return ", leaving"
+	}
+	return ""
 }
 
 func nodeName(s client.Status, id topology.NodeID) string {

@@ -21,8 +21,16 @@ type Group struct {
 	// Last is the last index of the leader's log; Applied how far each answering member is.
 	Last    uint64
 	Applied map[topology.NodeID]uint64
-	// Resting says that the last attempt to move this group's leadership failed a short while ago.
+	// Resting says that the last attempt to change something about this group failed a short while ago.
 	Resting bool
+	// Voters and Learners are the servers of the group's Raft configuration, which is entry Config of its log; Settled says
+	// that it is committed.
+	Voters, Learners []topology.NodeID
+	Config           uint64
+	Settled          bool
+	// Close says that the learner has nearly all of the leader's log, CloseFor is for how long it has.
+	Close    bool
+	CloseFor int64
 }
 
 // Limits tune the steps. Durations are milliseconds.
@@ -50,14 +58,49 @@ type Transfer struct {
 	From, To topology.NodeID
 }
 
+// Reconfigure: ask Leader, which leads Group in Term, to do Action with Node in the group's Raft configuration, if that is still
+// entry Config of the log.
+type Reconfigure struct {
+	Group  slot.GroupID
+	Term   uint64
+	Leader topology.NodeID
+	Action Action
+	Node   topology.NodeID
+	Config uint64
+}
+
+// Action is a change of a Raft configuration. Part of the wire: do not rename the values.
+type Action string
+
+// The actions: a learner gets the log and has no vote.
+const (
+	AddLearner Action = "add-learner"
+	AddVoter   Action = "add-voter"
+	Remove     Action = "remove"
+)
+
+// Record: propose that what was to happen to Node's replica of Group has happened.
+type Record struct {
+	Group slot.GroupID
+	Node  topology.NodeID
+	Added bool
+}
+
 func (CreateGroups) step() {}
 func (Transfer) step()     {}
+func (Reconfigure) step()  {}
+func (Record) step()       {}
 
 // Next names the next step, or nil when there is nothing to do. wantGroups and wantReplicas are what the cluster was
 // founded with. One step at a time: what it changes must be observed before the next is named.
 func Next(m *topology.Map, wantGroups, wantReplicas int, o Observed, l Limits) Step {
 	if len(m.Groups) == 0 {
 		return CreateGroups{Groups: wantGroups, Replicas: wantReplicas}
+	}
+	for i := range m.Groups {
+		if s := members(&m.Groups[i], o, l); s != nil {
+			return s
+		}
 	}
 	if !m.Settings.SpreadLeaders {
 		return nil
@@ -74,6 +117,9 @@ func Next(m *topology.Map, wantGroups, wantReplicas int, o Observed, l Limits) S
 // has changed for a while (or leadership would follow a node that flaps).
 func spread(g *topology.Group, o Observed, l Limits) (Transfer, bool) {
 	seen, to := o.Groups[g.ID], g.Members[0]
+	if g.Joining != "" || g.Leaving != "" {
+		return Transfer{}, false // one thing at a time
+	}
 	if seen.Leader == "" || seen.Leader == to || seen.Resting || seen.HeldFor < l.Settle {
 		return Transfer{}, false
 	}

@@ -25,8 +25,8 @@ func (t Timing) withDefaults() Timing {
 func (t Timing) fresh() time.Duration { return 2*t.Call + 10*t.Retry }
 
 func (c *Config) check() error {
-	if c.Peers == nil || c.NotSent == nil || c.Open == nil || c.Status == nil || c.Transfer == nil || c.Log == nil || c.Fatal == nil {
-		return errors.New("config: Peers, NotSent, Open, Status, Transfer, Log and Fatal must all be set")
+	if c.Peers == nil || c.NotSent == nil || c.Open == nil || c.Status == nil || c.Transfer == nil || c.Reconfigure == nil || c.Log == nil || c.Fatal == nil {
+		return errors.New("config: Peers, NotSent, Open, Status, Transfer, Reconfigure, Log and Fatal must all be set")
 	}
 	if err := c.Self.Check(); err != nil {
 		return err

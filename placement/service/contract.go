@@ -10,6 +10,7 @@ import (
 
 	"github.com/quorate/quorate/fsm/slot"
 	"github.com/quorate/quorate/placement/bootstrap"
+	"github.com/quorate/quorate/placement/plan"
 	"github.com/quorate/quorate/placement/topology"
 	"github.com/quorate/quorate/shardgroup/consensus"
 )
@@ -22,6 +23,7 @@ const (
 	KindWatch    uint8 = 18 // give me the map once its epoch is higher than mine
 	KindStatus   uint8 = 19 // what do you lead, how far are you?
 	KindTransfer uint8 = 20 // hand over a group that you lead
+	KindMembers  uint8 = 21 // change the Raft configuration of a group that you lead
 )
 
 // Peers is what the service needs of the connections between nodes; *peer.Node is one. Every call ends by ctx's
@@ -72,6 +74,19 @@ type GroupStatus struct {
 	// Applied is the replica's last applied index, Last the last in its log.
 	Applied uint64 `json:"applied"`
 	Last    uint64 `json:"last"`
+	// Committed is what the replica knows to be committed. Servers are those of the newest Raft configuration in its log, which
+	// is entry Config; only a leader tells them.
+	Committed uint64   `json:"committed"`
+	Config    uint64   `json:"config,omitempty"`
+	Servers   []Server `json:"servers,omitempty"`
+}
+
+// Server is a member of a Raft configuration.
+type Server struct {
+	Node  topology.NodeID `json:"node"`
+	Voter bool            `json:"voter"`
+	// Matched is the newest entry that the leader knows it to hold; of the leader itself it is the last one.
+	Matched uint64 `json:"matched"`
 }
 
 // Status is a node's answer to the driver.
@@ -120,6 +135,8 @@ type Config struct {
 	Status func() []GroupStatus
 	// Transfer hands a group that this node leads over to node to and returns when that is done or failed.
 	Transfer func(ctx context.Context, group slot.GroupID, to topology.NodeID) error
+	// Reconfigure changes the Raft configuration of a group that this node leads and returns when that is committed or failed.
+	Reconfigure func(ctx context.Context, group slot.GroupID, action plan.Action, node topology.NodeID, config uint64) error
 
 	Log *slog.Logger
 	// Fatal ends the process: called with what cannot be right (broken files, diverging maps).

@@ -61,7 +61,7 @@ func (s *Service) driveOnce(eyes *eyes) error {
 	state := s.machine.now()
 	var seen plan.Observed
 	if len(state.Map.Groups) > 0 {
-		seen = eyes.see(s.askStatus(s.ctx, ids(state.Map)), time.Now())
+		seen = eyes.see(s.askStatus(s.ctx, ids(state.Map)), state.Map, time.Now())
 	}
 	limits := plan.Limits{Settle: s.c.Timing.Settle.Milliseconds(), MaxLag: maxLag}
 	switch step := plan.Next(state.Map, state.Wanted.Groups, state.Wanted.Replicas, seen, limits).(type) {
@@ -71,8 +71,34 @@ func (s *Service) driveOnce(eyes *eyes) error {
 		return err
 	case plan.Transfer:
 		return s.transfer(eyes, step)
+	case plan.Reconfigure:
+		return s.reconfigure(eyes, step)
+	case plan.Record:
+		return s.conclude(step)
 	}
 	return nil
+}
+
+// reconfigure executes a step whose intent is in the map.
+func (s *Service) reconfigure(eyes *eyes, step plan.Reconfigure) error {
+	ctx, cancel := context.WithTimeout(s.ctx, 2*s.c.Timing.Call)
+	defer cancel()
+	if err := s.askReconfigure(ctx, step); err != nil {
+		eyes.rest(step.Group, time.Now().Add(s.c.Timing.Settle))
+		return err
+	}
+	s.c.Log.Info("changed a group's members", "group", step.Group, "action", step.Action, "node", step.Node)
+	return nil
+}
+
+// conclude writes down that a change of members is done.
+func (s *Service) conclude(step plan.Record) (err error) {
+	if step.Added {
+		_, err = s.Propose(s.ctx, placement.ReplicaAdded{Group: step.Group, Node: step.Node})
+	} else {
+		_, err = s.Propose(s.ctx, placement.ReplicaRemoved{Group: step.Group, Node: step.Node})
+	}
+	return err
 }
 
 func (s *Service) proposeInit() error {
@@ -120,6 +146,13 @@ type eyes struct {
 	alive   map[topology.NodeID]alive
 	leaders map[slot.GroupID]leading
 	resting map[slot.GroupID]time.Time
+	// close is since when the node that joins a group has been close behind its leader.
+	close map[joining]time.Time
+}
+
+type joining struct {
+	group slot.GroupID
+	node  topology.NodeID
 }
 
 type alive struct {
@@ -134,14 +167,14 @@ type leading struct {
 }
 
 func newEyes() *eyes {
-	return &eyes{map[topology.NodeID]alive{}, map[slot.GroupID]leading{}, map[slot.GroupID]time.Time{}}
+	return &eyes{map[topology.NodeID]alive{}, map[slot.GroupID]leading{}, map[slot.GroupID]time.Time{}, map[joining]time.Time{}}
 }
 
 func (e *eyes) rest(g slot.GroupID, until time.Time) { e.resting[g] = until }
 
 // see takes in the answers of one poll. A node that missed it starts anew, and so does one that was restarted since the last:
 // clients may still hold dead connections to it that they have not noticed.
-func (e *eyes) see(answers map[topology.NodeID]Status, now time.Time) plan.Observed {
+func (e *eyes) see(answers map[topology.NodeID]Status, m *topology.Map, now time.Time) plan.Observed {
 	o := plan.Observed{AliveFor: map[topology.NodeID]int64{}, Groups: map[slot.GroupID]plan.Group{}}
 	for id := range e.alive {
 		if _, ok := answers[id]; !ok {
@@ -167,7 +200,28 @@ func (e *eyes) see(answers map[topology.NodeID]Status, now time.Time) plan.Obser
 		g.Resting = now.Before(e.resting[id])
 		o.Groups[id] = g
 	}
+	e.seeJoining(o, m, now)
 	return o
+}
+
+// seeJoining times how long those who join have been close to their leaders.
+func (e *eyes) seeJoining(o plan.Observed, m *topology.Map, now time.Time) {
+	before := e.close
+	e.close = map[joining]time.Time{}
+	for i := range m.Groups {
+		g := &m.Groups[i]
+		seen, known := o.Groups[g.ID]
+		if g.Joining == "" || !known || !seen.Close {
+			continue
+		}
+		who := joining{g.ID, g.Joining}
+		e.close[who] = now
+		if since, again := before[who]; again {
+			e.close[who] = since
+		}
+		seen.CloseFor = now.Sub(e.close[who]).Milliseconds()
+		o.Groups[g.ID] = seen
+	}
 }
 
 // seeReplica adds what node id says of its replica. Of two that say they lead, the one of the higher term does.
@@ -178,6 +232,17 @@ func seeReplica(seen plan.Group, id topology.NodeID, g GroupStatus) plan.Group {
 	seen.Applied[id] = g.Applied
 	if g.Leading && g.Term > seen.Term {
 		seen.Leader, seen.Term, seen.Last = id, g.Term, g.Last
+		seen.Config, seen.Settled = g.Config, g.Config > 0 && g.Config <= g.Committed
+		seen.Voters, seen.Learners, seen.Close = nil, nil, false
+		for _, s := range g.Servers {
+			if s.Voter {
+				seen.Voters = append(seen.Voters, s.Node)
+				continue
+			}
+			// There is one learner at most: the one that joins.
+			seen.Learners = append(seen.Learners, s.Node)
+			seen.Close = s.Matched+maxLag >= g.Last && s.Matched > 0
+		}
 	}
 	return seen
 }

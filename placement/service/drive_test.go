@@ -80,32 +80,33 @@ func TestEyesTurnAnswersIntoDurations(t *testing.T) {
 	both := func(term uint64) map[topology.NodeID]Status {
 		return map[topology.NodeID]Status{a: says(a, true, term), b: says(b, false, term)}
 	}
+	m := &topology.Map{}
 	e := newEyes()
-	e.see(both(3), at(0))
-	o := e.see(both(3), at(10))
+	e.see(both(3), m, at(0))
+	o := e.see(both(3), m, at(10))
 	if g := o.Groups[1]; o.AliveFor[b] != 10_000 || g.Leader != a || g.HeldFor != 10_000 || g.Last != 9 || g.Applied[b] != 5 {
 		t.Fatalf("after ten seconds: %+v", o)
 	}
-	if o = e.see(both(4), at(11)); o.Groups[1].HeldFor != 0 || o.AliveFor[a] != 11_000 {
+	if o = e.see(both(4), m, at(11)); o.Groups[1].HeldFor != 0 || o.AliveFor[a] != 11_000 {
 		t.Fatalf("after an election: %+v", o)
 	}
-	e.see(map[topology.NodeID]Status{a: says(a, true, 4)}, at(12))
-	if o = e.see(both(4), at(13)); o.AliveFor[b] != 0 || o.Groups[1].HeldFor != 2000 {
+	e.see(map[topology.NodeID]Status{a: says(a, true, 4)}, m, at(12))
+	if o = e.see(both(4), m, at(13)); o.AliveFor[b] != 0 || o.Groups[1].HeldFor != 2000 {
 		t.Fatalf("b missed one poll: %+v", o)
 	}
 	again := both(4)
 	again[b] = Status{Node: b, Run: 7, Groups: again[b].Groups}
-	if o = e.see(again, at(13)); o.AliveFor[b] != 0 || o.AliveFor[a] != 13_000 {
+	if o = e.see(again, m, at(13)); o.AliveFor[b] != 0 || o.AliveFor[a] != 13_000 {
 		t.Fatalf("b was restarted between two polls: %+v", o)
 	}
 	// A deposed leader that does not know it yet, whichever answer is looked at first.
-	o = e.see(map[topology.NodeID]Status{a: says(a, true, 4), b: says(b, true, 5)}, at(14))
+	o = e.see(map[topology.NodeID]Status{a: says(a, true, 4), b: says(b, true, 5)}, m, at(14))
 	if g := o.Groups[1]; g.Leader != b || g.Term != 5 {
 		t.Fatalf("two leaders: %+v", g)
 	}
 	e.rest(1, at(20))
 	for sec, want := range map[int]bool{19: true, 21: false} {
-		if got := e.see(both(6), at(sec)).Groups[slot.GroupID(1)].Resting; got != want {
+		if got := e.see(both(6), m, at(sec)).Groups[slot.GroupID(1)].Resting; got != want {
 			t.Errorf("resting at %d s: %v", sec, got)
 		}
 	}

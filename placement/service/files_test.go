@@ -108,7 +108,7 @@ func quietConfig(dir string, fatal func(error)) Config {
 	self.Voter = false
 	return Config{
 		Dir: dir, Self: self, Peers: deafPeers{}, NotSent: func(error) bool { return true }, Status: func() []GroupStatus { return nil },
-		Open: noReplica, Transfer: noTransfer, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Open: noReplica, Transfer: noTransfer, Reconfigure: noChange, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		Fatal: fatal,
 	}
 }

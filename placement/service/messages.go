@@ -8,6 +8,7 @@ import (
 	"github.com/quorate/quorate/fsm/slot"
 	"github.com/quorate/quorate/placement"
 	"github.com/quorate/quorate/placement/bootstrap"
+	"github.com/quorate/quorate/placement/plan"
 	"github.com/quorate/quorate/placement/sealed"
 	"github.com/quorate/quorate/placement/topology"
 )
@@ -81,6 +82,16 @@ type handover struct {
 	Group   slot.GroupID    `json:"group"`
 	Term    uint64          `json:"term"`
 	To      topology.NodeID `json:"to"`
+}
+
+// reconfigure is KindMembers's request: whoever leads Group in Term is to change its Raft configuration.
+type reconfigure struct {
+	Cluster string          `json:"cluster"`
+	Group   slot.GroupID    `json:"group"`
+	Term    uint64          `json:"term"`
+	Action  plan.Action     `json:"action"`
+	Node    topology.NodeID `json:"node"`
+	Config  uint64          `json:"config"`
 }
 
 // decode reads one message of at most limit bytes.

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/quorate/quorate/fsm/slot"
+	"github.com/quorate/quorate/placement/plan"
 	"github.com/quorate/quorate/placement/topology"
 )
 
@@ -19,6 +20,7 @@ func (s *Service) Handlers() map[uint8]Handler {
 		KindWatch:    serving(maxSmall, s.serveWatch),
 		KindStatus:   serving(maxSmall, s.serveStatus),
 		KindTransfer: serving(maxSmall, s.serveTransfer),
+		KindMembers:  serving(maxSmall, s.serveReconfigure),
 	}
 }
 
@@ -38,13 +40,46 @@ func (s *Service) serveTransfer(ctx context.Context, _ topology.NodeID, q handov
 	if err := s.sameCluster(q.Cluster); err != nil {
 		return struct{}{}, err
 	}
-	leads := slices.ContainsFunc(s.c.Status(), func(g GroupStatus) bool {
-		return g.Group == q.Group && g.Leading && (q.Term == 0 || q.Term == g.Term)
-	})
-	if !leads {
-		return struct{}{}, fmt.Errorf("node %s does not lead group %d any more", s.c.Self.ID, q.Group)
+	if err := s.leads(q.Group, q.Term); err != nil {
+		return struct{}{}, err
 	}
 	return struct{}{}, s.c.Transfer(ctx, q.Group, q.To)
+}
+
+// leads is an error unless this node leads group in term; 0 is any.
+func (s *Service) leads(group slot.GroupID, term uint64) error {
+	leads := slices.ContainsFunc(s.c.Status(), func(g GroupStatus) bool {
+		return g.Group == group && g.Leading && (term == 0 || term == g.Term)
+	})
+	if !leads {
+		return fmt.Errorf("node %s does not lead group %d any more", s.c.Self.ID, group)
+	}
+	return nil
+}
+
+// serveReconfigure changes a group's Raft configuration if this node still leads it in the term that was meant.
+func (s *Service) serveReconfigure(ctx context.Context, _ topology.NodeID, q reconfigure) (struct{}, error) {
+	if err := s.sameCluster(q.Cluster); err != nil {
+		return struct{}{}, err
+	}
+	if err := s.leads(q.Group, q.Term); err != nil {
+		return struct{}{}, err
+	}
+	return struct{}{}, s.c.Reconfigure(ctx, q.Group, q.Action, q.Node, q.Config)
+}
+
+func (s *Service) askReconfigure(ctx context.Context, step plan.Reconfigure) error {
+	q := reconfigure{Cluster: s.Cluster(), Group: step.Group, Term: step.Term, Action: step.Action, Node: step.Node, Config: step.Config}
+	var err error
+	if step.Leader == s.c.Self.ID {
+		_, err = s.serveReconfigure(ctx, step.Leader, q)
+	} else {
+		_, err = ask[struct{}](ctx, s, step.Leader, KindMembers, q)
+	}
+	if err != nil {
+		return fmt.Errorf("%s %s in group %d at node %s: %w", step.Action, step.Node, step.Group, step.Leader, err)
+	}
+	return nil
 }
 
 // TransferLeader asks the leader of group to hand it over to node to, a member of it. It does not change the
@@ -67,9 +102,9 @@ func (s *Service) TransferLeader(ctx context.Context, group slot.GroupID, to top
 	return s.handOver(ctx, from, handover{Cluster: s.Cluster(), Group: group, Term: term, To: to})
 }
 
-// leaderOf asks g's members who leads.
+// leaderOf asks those who hold a replica of g who leads.
 func (s *Service) leaderOf(ctx context.Context, g *topology.Group) (leader topology.NodeID, term uint64) {
-	for id, st := range s.askStatus(ctx, g.Members) {
+	for id, st := range s.askStatus(ctx, g.Holders()) {
 		for _, gs := range st.Groups {
 			if gs.Group == g.ID && gs.Leading && gs.Term >= term {
 				leader, term = id, gs.Term

@@ -14,6 +14,7 @@ import (
 	"github.com/quorate/quorate/fsm/slot"
 	"github.com/quorate/quorate/placement"
 	"github.com/quorate/quorate/placement/bootstrap"
+	"github.com/quorate/quorate/placement/plan"
 	"github.com/quorate/quorate/placement/topology"
 	"github.com/quorate/quorate/rpc/raftnet/memnet"
 )
@@ -35,6 +36,10 @@ func (deafPeers) SetCluster(string)               {}
 
 func noReplica(raft.FSM, *raft.Configuration) (Replica, error) { return nil, errDeaf }
 
+func noChange(context.Context, slot.GroupID, plan.Action, topology.NodeID, uint64) error {
+	return errDeaf
+}
+
 func noTransfer(context.Context, slot.GroupID, topology.NodeID) error { return errDeaf }
 
 func TestRequestsOfAnotherClusterAreRefused(t *testing.T) {
@@ -45,7 +50,7 @@ func TestRequestsOfAnotherClusterAreRefused(t *testing.T) {
 		stranger := topology.NodeID(strings.Repeat("9", 40))
 		wrong := strings.Repeat("e", 40)
 		for kind, q := range map[uint8]any{
-			KindWatch: watch{Cluster: wrong}, KindStatus: inquiry{Cluster: wrong}, KindTransfer: handover{Cluster: wrong},
+			KindWatch: watch{Cluster: wrong}, KindStatus: inquiry{Cluster: wrong}, KindTransfer: handover{Cluster: wrong}, KindMembers: reconfigure{Cluster: wrong},
 		} {
 			_, err := svc.Handlers()[kind](t.Context(), stranger, 0, encode(t, q))
 			if err == nil || !strings.Contains(err.Error(), "belongs to cluster") {
@@ -223,7 +228,7 @@ func FuzzHandlers(f *testing.F) {
 	f.Cleanup(func() { s.Close() })
 	node := topology.Node{ID: topology.NodeID(strings.Repeat("b", 40)), Peer: "b:1", Client: "b:2"}
 	for _, q := range []any{
-		greeting{Hello: bootstrap.Hello{Node: node, Expect: 2}, Known: []string{"c:1"}}, proposal{}, watch{WaitMS: 1}, inquiry{}, handover{},
+		greeting{Hello: bootstrap.Hello{Node: node, Expect: 2}, Known: []string{"c:1"}}, proposal{}, watch{WaitMS: 1}, inquiry{}, handover{}, reconfigure{},
 	} {
 		data, err := json.Marshal(q)
 		if err != nil {

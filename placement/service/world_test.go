@@ -17,6 +17,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"github.com/quorate/quorate/fsm/slot"
+	"github.com/quorate/quorate/placement/plan"
 	"github.com/quorate/quorate/placement/topology"
 	"github.com/quorate/quorate/rpc/peer"
 	"github.com/quorate/quorate/rpc/raftnet"
@@ -40,6 +41,12 @@ type world struct {
 	// stuck is a group that can't be handed over; tries counts who tried.
 	stuck slot.GroupID
 	tries int
+	// raft plays the groups' Raft configurations, changes counts how often each was changed, did says how. The next refuse changes
+	// fail.
+	raft    map[slot.GroupID][]Server
+	changes map[slot.GroupID]int
+	did     []string
+	refuse  int
 }
 
 // server is one node: what it has on disk outlives its process.
@@ -92,7 +99,8 @@ func inBubble(t *testing.T, f func(*testing.T, *world)) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t, net: memnet.New(), servers: map[string]*server{}, listening: map[string]topology.NodeID{},
-			leads: map[slot.GroupID]GroupStatus{}, where: map[slot.GroupID]topology.NodeID{}}
+			leads: map[slot.GroupID]GroupStatus{}, where: map[slot.GroupID]topology.NodeID{},
+			raft: map[slot.GroupID][]Server{}, changes: map[slot.GroupID]int{}}
 		defer func() {
 			for _, s := range w.servers {
 				s.stop()
@@ -129,9 +137,9 @@ func (w *world) start(name string, expect int, join ...string) *server {
 		NotSent:  func(err error) bool { return errors.Is(err, peer.ErrNotSent) },
 		Open:     func(fsm raft.FSM, first *raft.Configuration) (Replica, error) { return s.openReplica(mux, fsm, first) },
 		Status:   s.status,
-		Transfer: s.transfer,
-		Log:      slog.New(slog.NewTextHandler(io.Discard, nil)),
-		Fatal:    s.fatal,
+		Transfer: s.transfer, Reconfigure: s.reconfigure,
+		Log:   slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Fatal: s.fatal,
 	}
 	svc, err := Open(s.config)
 	if err != nil {
@@ -194,12 +202,50 @@ func (s *server) status() []GroupStatus {
 		return nil // Open has not returned yet
 	}
 	var out []GroupStatus
-	for _, g := range s.svc.Map().GroupsOn(s.self.ID) {
-		st := s.w.leads[g]
-		st.Group, st.Leading = g, s.w.where[g] == s.self.ID
+	m := s.svc.Map()
+	for i := range m.Groups {
+		g := &m.Groups[i]
+		if !g.Holds(s.self.ID) {
+			continue
+		}
+		st := s.w.leads[g.ID]
+		st.Group, st.Leading = g.ID, s.w.where[g.ID] == s.self.ID
+		if st.Config, st.Committed = 1+uint64(s.w.changes[g.ID]), 100; st.Leading {
+			st.Servers = s.w.serversOf(g)
+		}
 		out = append(out, st)
 	}
 	return out
+}
+
+// serversOf is the Raft configuration of a group as it is played here: at first, its founders. Needs mu.
+func (w *world) serversOf(g *topology.Group) []Server {
+	if w.raft[g.ID] == nil {
+		for _, id := range g.Founders {
+			w.raft[g.ID] = append(w.raft[g.ID], Server{Node: id, Voter: true, Matched: 50})
+		}
+	}
+	return slices.Clone(w.raft[g.ID])
+}
+
+func (s *server) reconfigure(_ context.Context, g slot.GroupID, action plan.Action, node topology.NodeID, config uint64) error {
+	s.w.mu.Lock()
+	defer s.w.mu.Unlock()
+	if s.w.where[g] != s.self.ID || config != 1+uint64(s.w.changes[g]) {
+		return fmt.Errorf("%s does not lead group %d with configuration %d", s.name, g, config)
+	}
+	if s.w.refuse > 0 {
+		s.w.refuse--
+		return errors.New("not now")
+	}
+	others := slices.DeleteFunc(s.w.raft[g], func(x Server) bool { return x.Node == node })
+	if action != plan.Remove {
+		others = append(others, Server{Node: node, Voter: action == plan.AddVoter, Matched: 50})
+	}
+	s.w.raft[g] = others
+	s.w.changes[g]++
+	s.w.did = append(s.w.did, fmt.Sprintf("%s %s", action, node[:1]))
+	return nil
 }
 
 func (s *server) transfer(_ context.Context, g slot.GroupID, to topology.NodeID) error {

@@ -70,18 +70,23 @@ func (m *Map) Follows(prev *Map) error {
 		if !sameBirth(old, g) {
 			return fmt.Errorf("map: group %d: its seed, genesis or founders changed at epoch %d", old.ID, m.Epoch)
 		}
-		if err := noReturn(old, g); err != nil {
+		if err := laterLives(old, g); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// noReturn refuses a founder that left the group and comes back: see Group.Bootstraps.
-func noReturn(old, g *Group) error {
+// laterLives: departures are never forgotten, and a founder that has come back has left before; see Group.Bootstraps.
+func laterLives(old, g *Group) error {
+	for _, d := range old.Departed {
+		if g.Life(d.Node) < d.Times {
+			return fmt.Errorf("map: group %d: node %s had left %d times, now %d times", g.ID, d.Node, d.Times, g.Life(d.Node))
+		}
+	}
 	for _, id := range g.Members {
-		if !slices.Contains(old.Members, id) && slices.Contains(g.Founders, id) {
-			return fmt.Errorf("map: group %d: founder %s left and cannot be a member again; start its node with an empty data folder", g.ID, id)
+		if !slices.Contains(old.Members, id) && slices.Contains(g.Founders, id) && g.Life(id) == 0 {
+			return fmt.Errorf("map: group %d: founder %s was no member and is one now, but never left", g.ID, id)
 		}
 	}
 	return nil
@@ -218,7 +223,7 @@ func (m *Map) checkGroups() error {
 		if i > 0 && m.Groups[i-1].ID >= g.ID {
 			return fmt.Errorf("map: group %d: groups must be sorted by id and distinct", g.ID)
 		}
-		if err := errors.Join(m.checkMembers(g), checkFounders(g), checkGenesis(g)); err != nil {
+		if err := errors.Join(m.checkMembers(g), m.checkChange(g), checkDepartures(g), checkFounders(g), checkGenesis(g)); err != nil {
 			return err
 		}
 	}
@@ -235,6 +240,35 @@ func (m *Map) checkMembers(g *Group) error {
 		}
 		if slices.Contains(g.Members[:i], id) {
 			return fmt.Errorf("map: group %d: node %s is a member twice", g.ID, id)
+		}
+	}
+	return nil
+}
+
+// checkChange: who comes is a node that is no member yet, and nobody leaves at the same time.
+func (m *Map) checkChange(g *Group) error {
+	if g.Joining != "" && g.Leaving != "" {
+		return fmt.Errorf("map: group %d: nodes join and leave at the same time", g.ID)
+	}
+	for _, id := range []NodeID{g.Joining, g.Leaving} {
+		if id != "" && m.NodeByID(id) == nil {
+			return fmt.Errorf("map: group %d: %q is no node of the map", g.ID, clip(string(id)))
+		}
+	}
+	if slices.Contains(g.Members, g.Joining) {
+		return fmt.Errorf("map: group %d: node %s is joining and a member", g.ID, g.Joining)
+	}
+	return nil
+}
+
+// checkDepartures: who has left may not be in the map any more, so only the form is checked.
+func checkDepartures(g *Group) error {
+	for i, d := range g.Departed {
+		if !d.Node.Valid() || d.Times == 0 {
+			return fmt.Errorf("map: group %d: departure of node %q, %d times: want 40 lower-case hex digits and at least once", g.ID, clip(string(d.Node)), d.Times)
+		}
+		if i > 0 && g.Departed[i-1].Node >= d.Node {
+			return fmt.Errorf("map: group %d: departures must be sorted and distinct", g.ID)
 		}
 	}
 	return nil

@@ -38,16 +38,62 @@ type Group struct {
 	Founders []NodeID `json:"founders"`
 	// Members are the nodes that hold replicas; the first one is preferred as leader.
 	Members []NodeID `json:"members"`
+	// Joining is a node that is becoming a member: it is no member yet, but holds a replica. Leaving is a node, mostly a member,
+	// that is to hold none. At most one of the two is set.
+	Joining NodeID `json:"joining,omitempty"`
+	Leaving NodeID `json:"leaving,omitempty"`
+	// Departed counts, sorted by node, how often nodes have left; see Life.
+	Departed []Departure `json:"departed,omitempty"`
+}
+
+// Departure says how often a node has left a group.
+type Departure struct {
+	Node  NodeID `json:"node"`
+	Times uint64 `json:"times"`
 }
 
 // Bootstraps reports whether node id, finding no replica of g in its data folder, may write g's first Raft
 // configuration (all of Founders, as voters) and build the first state from Genesis.
 //
-// Every other member must start its replica empty, without bootstrap, and wait for the leader: a second first
-// configuration would let members that hold no data elect each other. For the same reason a founder that left
-// cannot become a member again (Map.Follows); its node needs a new identity, that is a new data folder.
+// Every other replica must start empty, without bootstrap, and wait for the leader: a second first configuration would let
+// members that hold no data elect each other. A founder that left and came back is such another one.
 func (g *Group) Bootstraps(id NodeID) bool {
-	return slices.Contains(g.Founders, id) && slices.Contains(g.Members, id)
+	return g.Life(id) == 0 && slices.Contains(g.Founders, id) && slices.Contains(g.Members, id)
+}
+
+// Holds reports whether node id is to hold a replica of g.
+func (g *Group) Holds(id NodeID) bool {
+	return slices.Contains(g.Holders(), id)
+}
+
+// Holders are the nodes that Holds is true for.
+func (g *Group) Holders() []NodeID {
+	out := slices.Clone(g.Members)
+	for _, id := range []NodeID{g.Joining, g.Leaving} {
+		if id != "" && !slices.Contains(out, id) {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// Life numbers node id's replicas of g, one after the other: it is how often the node has left. What a replica of an earlier
+// life left on the disk must go before the next one starts; only its vote stays, or it could vote twice in a term.
+func (g *Group) Life(id NodeID) uint64 {
+	i, found := slices.BinarySearchFunc(g.Departed, id, func(d Departure, id NodeID) int { return compare(d.Node, id) })
+	if !found {
+		return 0
+	}
+	return g.Departed[i].Times
+}
+
+// Depart counts one more departure of node id.
+func (g *Group) Depart(id NodeID) {
+	i, found := slices.BinarySearchFunc(g.Departed, id, func(d Departure, id NodeID) int { return compare(d.Node, id) })
+	if !found {
+		g.Departed = slices.Insert(g.Departed, i, Departure{Node: id})
+	}
+	g.Departed[i].Times++
 }
 
 // Settings are the cluster-wide settings that replicas must agree on.
@@ -120,7 +166,7 @@ func (m *Map) RangesOf(id slot.GroupID) []slot.Range {
 	return out
 }
 
-// GroupsOn lists the groups that have a replica on node id, in the order of their ids.
+// GroupsOn lists the groups that node id is a member of, in the order of their ids.
 func (m *Map) GroupsOn(id NodeID) []slot.GroupID {
 	var out []slot.GroupID
 	for i := range m.Groups {
@@ -152,6 +198,7 @@ func (m *Map) Clone() *Map {
 		g.Genesis = slices.Clone(g.Genesis)
 		g.Founders = slices.Clone(g.Founders)
 		g.Members = slices.Clone(g.Members)
+		g.Departed = slices.Clone(g.Departed)
 	}
 	return &c
 }
@@ -163,7 +210,8 @@ func (m *Map) SameContent(o *Map) bool {
 }
 
 func sameGroup(a, b Group) bool {
-	return sameBirth(&a, &b) && slices.Equal(a.Members, b.Members)
+	return sameBirth(&a, &b) && slices.Equal(a.Members, b.Members) &&
+		a.Joining == b.Joining && a.Leaving == b.Leaving && slices.Equal(a.Departed, b.Departed)
 }
 
 // sameBirth compares what is fixed at a group's creation.

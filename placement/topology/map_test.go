@@ -65,6 +65,11 @@ func TestValidateNamesEachViolation(t *testing.T) {
 		"has 0 members":                func(m *Map) { m.Groups[0].Members = nil },
 		"is no node of the map":        func(m *Map) { m.Groups[0].Members[0] = id("9") },
 		"member twice":                 func(m *Map) { m.Groups[0].Members[0] = id("1") },
+		"join and leave at the same":   func(m *Map) { m.Groups[0].Joining, m.Groups[0].Leaving = id("3"), id("1") },
+		"is joining and a member":      func(m *Map) { m.Groups[0].Joining = m.Groups[0].Members[0] },
+		"9\" is no node of the map":    func(m *Map) { m.Groups[0].Joining = id("9") },
+		"departure of node":            func(m *Map) { m.Groups[0].Departed = []Departure{{id("1"), 0}} },
+		"departures must be sorted":    func(m *Map) { m.Groups[0].Departed = []Departure{{id("2"), 1}, {id("1"), 1}} },
 		"has 0 founders":               func(m *Map) { m.Groups[0].Founders = nil },
 		"founder \"x\"":                func(m *Map) { m.Groups[0].Founders[0] = "x" },
 		"founders must be sorted":      func(m *Map) { slices.Reverse(m.Groups[0].Founders) },
@@ -111,7 +116,8 @@ func TestFollows(t *testing.T) {
 	}
 }
 
-func TestAFounderThatLeftStaysAway(t *testing.T) {
+// A founder that left and comes back starts empty, like everybody who came later.
+func TestWhoBootstraps(t *testing.T) {
 	m := example()
 	g := &m.Groups[0]
 	if !g.Bootstraps(id("1")) || g.Bootstraps(id("3")) {
@@ -120,6 +126,7 @@ func TestAFounderThatLeftStaysAway(t *testing.T) {
 	left := m.Clone()
 	left.Epoch++
 	left.Groups[0].Members = []NodeID{id("2"), id("3")}
+	left.Groups[0].Depart(id("1"))
 	if err := left.Follows(m); err != nil {
 		t.Fatal(err)
 	}
@@ -129,8 +136,35 @@ func TestAFounderThatLeftStaysAway(t *testing.T) {
 	back := left.Clone()
 	back.Epoch++
 	back.Groups[0].Members = []NodeID{id("2"), id("1")}
-	if err := back.Follows(left); err == nil {
-		t.Fatal("a founder came back under its old id")
+	if err := back.Follows(left); err != nil {
+		t.Fatal(err)
+	}
+	if back.Groups[0].Bootstraps(id("1")) || back.Groups[0].Life(id("1")) != 1 || m.Groups[0].Life(id("1")) != 0 {
+		t.Fatal("a founder in its second life bootstraps")
+	}
+	forgotten := back.Clone()
+	forgotten.Epoch++
+	forgotten.Groups[0].Departed = nil
+	if forgotten.Follows(back) == nil || forgotten.Follows(left) == nil {
+		t.Fatal("a departure was forgotten")
+	}
+}
+
+func TestHolders(t *testing.T) {
+	g := Group{Members: []NodeID{id("1"), id("2")}, Joining: id("3")}
+	if !g.Holds(id("3")) || !g.Holds(id("1")) || g.Holds(id("4")) || g.Holds("") || len(g.Holders()) != 3 {
+		t.Errorf("holders of %+v are %v", g, g.Holders())
+	}
+	g.Joining, g.Leaving = "", id("2")
+	if len(g.Holders()) != 2 {
+		t.Errorf("a member that leaves is there twice: %v", g.Holders())
+	}
+	for range 2 {
+		g.Depart(id("9"))
+		g.Depart(id("4"))
+	}
+	if g.Life(id("4")) != 2 || g.Life(id("5")) != 0 || g.Departed[0].Node != id("4") {
+		t.Errorf("departures are %+v", g.Departed)
 	}
 }
 

@@ -23,7 +23,7 @@ const askTimeout = time.Second
 // Admin implements resp.Backend: the QUORATE command. Its replies are package client's types as JSON.
 func (n *Node) Admin(ctx context.Context, args []string) ([]byte, error) {
 	if len(args) == 0 {
-		return nil, errors.New("QUORATE needs a verb: STATUS, TRANSFER, SET, INIT or DIGEST")
+		return nil, errors.New("QUORATE needs a verb: " + adminVerbs)
 	}
 	verb, rest := strings.ToUpper(args[0]), args[1:]
 	switch verb {
@@ -42,11 +42,15 @@ func (n *Node) Admin(ctx context.Context, args []string) ([]byte, error) {
 		return done(err)
 	case "INIT":
 		return done(n.place.Init(ctx, rest, n.shape()))
+	case "ADD-REPLICA", "REMOVE-REPLICA":
+		return n.adminReplica(ctx, verb, rest)
 	case "DIGEST":
 		return n.adminDigest(ctx, rest)
 	}
-	return nil, fmt.Errorf("unknown verb %.40q: want STATUS, TRANSFER, SET, INIT or DIGEST", verb)
+	return nil, fmt.Errorf("unknown verb %.40q: want %s", verb, adminVerbs)
 }
+
+const adminVerbs = "STATUS, TRANSFER, ADD-REPLICA, REMOVE-REPLICA, SET, INIT or DIGEST"
 
 func done(err error) ([]byte, error) {
 	if err != nil {
@@ -132,9 +136,9 @@ func (n *Node) answerStatus(context.Context, topology.NodeID, slot.GroupID, []by
 
 // groupStatus collects what the nodes said about one group; the leader is the one of the highest term.
 func groupStatus(m *topology.Map, g *topology.Group, nodes []client.NodeStatus) client.GroupStatus {
-	out := client.GroupStatus{ID: g.ID, Slots: m.RangesOf(g.ID)}
+	out := client.GroupStatus{ID: g.ID, Slots: m.RangesOf(g.ID), Joining: g.Joining, Leaving: g.Leaving}
 	var term, last uint64
-	for _, id := range g.Members {
+	for _, id := range g.Holders() {
 		r := replicaOf(nodes, g.ID, id)
 		if r.State == "leader" && r.Term >= term {
 			out.Leader, term, last = id, r.Term, r.Last
@@ -190,6 +194,42 @@ func (n *Node) adminTransfer(ctx context.Context, args []string) ([]byte, error)
 		}
 	}
 	return done(n.place.TransferLeader(ctx, g, to))
+}
+
+// adminReplica writes down what is wanted; placement's driver brings it about.
+func (n *Node) adminReplica(ctx context.Context, verb string, args []string) ([]byte, error) {
+	if len(args) != 2 {
+		return nil, fmt.Errorf("want: QUORATE %s group node", verb)
+	}
+	g, err := parseGroup(args[0])
+	if err != nil {
+		return nil, err
+	}
+	node, err := findNode(n.place.Map(), args[1])
+	if err != nil {
+		return nil, err
+	}
+	var wanted placement.Change = placement.AddReplica{Group: g, Node: node}
+	if verb == "REMOVE-REPLICA" {
+		wanted = placement.RemoveReplica{Group: g, Node: node}
+	}
+	epoch, err := n.place.Propose(ctx, wanted)
+	if err == nil {
+		err = n.awaitMap(ctx, epoch)
+	}
+	return done(err)
+}
+
+// awaitMap waits until this node's map is of that epoch, so that who asks next sees what was just decided.
+func (n *Node) awaitMap(ctx context.Context, epoch uint64) error {
+	for n.place.Map().Epoch < epoch {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("it is decided (epoch %d), but this node has not heard of it yet: %w", epoch, ctx.Err())
+		case <-time.After(time.Millisecond):
+		}
+	}
+	return nil
 }
 
 func parseGroup(s string) (slot.GroupID, error) {

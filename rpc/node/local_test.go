@@ -30,6 +30,11 @@ func startLocal(t *testing.T, change func(i int, c *config.Config)) (l *node.Loc
 
 func openLocal(t *testing.T, dir string, port int, change func(i int, c *config.Config)) *node.Local {
 	t.Helper()
+	return openLocalOf(t, 3, dir, port, change)
+}
+
+func openLocalOf(t *testing.T, nodes int, dir string, port int, change func(i int, c *config.Config)) *node.Local {
+	t.Helper()
 	var c config.Config
 	config.Flags(pflag.NewFlagSet("test", pflag.ContinueOnError), &c)
 	c.HTTPListen = config.Off
@@ -38,7 +43,7 @@ func openLocal(t *testing.T, dir string, port int, change func(i int, c *config.
 			Config: c, Version: "test", Logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError})),
 			Fatal: func(err error) { panic(err) },
 		},
-		Dir: dir, Nodes: 3, Port: port, Each: change,
+		Dir: dir, Nodes: nodes, Port: port, Each: change,
 	})
 	if err != nil {
 		t.Fatal(err)

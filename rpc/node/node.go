@@ -241,7 +241,7 @@ func (n *Node) serve(client, ops net.Listener) {
 // mapChanged takes over a newer map.
 func (n *Node) mapChanged(m *topology.Map) {
 	n.leaders.Retain(m)
-	n.openReplicas(m)
+	n.followMap(m)
 	n.front.TopologyChanged()
 }
 

@@ -1,12 +1,15 @@
 package node
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 
 	"github.com/hashicorp/raft"
 
 	"github.com/quorate/quorate/fsm/slot"
+	"github.com/quorate/quorate/placement/plan"
 	"github.com/quorate/quorate/placement/service"
 	"github.com/quorate/quorate/placement/topology"
 	"github.com/quorate/quorate/rpc/peer"
@@ -39,10 +42,10 @@ func (n *Node) placementConfig() service.Config {
 		NotSent:  func(err error) bool { return errors.Is(err, peer.ErrNotSent) },
 		Open:     n.openPlacementReplica,
 		Status:   n.placementStatus,
-		Transfer: n.transfer,
-		Log:      n.log,
-		Fatal:    n.fatal,
-		Files:    n.host.Files,
+		Transfer: n.transfer, Reconfigure: n.reconfigure,
+		Log:   n.log,
+		Fatal: n.fatal,
+		Files: n.host.Files,
 	}
 }
 
@@ -118,10 +121,44 @@ func (n *Node) placementStatus() []service.GroupStatus {
 	}
 	var out []service.GroupStatus
 	for id, r := range n.replicas.all() {
-		s := r.group.Replica().Stats()
-		out = append(out, service.GroupStatus{
-			Group: id, Leading: s.Leader == string(n.self.ID), Term: s.Term, Applied: s.Applied, Last: s.Last,
-		})
+		out = append(out, n.groupStatus(id, r))
 	}
 	return out
+}
+
+func (n *Node) groupStatus(id slot.GroupID, r *replica) service.GroupStatus {
+	s := r.group.Replica().Stats()
+	out := service.GroupStatus{
+		Group: id, Leading: s.Leader == string(n.self.ID), Term: s.Term, Applied: s.Applied, Last: s.Last, Committed: s.Committed,
+	}
+	if !out.Leading {
+		return out
+	}
+	matched := map[raft.ServerID]uint64{raft.ServerID(n.self.ID): s.Last}
+	for _, p := range s.Peers {
+		matched[raft.ServerID(p.ID)] = p.Matched
+	}
+	members, config := r.group.Replica().Members()
+	out.Config = config
+	for _, m := range members.Servers {
+		out.Servers = append(out.Servers, service.Server{Node: topology.NodeID(m.ID), Voter: m.Suffrage == raft.Voter, Matched: matched[m.ID]})
+	}
+	return out
+}
+
+// reconfigure changes the Raft configuration of a group that this node leads.
+func (n *Node) reconfigure(_ context.Context, group slot.GroupID, action plan.Action, node topology.NodeID, config uint64) error {
+	r := n.replicas.get(group)
+	if r == nil {
+		return errNoReplica
+	}
+	switch action {
+	case plan.AddLearner:
+		return r.group.Replica().AddNonvoter(string(node), config)
+	case plan.AddVoter:
+		return r.group.Replica().AddVoter(string(node), config)
+	case plan.Remove:
+		return r.group.Replica().Remove(string(node), config)
+	}
+	return fmt.Errorf("unknown action %.40q; is the other node newer?", action)
 }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,7 +20,9 @@ import (
 
 // replica is one open replica on this node.
 type replica struct {
-	id        slot.GroupID
+	id slot.GroupID
+	// life: see topology.Group.Life.
+	life      uint64
 	group     *shardgroup.Group
 	transport interface{ Close() error }
 	// leaderless is when the group last lost its leader, Unix ns; 0 while it has one.
@@ -51,32 +53,62 @@ func (r *replicas) all() map[slot.GroupID]*replica {
 }
 
 func (r *replicas) add(x *replica) {
-	next := map[slot.GroupID]*replica{x.id: x}
-	for id, old := range r.all() {
-		next[id] = old
+	next := maps.Clone(r.all())
+	if next == nil {
+		next = map[slot.GroupID]*replica{}
 	}
+	next[x.id] = x
 	r.open.Store(&next)
 }
 
-// openReplicas opens what the map assigns to this node and is not open yet. It is called with each new map, by one
-// goroutine.
-func (n *Node) openReplicas(m *topology.Map) {
+func (r *replicas) remove(id slot.GroupID) {
+	next := maps.Clone(r.all())
+	delete(next, id)
+	r.open.Store(&next)
+}
+
+// followMap opens and closes replicas as the map says. It is called with each new map, by one goroutine.
+func (n *Node) followMap(m *topology.Map) {
 	n.replicas.mu.Lock()
 	defer n.replicas.mu.Unlock()
 	for i := range m.Groups {
-		g := &m.Groups[i]
-		if !slices.Contains(g.Members, n.self.ID) || n.replicas.get(g.ID) != nil || n.stopping.Load() {
-			continue
-		}
-		r, err := n.openReplica(g)
-		if err != nil {
-			n.fatal(fmt.Errorf("open the replica of group %d: %w", g.ID, err))
+		if n.stopping.Load() {
 			return
 		}
-		n.replicas.add(r)
-		n.log.Info("opened a replica", "group", g.ID)
+		if err := n.followGroup(&m.Groups[i]); err != nil {
+			n.fatal(fmt.Errorf("the replica of group %d: %w", m.Groups[i].ID, err))
+			return
+		}
 	}
 	n.applyLimits(m)
+}
+
+// followGroup opens this node's replica of g, or closes one that has left and deletes its data. A node that missed that it left
+// and came back does both.
+func (n *Node) followGroup(g *topology.Group) error {
+	holds, life := g.Holds(n.self.ID), g.Life(n.self.ID)
+	r := n.replicas.get(g.ID)
+	if r != nil && (!holds || r.life != life) {
+		n.replicas.remove(g.ID)
+		if err := r.close(); err != nil {
+			return err
+		}
+		n.log.Info("closed a replica that left its group", "group", g.ID)
+		r = nil
+	}
+	if r != nil {
+		return nil
+	}
+	if err := n.stores.live(g.ID, life); err != nil || !holds {
+		return err
+	}
+	r, err := n.openReplica(g)
+	if err != nil {
+		return fmt.Errorf("open: %w", err)
+	}
+	n.replicas.add(r)
+	n.log.Info("opened a replica", "group", g.ID)
+	return nil
 }
 
 func (n *Node) openReplica(g *topology.Group) (*replica, error) {
@@ -111,7 +143,7 @@ func (n *Node) openReplica(g *topology.Group) (*replica, error) {
 	}
 	group.SetObserver(n.front.Observer())
 	ctx, cancel := context.WithCancel(context.Background())
-	r := &replica{id: g.ID, group: group, transport: transport, stop: cancel}
+	r := &replica{id: g.ID, life: g.Life(n.self.ID), group: group, transport: transport, stop: cancel}
 	if first != nil && !hadState {
 		r.preferred = g.Members[0]
 	}

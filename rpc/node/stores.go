@@ -41,6 +41,8 @@ type stores struct {
 // logStore gives each group its part of the node's log.
 type logStore interface {
 	group(id slot.GroupID) (raft.LogStore, error)
+	// remove durably deletes a group's entries.
+	remove(id slot.GroupID) error
 	close() error
 }
 
@@ -160,12 +162,14 @@ func (s *stores) openLog(c config.Config, fatal func(error)) (logStore, error) {
 type boltLog struct{ *boltlog.Log }
 
 func (l boltLog) group(id slot.GroupID) (raft.LogStore, error) { return l.Group(id) }
+func (l boltLog) remove(id slot.GroupID) error                 { return l.RemoveGroup(id) }
 func (l boltLog) close() error                                 { return l.Close() }
 
 // sharedLog is the node's own log, shared by all groups.
 type sharedLog struct{ *wal.Log }
 
 func (l sharedLog) group(id slot.GroupID) (raft.LogStore, error) { return l.Group(id), nil }
+func (l sharedLog) remove(id slot.GroupID) error                 { return l.RemoveGroup(id) }
 func (l sharedLog) close() error                                 { return l.Close() }
 
 // identity is the node's ID, made at its first start.
@@ -201,7 +205,7 @@ func (s *stores) group(id slot.GroupID) (groupStores, error) {
 		return g, err
 	}
 	g.hadState = term > 0
-	fs, err := s.folder("groups/" + strconv.FormatUint(uint64(id), 10))
+	fs, err := s.snapshots(id)
 	if err != nil {
 		return g, err
 	}
@@ -212,6 +216,38 @@ func (s *stores) group(id slot.GroupID) (groupStores, error) {
 		g.lost, err = lost(g, term)
 	}
 	return g, err
+}
+
+func (s *stores) snapshots(id slot.GroupID) (disk.FS, error) {
+	return s.folder("groups/" + strconv.FormatUint(uint64(id), 10))
+}
+
+// live makes sure that what is on the disk is of the node's life-th replica of the group: what an earlier one left is deleted,
+// but for its vote. No replica of the group may be open. It begins again if a crash cuts it short.
+func (s *stores) live(id slot.GroupID, life uint64) error {
+	before, err := s.stable.Life(id)
+	if err != nil || before == life {
+		return err
+	}
+	if before > life {
+		return fmt.Errorf("group %d: this node's replica is its %d. one, the map knows of %d: the data folder was mixed up", id, before+1, life+1)
+	}
+	if err := s.log.remove(id); err != nil {
+		return err
+	}
+	fs, err := s.snapshots(id)
+	if err != nil {
+		return err
+	}
+	names, err := fs.List()
+	for _, name := range names {
+		err = errors.Join(err, fs.Remove(name))
+	}
+	if err := errors.Join(err, fs.SyncDir()); err != nil {
+		return fmt.Errorf("group %d: remove the snapshots of a replica that has left: %w", id, err)
+	}
+	s.stable.RemoveGroup(id)
+	return s.stable.SetLife(id, life)
 }
 
 // lost reports whether a replica that took part in elections has no log and no snapshot. Term 1 is written together with the

@@ -2,6 +2,7 @@ package stable
 
 import (
 	"crypto/rand"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -184,6 +185,25 @@ func (s *Store) RemoveGroup(id slot.GroupID) {
 	defer s.mu.Unlock()
 	delete(s.groups, id)
 }
+
+// Life numbers the replicas of the group that this node has held one after the other; 0 is the first. RemoveGroup leaves it.
+func (s *Store) Life(id slot.GroupID) (uint64, error) {
+	v, err := s.get(lifeKey(id))
+	if err != nil || v == nil {
+		return 0, err
+	}
+	if len(v) != 8 {
+		return 0, s.latch.Fail(fmt.Errorf("stable: %s: %d bytes, want 8", lifeKey(id), len(v)))
+	}
+	return binary.LittleEndian.Uint64(v), nil
+}
+
+// SetLife is durable when it returns.
+func (s *Store) SetLife(id slot.GroupID, life uint64) error {
+	return s.set(lifeKey(id), binary.LittleEndian.AppendUint64(nil, life))
+}
+
+func lifeKey(id slot.GroupID) []byte { return fmt.Appendf(nil, "life/%d", id) }
 
 func (s *Store) get(key []byte) ([]byte, error) {
 	v, err := s.file.Get(key)

@@ -376,3 +376,20 @@ func TestStoreOnAnotherFile(t *testing.T) {
 		}
 	})
 }
+
+func TestLivesAreKept(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "stable")
+	s := openAt(t, path)
+	if life, err := s.Life(7); life != 0 || err != nil {
+		t.Fatalf("the first life is %d, %v", life, err)
+	}
+	must(t, s.SetLife(7, 3))
+	s.RemoveGroup(7)
+	must(t, s.Close())
+	s = openAt(t, path)
+	for id, want := range map[slot.GroupID]uint64{7: 3, 8: 0} {
+		if life, err := s.Life(id); life != want || err != nil {
+			t.Errorf("group %d is in life %d, %v, want %d", id, life, err, want)
+		}
+	}
+}
