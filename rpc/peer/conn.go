@@ -3,6 +3,7 @@ package peer
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"runtime"
 	"sync"
@@ -31,8 +32,10 @@ var errQueueFull = errors.New("the connection's queue is full")
 
 // conn is an established connection. Calls go one way on it, from the side that dialled.
 type conn struct {
-	n    *Node
-	raw  net.Conn
+	n   *Node
+	raw net.Conn
+	// wire is how raw is read and written.
+	wire io.ReadWriter
 	peer topology.NodeID
 	in   *inbox
 
@@ -59,8 +62,9 @@ type conn struct {
 }
 
 func (n *Node) newConn(raw net.Conn, peer topology.NodeID) *conn {
+	wire := direct(raw)
 	c := &conn{
-		n: n, raw: raw, peer: peer, in: newInbox(raw, readBuffer),
+		n: n, raw: raw, wire: wire, peer: peer, in: newInbox(wire, readBuffer),
 		wake: make(chan struct{}, 1), lost: make(chan struct{}),
 	}
 	c.stall = stall.New(writeTimeout, func() { c.fail(fmt.Errorf("the other side has taken nothing for %v", writeTimeout)) })
@@ -125,7 +129,7 @@ func (c *conn) flush() (more bool) {
 func (c *conn) write(buf []byte) error {
 	for len(buf) > 0 {
 		c.stall.Start()
-		k, err := c.raw.Write(buf[:min(len(buf), writeSize)])
+		k, err := c.wire.Write(buf[:min(len(buf), writeSize)])
 		c.stall.Done()
 		if err != nil {
 			return err

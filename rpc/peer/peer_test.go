@@ -271,17 +271,21 @@ func TestTaker(t *testing.T) {
 		return true
 	})
 	go func() {
-		for q := range queue {
-			if string(q.Payload) == "bad" {
-				q.Fail(errors.New("as you wish"))
-			} else {
-				q.Reply(fmt.Appendf(nil, "taken from %s: %s", q.From, q.Payload))
+		for {
+			select {
+			case q := <-queue:
+				if string(q.Payload) == "bad" {
+					q.Fail(errors.New("as you wish"))
+				} else {
+					q.Reply(fmt.Appendf(nil, "taken from %s: %s", q.From, q.Payload))
+				}
+			case <-t.Context().Done():
+				return
 			}
 		}
 	}()
 	a := listen(t, "a")
 	a.SetAddr("b", b.Addr())
-	defer close(queue)
 	for _, c := range []struct {
 		group slot.GroupID
 		send  string
