@@ -44,10 +44,10 @@ func TestBytesPerKey(t *testing.T) {
 		tables, keys, value int
 		most                float64
 	}{
-		{groupTables / 60, 300, 64, 112},
-		{groupTables / 60, 300, 1024, 1120},
-		{groupTables / 60, 30, 64, 150},
-		{4, 100_000, 64, 112},
+		{groupTables / 60, 300, 64, 108},
+		{groupTables / 60, 300, 1024, 1110},
+		{groupTables / 60, 30, 64, 135},
+		{4, 100_000, 64, 106},
 	} {
 		if got := bytesPerKey(c.tables, c.keys, c.value); got > c.most {
 			t.Errorf("%d tables of %d keys with %d-byte values: %.1f bytes per key, want at most %.0f", c.tables, c.keys, c.value, got, c.most)

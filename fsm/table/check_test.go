@@ -107,11 +107,17 @@ func (p *page) verify() error {
 	if count != int(p.count) || live != int(p.live) || volatile != len(p.due) {
 		return fmt.Errorf("counters count %d live %d due %d, want %d %d %d", p.count, p.live, len(p.due), count, live, volatile)
 	}
-	slabs, _ := p.tail()
+	slabs, size := 0, 0
+	for i, slab := range p.slabs {
+		if i*frameSize < size || len(slab) > maxFrames*frameSize || i > int(p.tail) {
+			return fmt.Errorf("slab of %d bytes in frame %d, after one that ends at %d", len(slab), i, size)
+		}
+		slabs, size = slabs+1, i*frameSize+len(slab)
+	}
 	if lost := p.used - p.live - p.dead - int32(min(slabs, 1)*slabStart); lost < 0 || int(lost) > slabs*(blobSize+maxInline) {
 		return fmt.Errorf("%d bytes are lost at ends of %d slabs", lost, slabs)
 	}
-	if int(p.used) > slabs*slabSize || p.used > 1<<16*unit || p.live > maxPage+2*maxInline || p.count > maxKeys {
+	if int(p.used) > size || p.used > 1<<16*unit || p.live > maxPage+2*maxInline || p.count > maxKeys {
 		return fmt.Errorf("%d bytes used, %d alive, %d keys in %d slabs", p.used, p.live, p.count, slabs)
 	}
 	if p.dead > max(p.live, compactFrom)+2*maxInline {

@@ -9,8 +9,6 @@ import (
 
 // A page holds the records whose hashes begin with the same depth bits: slabs with the records, and an index.
 //
-// Slabs are of slabSize, but for the last, which grows up to that. Units count through all slabs.
-//
 // The index is an array of entries (tag<<16 | unit), 0 where empty. The tag is the 16 hash bits that follow the page's
 // prefix; the unit is where in the slabs the record is. The home of a tag is tag*homes>>16: it never falls as tags rise. Entries
 // are kept in (hash, key) order with no gap between an entry's home and its place (linear probing, ordered; no wrap-around,
@@ -21,42 +19,18 @@ type page struct {
 	index []uint32
 	homes int32
 	depth uint8
+	tail  uint8  // the frame in which the last slab begins
 	gen   uint64 // Table.gen when it was made: shared if a live View is at least as young
-	slabs
+	frames
 
 	used      int32 // where the next record goes, in bytes; what is neither live nor dead is lost at ends of slabs
 	live      int32 // bytes of records
 	dead      int32 // bytes of records that were removed or moved
 	count     int32
+	queued    int32    // 1 + place in Table.due, 0 if no record has a deadline; the one field that changes on shared pages, so Views don't look at it
+	freeBlobs uint32   // 1 + number of the first free blob, 0 if none; the list goes on in blob.gen
 	due       []uint16 // heap of the units of records with a deadline
 	blobs     []blob
-	freeBlobs uint32 // 1 + number of the first free blob, 0 if none; the list goes on in blob.gen
-	queued    int32  // 1 + place in Table.due, 0 if no record has a deadline; the one field that changes on shared pages, so Views don't look at it
-}
-
-// slabs are the bytes of records, those of a page that is not nearly full in near: one cache miss less.
-type slabs struct {
-	near [5][]byte
-	far  [][]byte
-}
-
-func (s *slabs) slab(i int) []byte {
-	if i < len(s.near) {
-		return s.near[i]
-	}
-	return s.far[i-len(s.near)]
-}
-
-// setSlab replaces slab i or adds it, the next one then.
-func (s *slabs) setSlab(i int, b []byte) {
-	switch far := i - len(s.near); {
-	case far < 0:
-		s.near[i] = b
-	case far < len(s.far):
-		s.far[far] = b
-	default:
-		s.far = append(s.far, b)
-	}
 }
 
 // blob holds a key and value that are too big for the slab.
@@ -69,10 +43,6 @@ const (
 	// maxPage bounds a page's live bytes, and with it how long one write can take: a copy of a page takes about 20 µs, a split
 	// 60 µs. Units of 4 bytes in 16 bits reach twice as far, which covers the dead bytes that may be there.
 	maxPage = 128 << 10
-	// slabSize is a size class of Go's allocator: a full slab wastes nothing but the end that is too short for
-	// the next record, an eighth of it at most (maxInline), 0.3 % for records of 96 bytes. One slab per page would waste 6 %.
-	slabSize  = 16 << 10
-	slabUnits = slabSize / unit
 	// maxKeys bounds the linear search for a deadline in page.due.
 	maxKeys = 2048
 	// mergeBelow is the live bytes below which two sibling pages become one; far below maxPage/2, so that a
@@ -80,8 +50,6 @@ const (
 	mergeBelow = maxPage / 4
 	// maxDepth keeps prefix and tag within a Scan cursor. 2^32 pages are out of reach with a hash that is one.
 	maxDepth = CursorBits - 16
-	// slabStart skips unit 0, so that no index entry is 0.
-	slabStart = unit
 )
 
 // newPage makes an empty page for count records.
@@ -89,13 +57,6 @@ func newPage(depth uint8, gen uint64, count int) *page {
 	p := &page{depth: depth, gen: gen}
 	p.index, p.homes = newIndex(count)
 	return p
-}
-
-// newSlab allocates at least n bytes, all that the allocator gives for n but no more than slabSize. Go aligns it for
-// the atomic access fields.
-func newSlab(n int) []byte {
-	s := slices.Grow([]byte(nil), min(n, slabSize))
-	return s[:min(cap(s), slabSize)]
 }
 
 // newIndex makes an index for count entries, 3/4 full then.
@@ -196,38 +157,6 @@ func (p *page) place(last int, e uint32) int {
 	return at
 }
 
-// tail returns the number of slabs and the bytes used of the last one.
-func (p *page) tail() (slabs, used int) {
-	slabs = (int(p.used) + slabSize - 1) / slabSize
-	return slabs, int(p.used) - (slabs-1)*slabSize
-}
-
-// fits reports whether the next alloc of need bytes is possible.
-func (p *page) fits(need int) bool {
-	n, used := p.tail()
-	return n > 0 && used+need <= len(p.slab(n-1))
-}
-
-// extend makes the next alloc of need bytes possible, and others of more bytes together as far as the slab goes.
-func (p *page) extend(need, more int) {
-	if p.fits(need) {
-		return
-	}
-	n, used := p.tail()
-	switch {
-	case n == 0:
-		p.used = slabStart
-		p.setSlab(0, newSlab(slabStart+need+more))
-	case used+need <= slabSize:
-		grown := newSlab(used + need + more)
-		copy(grown, p.slab(n - 1)[:used])
-		p.setSlab(n-1, grown)
-	default:
-		p.used = int32(n * slabSize)
-		p.setSlab(n, newSlab(need+more))
-	}
-}
-
 // alloc reserves size bytes, for which extend made room.
 func (p *page) alloc(size int) uint16 {
 	u := uint16(p.used / unit)
@@ -274,10 +203,9 @@ func (p *page) clone(gen uint64) *page {
 	c := *p
 	c.gen = gen
 	c.index = slices.Clone(p.index)
-	c.far = slices.Clone(p.far)
-	n, _ := p.tail()
-	for i := range n {
-		c.setSlab(i, slices.Clone(p.slab(i)))
+	c.frames = frames{}
+	for i, slab := range p.slabs {
+		c.setSlab(i, slices.Clone(slab))
 	}
 	c.due = slices.Clone(p.due)
 	c.blobs = slices.Clone(p.blobs)
@@ -287,9 +215,8 @@ func (p *page) clone(gen uint64) *page {
 // physical is the memory p holds in bytes, blobs included.
 func (p *page) physical() int64 {
 	n := int64(pageSize) + 4*int64(cap(p.index)) + sliceHeader*int64(cap(p.far)) + 2*int64(cap(p.due)) + blobHeader*int64(cap(p.blobs))
-	slabs, _ := p.tail()
-	for i := range slabs {
-		n += int64(cap(p.slab(i)))
+	for _, slab := range p.slabs {
+		n += int64(cap(slab))
 	}
 	for i := range p.blobs {
 		n += int64(cap(p.blobs[i].data))

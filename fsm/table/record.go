@@ -128,9 +128,6 @@ func (c cell) putKey(key []byte) int {
 	return at + copy(c[at:], key)
 }
 
-// cell returns the record at unit u.
-func (p *page) cell(u uint16) cell { return p.slab(int(u / slabUnits))[u%slabUnits*unit:] }
-
 func (p *page) key(u uint16) []byte {
 	c := p.cell(u)
 	if c.outboard() {

@@ -47,8 +47,11 @@ func (p *page) reserve(need int) {
 	if p.dead > max(p.live/8, compactFrom) {
 		p.compact(need)
 	}
-	p.extend(need, min(max(int(p.used)/16, 64), slabSize/16))
+	p.extend(need, leastSpare)
 }
+
+// leastSpare is for how many more bytes a slab grows at least; newSlab rounds up.
+const leastSpare = 64
 
 // compactFrom is how many dead bytes are worth compacting a page for.
 const compactFrom = 256

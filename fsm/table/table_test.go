@@ -329,7 +329,7 @@ func TestCompactsWhenAnEighthIsDead(t *testing.T) {
 	for round := range 10 {
 		for i := range 900 {
 			tab.Put(Record{Key: numberedKey(i), Value: make([]byte, 64+4*round)})
-			if p := tab.dir[0]; p.dead > p.live/8+slabSize {
+			if p := tab.dir[0]; p.dead > p.live/8+2*frameSize {
 				t.Fatalf("%d bytes are alive, %d dead", p.live, p.dead)
 			}
 		}
@@ -353,7 +353,7 @@ func TestCacheLines(t *testing.T) {
 	if pageSize%line != 0 {
 		t.Errorf("a page takes %d bytes, not whole cache lines", pageSize)
 	}
-	if end := unsafe.Offsetof(page{}.slabs) + unsafe.Sizeof(page{}.near[0]); end > line {
+	if end := unsafe.Offsetof(page{}.frames) + unsafe.Sizeof(page{}.near[0]); end > line {
 		t.Errorf("what a lookup needs of a page ends at %d", end)
 	}
 	if end := unsafe.Offsetof(Table{}.depth) + 1; end > line-unsafe.Sizeof(sync.RWMutex{})-8 {
