@@ -72,7 +72,7 @@ type Config struct {
 	Bootstrap *raft.Configuration
 	Timing    Timing
 	Reads     Reads
-	// SnapshotBytes of log since the last snapshot trigger the next one; 64 MiB by default.
+	// SnapshotBytes of log since the last snapshot trigger the next one, if that has no more bytes itself; 64 MiB by default.
 	SnapshotBytes int64
 	// TrailingLogs entries stay in the log behind a snapshot for followers that are a little late; 4096 by default.
 	TrailingLogs uint64

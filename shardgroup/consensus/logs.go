@@ -23,8 +23,9 @@ type logStore struct {
 	mu sync.Mutex
 	// first and last are the log's bounds, 0 and 0 if it is empty.
 	first, last uint64
-	// snapshot and its term: the newest snapshot's last entry.
+	// snapshot, its term and its bytes: the newest snapshot's last entry and length.
 	snapshot, snapshotTerm uint64
+	snapshotBytes          int64
 	bytes                  int64
 }
 
@@ -39,7 +40,7 @@ func (s *logStore) open(newest *raft.SnapshotMeta) error {
 		return s.fail.check("read last log index", err)
 	}
 	if newest != nil {
-		s.snapshot, s.snapshotTerm = newest.Index, newest.Term
+		s.snapshot, s.snapshotTerm, s.snapshotBytes = newest.Index, newest.Term, newest.Size
 	}
 	if err := s.reconcile(); err != nil {
 		return err
@@ -191,7 +192,7 @@ func (s *logStore) saved(meta raft.SnapshotMeta) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if meta.Index >= s.snapshot {
-		s.snapshot, s.snapshotTerm = meta.Index, meta.Term
+		s.snapshot, s.snapshotTerm, s.snapshotBytes = meta.Index, meta.Term, meta.Size
 		s.members.snapshot(meta.ConfigurationIndex, meta.Configuration)
 	}
 }
@@ -201,6 +202,13 @@ func (s *logStore) size() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.bytes
+}
+
+// snapshotSize returns the newest snapshot's bytes, 0 without one.
+func (s *logStore) snapshotSize() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.snapshotBytes
 }
 
 // snapshotIndex returns the newest snapshot's last entry, 0 without one.

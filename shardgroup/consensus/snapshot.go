@@ -27,9 +27,13 @@ func (r *Replica) Snapshot() error {
 	return nil
 }
 
+// enough is how many bytes of log are worth a snapshot: at least as many as the last one had. So to write snapshots costs
+// no more than to write the log, however large the state is.
+func (r *Replica) enough() int64 { return max(r.cfg.SnapshotBytes, r.logs.snapshotSize()) }
+
 // logGrown wishes for a snapshot when the log has grown by enough.
 func (r *Replica) logGrown(bytes int64) {
-	if bytes < r.cfg.SnapshotBytes {
+	if bytes < r.enough() {
 		return
 	}
 	select {
@@ -45,7 +49,7 @@ func (r *Replica) runSnapshots() {
 		case <-r.ctx.Done():
 			return
 		}
-		if r.logs.size() >= r.cfg.SnapshotBytes {
+		if r.logs.size() >= r.enough() {
 			if err := r.Snapshot(); err != nil && r.ctx.Err() == nil {
 				r.cfg.Logger.Warn("snapshot failed; it will be tried again as the log grows", "error", err)
 			}

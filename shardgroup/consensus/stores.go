@@ -130,6 +130,7 @@ type snapshotSink struct {
 
 func (s *snapshotSink) Write(p []byte) (int, error) {
 	n, err := s.SnapshotSink.Write(p)
+	s.meta.Size += int64(n)
 	return n, s.store.fail.check("write snapshot", err)
 }
 
