@@ -11,6 +11,7 @@ import (
 
 	"github.com/quorate/quorate/rpc/node"
 	"github.com/quorate/quorate/rpc/node/config"
+	"github.com/quorate/quorate/rpc/node/heap"
 )
 
 func serverCommand() *cobra.Command {
@@ -54,6 +55,7 @@ func runServer(ctx context.Context, cfg config.Config) error {
 	if err != nil {
 		return err
 	}
+	go heap.Keep(ctx)
 	select {
 	case <-ctx.Done():
 	case <-n.Asked():

@@ -12,7 +12,7 @@
 // an eighth of the page (when the page needs space) or half of it (at once).
 //
 // Measured, for 16-byte keys, all that the allocator gives included: 105 bytes per key with 64-byte values at 300 keys per
-// table, 103 at 10 million in one; 1,104 with 1 KiB values. With the holes that 5 million keys leave in Go's heap while they
+// table, 103 at 100,000 in one; 1,104 with 1 KiB values. With the holes that 5 million keys leave in Go's heap while they
 // are loaded into 16384 tables it is 113 and 1,127. With 10 million keys in one table the slowest write took 3 ms of CPU
 // while it was loaded (a collection by Go's runtime that fell into it included), and 0.7 ms after a Mark.
 //

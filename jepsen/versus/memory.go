@@ -34,12 +34,13 @@ type MemoryRow struct {
 	// PerKey is Full over keys, keys and values included; Added leaves out what an empty process needs.
 	PerKey float64 `json:"bytes_per_key"`
 	Added  float64 `json:"added_bytes_per_key"`
-	// Settled is false if memory still changed by more than 1 % in two seconds when Settle was over.
+	// Settled is false if memory still changed by more than 1 % in five seconds when Settle was over.
 	Settled bool `json:"settled"`
 }
 
-// settleStep is the time in which settled memory changes by less than one percent.
-const settleStep = 2 * time.Second
+// settleStep is the time in which settled memory changes by less than one percent: servers return memory a few seconds after
+// the load, Quorate and (jemalloc's decay) Redis.
+const settleStep = 5 * time.Second
 
 // Memory loads keys into each system and asks the kernel how much memory the processes hold.
 func Memory(ctx context.Context, o MemoryOptions) (Report, error) {

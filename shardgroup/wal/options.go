@@ -42,7 +42,7 @@ type Options struct {
 	Durability   Durability
 	SyncEvery    time.Duration // Interval: time between syncs; Always: idle time until the end of the log is sealed. Default 1 s.
 	SegmentBytes int64         // size of a segment file, 64 KiB to 1 GiB. Default 64 MiB.
-	TailBytes    int64         // memory for recent entries of all groups together (each group's last entry comes on top). Default 64 MiB.
+	TailBytes    int64         // memory for recent entries of all groups together (each group's last entry comes on top). Default 16 MiB.
 	StallTimeout time.Duration // a write or sync that takes longer is fatal. Default 10 s.
 
 	// Fatal is called at most once, with the first write or sync that failed or stalled; from then on every operation
@@ -89,7 +89,7 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	o.SyncEvery = orDefault(o.SyncEvery, time.Second)
 	o.SegmentBytes = orDefault(o.SegmentBytes, 64<<20)
-	o.TailBytes = orDefault(o.TailBytes, 64<<20)
+	o.TailBytes = orDefault(o.TailBytes, 16<<20)
 	o.StallTimeout = orDefault(o.StallTimeout, 10*time.Second)
 	switch {
 	case o.Durability > Interval:
