@@ -22,20 +22,21 @@ type digester struct{ buf []byte }
 
 func newDigester(h header) *digester { return &digester{buf: h.append(nil)} }
 
-func (d *digester) slot(s *shard, keys table.Digest) {
+func (d *digester) slot(s *shard, keys *table.Digest) {
 	d.buf = append(d.buf, byte(s.slot), byte(s.slot>>8), byte(s.own))
 	d.buf = append(d.buf, keys[:]...)
 }
 
-var emptyDigest = table.New(0).Digest()
-
-// digestOf is the digest of what a slot held, nil for nothing.
-func digestOf(v *table.View) table.Digest {
-	if v == nil {
-		return emptyDigest
+// emptySlots adds the slots from one number up to another, all of them empty.
+func (d *digester) emptySlots(st *state, from, to int) {
+	for _, s := range st.slots[from:to] {
+		if s != nil {
+			d.slot(s, &emptyDigest)
+		}
 	}
-	return v.Digest()
 }
+
+var emptyDigest = table.New(0).Digest()
 
 func (d *digester) total() Digest { return xxh3.Hash128(d.buf).Bytes() }
 
@@ -43,7 +44,13 @@ func (d *digester) total() Digest { return xxh3.Hash128(d.buf).Bytes() }
 // trailer holds it.
 func (s *Snapshot) Digest() Digest {
 	sum := newDigester(s.header)
-	s.each(func(sh *shard, v *table.View) { sum.slot(sh, digestOf(v)) })
+	s.each(func(sh *shard, v *table.View) {
+		digest := emptyDigest
+		if v != nil {
+			digest = v.Digest()
+		}
+		sum.slot(sh, &digest)
+	})
 	return sum.total()
 }
 

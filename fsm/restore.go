@@ -38,8 +38,11 @@ func readSnapshot(r io.Reader) (*state, error) {
 	st.index, st.version = h.index, h.version
 	st.now.Store(h.now)
 	st.limit.Store(&h.limit)
+	if err := readSlots(frames, st); err != nil {
+		return nil, err
+	}
 	sum := newDigester(h)
-	last := -1
+	next := 0
 	for {
 		if err := frames.next(); err != nil {
 			return nil, err
@@ -47,11 +50,37 @@ func readSnapshot(r io.Reader) (*state, error) {
 		if frames.kind != kindSlot {
 			break
 		}
-		if last, err = readSlot(frames, st, sum, last); err != nil {
+		if next, err = readSlot(frames, st, sum, next); err != nil {
 			return nil, err
 		}
 	}
+	sum.emptySlots(st, next, slot.Count)
 	return st, readTrailer(frames, sum.total())
+}
+
+// readSlots reads which slots the group has.
+func readSlots(frames *frameReader, st *state) error {
+	if err := frames.want(kindSlots); err != nil {
+		return err
+	}
+	if len(frames.body)%slotsRun != 0 {
+		return frames.damaged("list of slots of %d bytes", len(frames.body))
+	}
+	last, before := -1, ownership(0)
+	for b := frames.body; len(b) > 0; b = b[slotsRun:] {
+		r, own := slot.Range{First: binary.LittleEndian.Uint16(b), Last: binary.LittleEndian.Uint16(b[2:])}, ownership(b[4])
+		if !r.Valid() || int(r.First) <= last || int(r.First) == last+1 && own == before {
+			return frames.damaged("slots %v behind slot %d", r, last)
+		}
+		if own != owned {
+			return frames.damaged("slots %v have state %d, which this version does not know", r, own)
+		}
+		for n := int(r.First); n <= int(r.Last); n++ {
+			st.addSlot(uint16(n), own)
+		}
+		last, before = int(r.Last), own
+	}
+	return nil
 }
 
 func readTrailer(frames *frameReader, want Digest) error {
@@ -106,20 +135,22 @@ func readHeader(frames *frameReader) (h header, err error) {
 	return h, nil
 }
 
-// readSlot reads one slot, whose first frame is current and whose number must be over last.
-func readSlot(frames *frameReader, st *state, sum *digester, last int) (int, error) {
+// readSlot reads a slot with keys, whose first frame is current and whose number must be next or above, and returns the
+// number behind it.
+func readSlot(frames *frameReader, st *state, sum *digester, next int) (int, error) {
 	b := frames.body
-	if len(b) != len(slotFrame(&shard{}, 0)) {
-		return last, frames.damaged("slot frame of %d bytes", len(b))
+	if len(b) != len(slotFrame(0, 0)) {
+		return next, frames.damaged("slot frame of %d bytes", len(b))
 	}
-	n, own, keys := int(binary.LittleEndian.Uint16(b)), ownership(b[2]), binary.LittleEndian.Uint64(b[3:])
-	if n <= last || n >= slot.Count {
-		return last, frames.damaged("slot %d behind slot %d", n, last)
+	n, keys := int(binary.LittleEndian.Uint16(b)), binary.LittleEndian.Uint64(b[2:])
+	if n < next || n >= slot.Count {
+		return next, frames.damaged("slot %d where slot %d or a later one belongs", n, next)
 	}
-	if own != owned {
-		return last, frames.damaged("slot %d has state %d, which this version does not know", n, own)
+	s := st.slots[n]
+	if s == nil || keys == 0 {
+		return next, frames.damaged("slot %d with %d keys: not among the group's slots, or empty", n, keys)
 	}
-	s := st.addSlot(uint16(n), own)
+	sum.emptySlots(st, next, n)
 	data := &dataReader{frames: frames}
 	records := recordReader{data: data, slot: s.slot, maxVersion: st.version}
 	for range keys {
@@ -136,9 +167,9 @@ func readSlot(frames *frameReader, st *state, sum *digester, last int) (int, err
 	if frames.kind != kindSlotEnd || string(frames.body) != string(digest[:]) || uint64(s.keys.Len()) != keys {
 		return n, frames.damaged("slot %d has %d keys with digest %x: not what was written", n, s.keys.Len(), digest)
 	}
-	sum.slot(s, digest)
+	sum.slot(s, &digest)
 	st.settle(s)
-	return n, nil
+	return n + 1, nil
 }
 
 func slotError(n int, err error) error { return fmt.Errorf("slot %d: %w", n, err) }

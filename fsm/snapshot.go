@@ -12,8 +12,8 @@ import (
 	"github.com/quorate/quorate/fsm/table"
 )
 
-// formatVersion is the version of the snapshot format. A reader refuses any other.
-const formatVersion = 1
+// formatVersion is the version of the snapshot format. A reader refuses any other. Version 1 had frames of empty slots.
+const formatVersion = 2
 
 // Snapshot is a state at one log index, readable while the machine goes on.
 type Snapshot struct {
@@ -152,18 +152,19 @@ func (s *Snapshot) WriteTo(w io.Writer) (int64, error) {
 	data := &dataWriter{frames: frames}
 	sum := newDigester(s.header)
 	frames.frame(kindHeader, s.header.encode())
+	frames.frame(kindSlots, slotsFrame(s.st))
 	s.each(func(sh *shard, v *table.View) {
 		if frames.err != nil {
 			return
 		}
-		digest := digestOf(v)
-		sum.slot(sh, digest)
 		if v == nil {
-			frames.frame(kindSlot, slotFrame(sh, 0))
-		} else {
-			frames.frame(kindSlot, slotFrame(sh, v.Len()))
-			writeRecords(data, v)
+			sum.slot(sh, &emptyDigest)
+			return
 		}
+		digest := v.Digest()
+		sum.slot(sh, &digest)
+		frames.frame(kindSlot, slotFrame(sh.slot, v.Len()))
+		writeRecords(data, v)
 		frames.frame(kindSlotEnd, digest[:])
 	})
 	total := sum.total()
@@ -192,9 +193,28 @@ func (h header) append(b []byte) []byte {
 	return binary.LittleEndian.AppendUint32(b, h.limit.Samples)
 }
 
-func slotFrame(sh *shard, keys int) []byte {
-	b := binary.LittleEndian.AppendUint16(nil, sh.slot)
-	b = append(b, byte(sh.own))
+// slotsFrame lists the slots that the group has: the first and the last of each run with the same state, and that state.
+func slotsFrame(st *state) (b []byte) {
+	for i, s := range st.slots {
+		if s == nil || i > 0 && st.slots[i-1] != nil && st.slots[i-1].own == s.own {
+			continue
+		}
+		last := i
+		for last+1 < slot.Count && st.slots[last+1] != nil && st.slots[last+1].own == s.own {
+			last++
+		}
+		b = binary.LittleEndian.AppendUint16(b, uint16(i))
+		b = binary.LittleEndian.AppendUint16(b, uint16(last))
+		b = append(b, byte(s.own))
+	}
+	return b
+}
+
+// slotsRun is the length of a run in slotsFrame.
+const slotsRun = 2 + 2 + 1
+
+func slotFrame(n uint16, keys int) []byte {
+	b := binary.LittleEndian.AppendUint16(nil, n)
 	return binary.LittleEndian.AppendUint64(b, uint64(keys))
 }
 

@@ -136,6 +136,7 @@ func TestDamageIsNoticedInEveryFrame(t *testing.T) {
 		r.do("SET", fmt.Sprintf("{b}%d", i), strings.Repeat("v", i*10), "EX", "1000")
 	}
 	r.do("SET", "{b}", strings.Repeat("x", 600_000))
+	r.do("SET", tagsIn(slot.Range{First: 3302, Last: 3302}, 1)[0], "after an empty slot")
 	good := bytesOfSnapshot(t, r.m)
 	target := newReplica(t, slot.Range{First: 3300, Last: 3300})
 	target.do("SET", "b", "old state")
@@ -165,7 +166,7 @@ func TestDamageIsNoticedInEveryFrame(t *testing.T) {
 		begin = end
 	}
 	try("a byte more", append(bytes.Clone(good), 0))
-	if len(ends) < 9 {
+	if len(ends) < 11 {
 		t.Errorf("only %d frames were tried", len(ends))
 	}
 }
@@ -185,8 +186,8 @@ func TestRestoreSaysWhatIsWrong(t *testing.T) {
 	r := newReplica(t, slot.Range{First: 3300, Last: 3300})
 	r.do("SET", "b", "v", "EX", "1000")
 	good := bytesOfSnapshot(t, r.m)
-	ends := frameEnds(good) // header, slot, data, slot end, trailer
-	slotBody, record := ends[0]+5, ends[1]+5
+	ends := frameEnds(good) // header, slots, slot, data, slot end, trailer
+	slots, slotBody, record := ends[0]+5, ends[1]+5, ends[2]+5
 	for name, c := range map[string]struct {
 		at   int
 		to   byte
@@ -194,14 +195,17 @@ func TestRestoreSaysWhatIsWrong(t *testing.T) {
 	}{
 		"magic":          {5, 'X', "not a snapshot of quorate"},
 		"format":         {5 + 7, 0, "not a snapshot"},
-		"future format":  {5 + 8, 9, "snapshot format 9: this version reads format 1"},
+		"future format":  {5 + 8, 9, "snapshot format 9: this version reads format 2"},
 		"group":          {5 + 9, 8, "digest"},
 		"policy":         {5 + 9 + 44, 99, "policy 99"},
+		"slots":          {slots + 3, 0xff, "slots 3300-65508 behind"},
+		"slots turned":   {slots + 3, 0, "slots 3300-228 behind"},
+		"slot state":     {slots + 4, 9, "slots 3300 have state 9"},
 		"slot number":    {slotBody + 1, 0xff, "slot 65508"},
-		"slot state":     {slotBody + 2, 9, "slot 3300 has state 9"},
-		"key count":      {slotBody + 3, 2, "data ends"},
-		"fewer keys":     {slotBody + 3, 0, "data behind the last record"},
-		"huge count":     {slotBody + 10, 0xff, "data ends"},
+		"other slot":     {slotBody, 0, "slot 3072 with 1 keys: not among the group's slots"},
+		"key count":      {slotBody + 2, 2, "data ends"},
+		"no keys":        {slotBody + 2, 0, "slot 3300 with 0 keys"},
+		"huge count":     {slotBody + 9, 0xff, "data ends"},
 		"kind":           {record, 31, "kind 31"},
 		"version 0":      {record + 1, 0, "version 0"},
 		"future version": {record + 1, 9, "version 9 of 1"},
