@@ -37,8 +37,13 @@ func (w *Watch) Start() {
 	}
 }
 
-// Done ends it.
-func (w *Watch) Done() { w.began.Store(0) }
+// Done ends it and reports whether it took less than the limit. (If the whole process stood still with it, stalled
+// could not be called in time.)
+func (w *Watch) Done() (inTime bool) {
+	inTime = w.now()-w.began.Load() < int64(w.limit)
+	w.began.Store(0)
+	return inTime
+}
 
 func (w *Watch) now() int64 { return int64(time.Since(w.base)) + 1 }
 

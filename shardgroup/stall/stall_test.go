@@ -16,7 +16,9 @@ func TestStallWhileTheTimerRuns(t *testing.T) {
 			for range 3 {
 				w.Start()
 				time.Sleep(10 * time.Millisecond)
-				w.Done()
+				if !w.Done() {
+					t.Fatal("10 ms were too long")
+				}
 			}
 			time.Sleep(time.Duration(idle) * 100 * time.Millisecond)
 			w.Start()
@@ -29,6 +31,9 @@ func TestStallWhileTheTimerRuns(t *testing.T) {
 			synctest.Wait()
 			if n := stalls.Load(); n != 1 {
 				t.Fatalf("after %d00 ms of rest: %d stalls at the limit", idle, n)
+			}
+			if w.Done() {
+				t.Error("done in time after the limit")
 			}
 			time.Sleep(time.Hour)
 			if n := stalls.Load(); n != 1 {

@@ -79,6 +79,9 @@ func Open(dir string, o Options) (*Log, error) {
 			return nil, fmt.Errorf("wal: %w", err)
 		}
 	}
+	if d, real := fs.(disk.Dir); real && o.Durability == Interval {
+		fs = d.Cached()
+	}
 	l := newLog(fs, o)
 	if err := l.load(); err != nil {
 		l.segments.close()

@@ -43,14 +43,15 @@ func (l *Latch) Fail(err error) error {
 type Watch struct {
 	latch *Latch
 	op    string
+	late  error
 	watch *stall.Watch
 }
 
 // Watch gives a watch whose op ("write", "sync") must end within limit. It starts no goroutine.
 func (l *Latch) Watch(op string, limit time.Duration) *Watch {
-	return &Watch{latch: l, op: op, watch: stall.New(limit, func() {
-		l.Fail(fmt.Errorf("%s did not end within %v: the disk is stuck, or far too slow for a log", op, limit))
-	})}
+	w := &Watch{latch: l, op: op, late: fmt.Errorf("%s did not end within %v: the disk is stuck, or far too slow for a log", op, limit)}
+	w.watch = stall.New(limit, func() { l.Fail(w.late) })
+	return w
 }
 
 // Start begins an operation.
@@ -58,8 +59,11 @@ func (w *Watch) Start() { w.watch.Start() }
 
 // Done ends it. Its result is nil only if the operation succeeded in time and nothing failed before.
 func (w *Watch) Done(err error) error {
-	w.watch.Done()
-	if err != nil {
+	inTime := w.watch.Done()
+	switch {
+	case !inTime:
+		return w.latch.Fail(w.late)
+	case err != nil:
 		return w.latch.Fail(fmt.Errorf("%s: %w", w.op, err))
 	}
 	return w.latch.Err()
