@@ -57,7 +57,8 @@ type injury struct {
 	// act goes on hurting until ctx ends; nil if the fault just lasts.
 	act  func(ctx context.Context)
 	heal func() error
-	// bit says how the fault shows while it lasts, late how it shows once the cluster is whole again; "" if it does not.
+	// bit says how the fault shows while it lasts, late how it shows once the cluster is whole again; "" if it does not. A fault
+	// without bit shows by the elections that it makes.
 	bit  func() string
 	late func() string
 }

@@ -14,7 +14,7 @@ func leaderFaults() []Fault {
 
 // transfer shows in the terms of the groups.
 func transfer(_ context.Context, e *env) (injury, error) {
-	return injury{victim: "leaders", act: func(ctx context.Context) { e.handRound(ctx, func() {}) }, bit: func() string { return "" }}, nil
+	return injury{victim: "leaders", act: func(ctx context.Context) { e.handRound(ctx, func() {}) }}, nil
 }
 
 // handRound hands leadership of random groups to random nodes until ctx ends, and calls between each two.

@@ -131,7 +131,9 @@ func (e *env) strike(ctx context.Context, f Fault, length time.Duration) (Event,
 	event.Victim = in.victim
 	if err == nil {
 		e.endure(ctx, in, length)
-		event.Bit = in.bit()
+		if in.bit != nil {
+			event.Bit = in.bit()
+		}
 	}
 	if errors.Is(err, errNotNow) {
 		err = nil
@@ -153,7 +155,7 @@ func (e *env) strike(ctx context.Context, f Fault, length time.Duration) (Event,
 	if in.late != nil {
 		event.Bit = join(event.Bit, in.late())
 	}
-	if after, err := e.terms(heal); err == nil && event.Victim != "" {
+	if after, err := e.terms(heal); err == nil && (event.Bit != "" || in.bit == nil && in.victim != "") {
 		event.Bit = join(event.Bit, moved(before, after))
 	}
 	return event, nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,11 +21,12 @@ func (c *Cluster) IsQuorate() bool {
 	return is
 }
 
-// Admin connects to the first node that answers within a second.
-func (c *Cluster) Admin(ctx context.Context) (*client.Admin, error) {
+// Admin connects to the first node that answers within a second, leaving out those to avoid: cut off from the others, a node
+// answers and can order nothing.
+func (c *Cluster) Admin(ctx context.Context, avoid ...*Node) (*client.Admin, error) {
 	var errs []error
 	for _, n := range c.nodes {
-		if n.Pid() == 0 {
+		if n.Pid() == 0 || slices.Contains(avoid, n) {
 			continue
 		}
 		dial, cancel := context.WithTimeout(ctx, time.Second)
