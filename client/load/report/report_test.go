@@ -4,51 +4,15 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
-	"math"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/quorate/quorate/client/load"
+	"github.com/quorate/quorate/client/load/plot"
 )
-
-func TestTicksAreRoundAndCoverTheValues(t *testing.T) {
-	for _, hi := range []float64{0, 0.3, 1, 7, 10, 99, 100, 101, 123_456, 2e6} {
-		a, v := linearAxis(hi, 0, 100)
-		if v[0] != 0 || v[len(v)-1] < hi || len(v) < 2 || len(v) > fewTicks+2 || a.hi != v[len(v)-1] {
-			t.Errorf("linear to %v: %v", hi, v)
-		}
-	}
-	for _, r := range [][2]float64{{1, 1}, {90, 110}, {3, 60e6}, {250, 260}, {0, 5}} {
-		a, v := logAxis(r[0], r[1], 0, 100)
-		if a.lo > max(r[0], 1e-3) || a.hi < r[1] || len(v) < 2 || !slices.IsSorted(v) {
-			t.Errorf("logarithmic %v: %v to %v, %v", r, a.lo, a.hi, v)
-		}
-	}
-}
-
-func TestRoundSteps(t *testing.T) {
-	for v, want := range map[float64]float64{0: 1, 1: 1, 1.1: 2, 2: 2, 3: 5, 5.5: 10, 0.03: 0.05, 70: 100} {
-		if got := roundStep(v); math.Abs(got-want) > 1e-9 {
-			t.Errorf("after %v comes %v, want %v", v, got, want)
-		}
-	}
-}
-
-func TestLabels(t *testing.T) {
-	for got, want := range map[string]string{
-		percentLabel(1): "0 %", percentLabel(10): "90 %", percentLabel(1000): "99.9 %", percentLabel(1e5): "99.999 %",
-		countLabel(1500): "1.5k", countLabel(2e6): "2M", countLabel(0): "0", microsLabel(1500): "1.5ms", secondsLabel(0.5): "0.5 s",
-		shortMicros(0): "0s", shortMicros(999): "999µs", shortMicros(224_255): "224ms", shortMicros(12_879): "12.9ms", shortMicros(999_999): "1s",
-	} {
-		if got != want {
-			t.Errorf("got %q, want %q", got, want)
-		}
-	}
-}
 
 func result() load.Result {
 	r := load.Result{Ops: 300, OpsPerSec: 100, Elapsed: 3 * time.Second, CPUPerOp: 12.5, Latency: load.Latency{P50: 90, P95: 200, P99: 900, P999: 4000, Max: 51_000}}
@@ -106,15 +70,15 @@ func TestPlotsAreWellFormedAndInside(t *testing.T) {
 }
 
 // checkPlot fails if a plot is no XML or has a line that leaves it.
-func checkPlot(t *testing.T, name, plot string) {
-	d := xml.NewDecoder(strings.NewReader(plot))
+func checkPlot(t *testing.T, name, drawn string) {
+	d := xml.NewDecoder(strings.NewReader(drawn))
 	for {
 		token, err := d.Token()
 		if errors.Is(err, io.EOF) {
 			return
 		}
 		if err != nil {
-			t.Fatalf("%s: %v in %s", name, err, plot)
+			t.Fatalf("%s: %v in %s", name, err, drawn)
 		}
 		start, ok := token.(xml.StartElement)
 		if !ok {
@@ -133,7 +97,7 @@ func checkPoints(t *testing.T, name, points string) {
 		xs, ys, _ := strings.Cut(p, ",")
 		x, errX := strconv.ParseFloat(xs, 64)
 		y, errY := strconv.ParseFloat(ys, 64)
-		if errX != nil || errY != nil || !(x >= left && x <= right+0.1 && y >= top-0.1 && y <= bottom+0.1) {
+		if errX != nil || errY != nil || !(x >= plot.Left && x <= plot.Right+0.1 && y >= plot.Top-0.1 && y <= plot.Bottom+0.1) {
 			t.Errorf("%s: point %s is outside of the plot", name, p)
 		}
 	}
