@@ -39,7 +39,10 @@ func dialConn(ctx context.Context, addr, password string) (*conn, error) {
 		return c, nil
 	}
 	c.command("AUTH", []byte(password))
-	if _, err = c.exchange(1, 0); err == nil && c.refusal != "" {
+	if err = c.send(); err == nil {
+		_, err = c.receive(1, 0)
+	}
+	if err == nil && c.refusal != "" {
 		err = errors.New(c.refusal)
 	}
 	if err != nil {
@@ -67,13 +70,16 @@ func (c *conn) wait(replicas int) {
 	c.command("WAIT", strconv.AppendInt(nil, int64(replicas), 10), []byte(waitTimeout))
 }
 
-// exchange sends out and skims n replies, and WAIT's if replicas is positive: fewer replicas count as a refusal.
-func (c *conn) exchange(n, replicas int) (seen, error) {
-	var s seen
+// send sends what was composed.
+func (c *conn) send() error {
 	c.nc.SetDeadline(time.Now().Add(ioTimeout))
-	if _, err := c.nc.Write(c.out); err != nil {
-		return s, err
-	}
+	_, err := c.nc.Write(c.out)
+	return err
+}
+
+// receive skims n replies, and WAIT's if replicas is positive: fewer replicas count as a refusal.
+func (c *conn) receive(n, replicas int) (seen, error) {
+	var s seen
 	for range n {
 		if err := c.skim(&s); err != nil {
 			return s, err

@@ -56,9 +56,7 @@ func (s *shared) measure(ctx context.Context, workers []*worker) (Result, error)
 	run, stop := context.WithCancel(ctx)
 	defer wg.Wait()
 	defer stop()
-	for _, w := range workers {
-		wg.Go(func() { w.loop(run) })
-	}
+	wg.Go(func() { s.drive(run, workers) })
 	select {
 	case <-run.Done():
 		return Result{}, ctx.Err()
@@ -71,6 +69,23 @@ func (s *shared) measure(ctx context.Context, workers []*worker) (Result, error)
 		return Result{}, err
 	}
 	return s.rec.end()
+}
+
+// drive lets the workers send until ctx ends.
+func (s *shared) drive(ctx context.Context, workers []*worker) {
+	if s.plan.Rate > 0 {
+		if done, err := s.openLoop(ctx, workers); done || err != nil {
+			if err != nil {
+				s.rec.broke(err.Error())
+			}
+			return
+		}
+	}
+	var wg sync.WaitGroup
+	for _, w := range workers {
+		wg.Go(func() { w.loop(ctx) })
+	}
+	wg.Wait()
 }
 
 // progressEvery is the time between calls of Plan.Progress.

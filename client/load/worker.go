@@ -111,9 +111,13 @@ func (w *worker) pipeline(ctx context.Context) (seen, error) {
 	if w.store != nil {
 		return w.one(ctx)
 	}
-	n, gets := w.s.plan.Pipeline, 0
+	return w.exchange(w.s.plan.Pipeline, w.compose())
+}
+
+// compose makes the next pipeline and says how many GETs are in it.
+func (w *worker) compose() (gets int) {
 	w.conn.out = w.conn.out[:0]
-	for range n {
+	for range w.s.plan.Pipeline {
 		number, get := w.next()
 		w.key = appendKey(w.key[:0], number, w.s.plan.KeySize)
 		if get {
@@ -123,19 +127,30 @@ func (w *worker) pipeline(ctx context.Context) (seen, error) {
 			w.conn.command("SET", w.key, w.value)
 		}
 	}
-	return w.exchange(n, gets)
+	return gets
 }
 
-// exchange sends what was composed, WAIT behind it where the plan says so, and reads the replies.
-func (w *worker) exchange(n, gets int) (seen, error) {
+// appendWait adds WAIT where the plan says so, and returns for how many replicas.
+func (w *worker) appendWait(gets int) int {
 	wait := w.s.plan.WaitReplicas
-	if gets == n {
-		wait = 0
+	if gets == w.s.plan.Pipeline || wait <= 0 {
+		return 0
 	}
-	if wait > 0 {
-		w.conn.wait(wait)
+	w.conn.wait(wait)
+	return wait
+}
+
+// exchange sends what was composed and reads the replies.
+func (w *worker) exchange(n, gets int) (seen, error) {
+	wait := w.appendWait(gets)
+	if err := w.conn.send(); err != nil {
+		return seen{}, err
 	}
-	saw, err := w.conn.exchange(n, wait)
+	return w.receive(n, gets, wait)
+}
+
+func (w *worker) receive(n, gets, wait int) (seen, error) {
+	saw, err := w.conn.receive(n, wait)
 	saw.gets = int64(gets)
 	if w.conn.refusal != "" {
 		w.s.rec.note(w.addr + ": " + w.conn.refusal)

@@ -1,0 +1,81 @@
+package load
+
+import (
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+func TestHasReplies(t *testing.T) {
+	for _, c := range []struct {
+		in   string
+		n    int
+		want bool
+	}{
+		{"", 1, false},
+		{"+OK\r", 1, false},
+		{"+OK\r\n", 1, true},
+		{"+OK\r\n", 2, false},
+		{"$-1\r\n:1\r\n", 2, true},
+		{"$3\r\nabc", 1, false},
+		{"$3\r\nabc\r\n", 1, true},
+		{"$3\r\na\nc\r\n-ERR no\r\n", 2, true},
+		{"$9223372036854775807\r\nabc\r\n", 1, false},
+		{"$99999999999999999999\r\n", 1, true},
+		{"$\r\n", 1, true},
+	} {
+		if got := hasReplies([]byte(c.in), c.n); got != c.want {
+			t.Errorf("hasReplies(%q, %d) = %v", c.in, c.n, got)
+		}
+	}
+}
+
+// openPlan makes 50 pipelines per second on 5 connections.
+func openPlan(addr string) Plan {
+	return Plan{Seeds: []string{addr}, Clients: 5, Pipeline: 2, Keys: 100, KeySize: 16, ValueSize: 8, Rate: 100, Duration: time.Second}
+}
+
+// An open loop counts from when a pipeline was due, so what a server takes its time for shows up in those behind it, too.
+func TestOpenLoopSendsWhatIsDue(t *testing.T) {
+	var asked, late atomic.Int64
+	addr := lineServer(t, func(addr, cmd string) string {
+		if strings.HasPrefix(cmd, "CLUSTER") {
+			return slotsReply(addr)
+		}
+		if asked.Add(1) == 20 {
+			late.Add(1)
+			time.Sleep(300 * time.Millisecond)
+		}
+		return "+OK\r\n"
+	})
+	res, err := Run(t.Context(), openPlan(addr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if late.Load() != 1 || res.Errors != 0 {
+		t.Fatalf("%d stalls, %d errors", late.Load(), res.Errors)
+	}
+	if res.Ops == 0 || res.Ops > 130 {
+		t.Errorf("%d operations in a second at 100 a second", res.Ops)
+	}
+	if res.Max < 250_000 {
+		t.Errorf("the longest wait is %d µs though the server stood still for 0.3 s", res.Max)
+	}
+}
+
+func TestOpenLoopReportsBrokenConnections(t *testing.T) {
+	addr := lineServer(t, func(addr, cmd string) string {
+		if strings.HasPrefix(cmd, "CLUSTER") {
+			return slotsReply(addr)
+		}
+		return "$99999999999999999999\r\n"
+	})
+	res, err := Run(t.Context(), openPlan(addr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.Ops != 0 || !strings.Contains(res.FirstError, addr) {
+		t.Errorf("%d operations, error %q: want none, and one that names %s", res.Ops, res.FirstError, addr)
+	}
+}
