@@ -24,6 +24,7 @@ const (
 	fileJournal = "journal.json.gz"
 	fileVerdict = "verdict.json"
 	fileText    = "verdict.txt"
+	filePage    = "report.html"
 	dirNodes    = "nodes"
 )
 

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/quorate/quorate/jepsen/check"
 	"github.com/quorate/quorate/jepsen/process"
 )
 
@@ -51,6 +52,29 @@ func TestAppendUnderKill(t *testing.T) {
 	spoil(t, dir)
 	if worse, err := Check(dir, time.Minute); err != nil || worse.OK {
 		t.Errorf("an acknowledged append was erased from every read and nobody noticed: %+v, %v", worse, err)
+	}
+	if page, err := os.ReadFile(filepath.Join(dir, filePage)); err != nil || !bytes.Contains(page, []byte("VIOLATION")) || bytes.Count(page, []byte("<svg")) != 2 {
+		t.Errorf("the page does not show the violation, or lacks charts: %d bytes, %v", len(page), err)
+	}
+}
+
+func TestWord(t *testing.T) {
+	bad := func(checkers ...string) (out []check.Result) {
+		for _, c := range checkers {
+			out = append(out, check.Result{Checker: c})
+		}
+		return out
+	}
+	for want, v := range map[string][]Verdict{
+		"ok":        {{OK: true}},
+		"void":      {{Void: true, Results: bad("faults")}, {Void: true, Results: bad("load", "faults")}},
+		"VIOLATION": {{Results: bad("register")}, {Void: true, Results: bad("load", "register")}, {}},
+	} {
+		for _, x := range v {
+			if got := x.Word(); got != want {
+				t.Errorf("%+v is called %s, want %s", x, got, want)
+			}
+		}
 	}
 }
 

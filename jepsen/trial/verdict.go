@@ -32,6 +32,11 @@ type Verdict struct {
 	Recovery []check.Recovery `json:"recovery"`
 	// Patched says what the logs told about operations whose outcome nobody knew.
 	Patched string `json:"patched,omitempty"`
+	// Whole are the times from the end of each fault until the cluster was whole, Load is the highest load of the machine.
+	Whole []time.Duration `json:"whole_ns"`
+	Load  float64         `json:"load"`
+	// Void says that the run tested nothing: no fault bit, or there was hardly any load. It is no violation, and no proof.
+	Void bool `json:"void"`
 	// Checking is how long the judges took.
 	Checking time.Duration `json:"checking_ns"`
 }
@@ -67,7 +72,8 @@ func Check(dir string, timeout time.Duration) (Verdict, error) {
 	if err := v.look(dir, e); err != nil {
 		return v, err
 	}
-	if err := v.faults(dir, ops, len(faults)); err != nil {
+	events, err := v.faults(dir, ops, len(faults))
+	if err != nil {
 		return v, err
 	}
 	v.Ops = count(ops)
@@ -77,7 +83,10 @@ func Check(dir string, timeout time.Duration) (Verdict, error) {
 	if err := writeJSON(filepath.Join(dir, fileVerdict), v); err != nil {
 		return v, err
 	}
-	return v, os.WriteFile(filepath.Join(dir, fileText), []byte(v.String()), 0o644)
+	if err := os.WriteFile(filepath.Join(dir, fileText), []byte(v.String()), 0o644); err != nil {
+		return v, err
+	}
+	return v, v.draw(dir, ops, events)
 }
 
 // logs judges by what the nodes have logged, and completes the history from it; logged says that it could.
@@ -135,20 +144,27 @@ func (v *Verdict) look(dir string, e ending) error {
 	return nil
 }
 
-func (v *Verdict) faults(dir string, ops []history.Op, planned int) error {
+// faults reads the timeline and measures recovery.
+func (v *Verdict) faults(dir string, ops []history.Op, planned int) (events []nemesis.Event, err error) {
 	var windows []check.Fault
-	err := eachLine(filepath.Join(dir, fileFaults), func(e nemesis.Event) {
+	err = eachLine(filepath.Join(dir, fileFaults), func(e nemesis.Event) {
 		v.Faults++
 		if e.Bit != "" {
 			v.Bit++
 		}
+		if e.Whole > 0 {
+			v.Whole = append(v.Whole, time.Duration(e.Whole-e.Healed))
+		}
+		v.Load = max(v.Load, e.Load)
+		events = append(events, e)
 		windows = append(windows, check.Fault{Name: e.Fault + " of " + e.Victim, Inject: e.Injected, Healed: e.Healed})
 	})
 	v.Recovery = check.Liveness(ops, windows)
 	if planned > 0 && v.Bit == 0 {
+		v.Void = true
 		v.Results = append(v.Results, check.Result{Checker: "faults", Text: fmt.Sprintf("%d faults were done and none bit: the run is void", v.Faults)})
 	}
-	return err
+	return events, err
 }
 
 func count(ops []history.Op) (c history.Counts) {
@@ -170,17 +186,26 @@ func (v *Verdict) tested() check.Result {
 	r := check.Result{Checker: "load", OK: perSecond >= floor, Text: fmt.Sprintf("%.0f operations per second were applied", perSecond)}
 	if !r.OK {
 		r.Text += fmt.Sprintf(": fewer than %d, the run is void", floor)
+		v.Void = true
 	}
 	return r
+}
+
+// Word is the verdict in one.
+func (v Verdict) Word() string {
+	switch {
+	case v.OK:
+		return "ok"
+	case v.Void && !slices.ContainsFunc(v.Results, func(r check.Result) bool { return !r.OK && r.Checker != "faults" && r.Checker != "load" }):
+		return "void"
+	}
+	return "VIOLATION"
 }
 
 // String is the verdict for people.
 func (v Verdict) String() string {
 	var b strings.Builder
-	word := "VIOLATION"
-	if v.OK {
-		word = "ok"
-	}
+	word := v.Word()
 	fmt.Fprintf(&b, "%s: %s × %s, seed %d, %s, %d nodes, %d clients\n", word, v.Workload, strings.Join(v.Nemesis, ","), v.Seed, v.Duration, v.Nodes, v.Clients)
 	fmt.Fprintf(&b, "%d operations: %d applied, %d failed, %d unknown; %d faults, %d bit; judged in %s\n",
 		v.Ops.Total(), v.Ops.Applied, v.Ops.Failed, v.Ops.Unknown, v.Faults, v.Bit, v.Checking.Round(time.Millisecond))
