@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -135,6 +136,18 @@ func (o Options) prepare() error {
 	return writeJSON(filepath.Join(o.Dir, fileConfig), o.Config)
 }
 
+// Prune leaves of a run what tells of it: how it was run, its faults, and the verdict. It can't be judged again.
+func Prune(dir string) error {
+	entries, err := os.ReadDir(dir)
+	errs := []error{err}
+	for _, e := range entries {
+		if !slices.Contains([]string{fileConfig, fileFaults, fileVerdict, fileText}, e.Name()) {
+			errs = append(errs, os.RemoveAll(filepath.Join(dir, e.Name())))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // discard removes what only a violation needs: the nodes' data.
 func (o Options) discard() error {
 	var errs []error
@@ -168,7 +181,7 @@ func (o Options) start(ctx context.Context, spec workload.Spec, faults []nemesis
 	need := needs(faults)
 	po := process.Options{
 		Binary: o.Binary, Dir: filepath.Join(o.Dir, dirNodes), Nodes: o.Nodes, Spares: need.Spares, Port: o.Port, Faults: need.Orders,
-		Flags:     slices.Concat([]string{wholeLog}, need.Flags, spec.Flags, o.Flags),
+		Flags:     slices.Concat([]string{wholeLog}, spec.Flags, need.Flags, o.Flags),
 		NodeFlags: func(i int) []string { return []string{"--test-clock-shift", shift(need.Shift, i, o.Nodes).String()} },
 	}
 	if o.Disks {
@@ -179,13 +192,22 @@ func (o Options) start(ctx context.Context, spec workload.Spec, faults []nemesis
 		if subnet == "" {
 			subnet = DefaultSubnet
 		}
-		net, err := process.NewNetwork(fmt.Sprintf("qj%d", os.Getpid()%10000), subnet, o.Nodes+need.Spares)
+		net, err := process.NewNetwork(networkName(subnet), subnet, o.Nodes+need.Spares)
 		if err != nil {
 			return nil, err
 		}
 		po.Net = net
 	}
 	return process.Start(ctx, po)
+}
+
+// networkName follows from the subnet, which no two runs may have at a time, so that what a killed run left is found and removed.
+func networkName(subnet string) string {
+	numbers := strings.Split(subnet, ".")
+	if len(numbers) > 2 {
+		numbers = numbers[len(numbers)-2:]
+	}
+	return "qj" + strings.Join(numbers, "")
 }
 
 // wholeLog keeps the log of a run whole: it tells what became of writes whose clients never heard. A fault or a workload that

@@ -89,6 +89,11 @@ func Check(dir string, timeout time.Duration) (Verdict, error) {
 	return v, v.draw(dir, ops, events)
 }
 
+// Load reads the verdict that was given about the run in dir.
+func Load(dir string) (v Verdict, err error) {
+	return v, readJSON(filepath.Join(dir, fileVerdict), &v)
+}
+
 // logs judges by what the nodes have logged, and completes the history from it; logged says that it could.
 func (v *Verdict) logs(dir string, ops []history.Op, said []client.Digest) (patched []history.Op, logged bool, err error) {
 	j, err := journal.Load(filepath.Join(dir, fileJournal))
