@@ -51,7 +51,7 @@ func (c *call) seek(key []byte) (table.Place, table.Record, bool) {
 	}
 	r := p.Record()
 	if r.Deadline != 0 {
-		if r.Deadline <= c.now {
+		if r.Deadline <= c.now || offLogTime && r.Deadline <= c.wall {
 			return p, table.Record{}, false
 		}
 		c.early = c.early || r.Deadline <= c.wall

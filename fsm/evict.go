@@ -209,7 +209,7 @@ func (c *call) evict(key []byte, version uint64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r, ok := s.keys.Get(key)
-	if !ok || r.Version != version {
+	if !ok || r.Version != version && !offEvictionVersion {
 		return false
 	}
 	c.st.beforeWrite(s)

@@ -60,7 +60,10 @@ func New(g Genesis) *Machine {
 func (m *Machine) Begin(index uint64, now int64) {
 	st := m.current.Load()
 	st.index = index
-	st.now.Store(max(st.now.Load(), now))
+	if !offClockMaximum {
+		now = max(st.now.Load(), now)
+	}
+	st.now.Store(now)
 	m.removeDue(st)
 }
 

@@ -36,7 +36,9 @@ func readSnapshot(r io.Reader) (*state, error) {
 	}
 	st := newState(Genesis{Group: h.group, HashSeed: h.seed})
 	st.index, st.version = h.index, h.version
-	st.now.Store(h.now)
+	if !offSnapshotClock {
+		st.now.Store(h.now)
+	}
 	st.limit.Store(&h.limit)
 	if err := readSlots(frames, st); err != nil {
 		return nil, err

@@ -78,7 +78,7 @@ func (st *state) header() header {
 
 // beforeWrite lets every live snapshot keep what a slot holds now. The slot's write lock is held.
 func (st *state) beforeWrite(s *shard) {
-	if s.epoch == st.epoch {
+	if s.epoch == st.epoch || offCopyOnWrite {
 		return
 	}
 	s.epoch = st.epoch

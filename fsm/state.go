@@ -72,6 +72,9 @@ func newState(g Genesis) *state {
 	st := &state{group: g.Group, seed: g.HashSeed}
 	st.limit.Store(&entry.Limits{Policy: entry.NoEviction, Samples: DefaultSamples})
 	st.nextDue.Store(never)
+	if offOwnership {
+		g.Slots = []slot.Range{{Last: slot.Count - 1}}
+	}
 	for _, r := range g.Slots {
 		for n := int(r.First); n <= int(r.Last); n++ {
 			st.addSlot(uint16(n), owned)

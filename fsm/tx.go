@@ -69,7 +69,7 @@ func (p *txPlan) add(n uint16) {
 func (c *call) runTransaction() {
 	tx := c.tx
 	for _, w := range tx.Watches {
-		if c.versionOf(w.Key) != w.Version {
+		if v := c.versionOf(w.Key); v != w.Version && !offWatchVersion && !(offWatchGone && v == 0) {
 			c.w.NullArray()
 			return
 		}

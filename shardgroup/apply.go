@@ -74,17 +74,32 @@ func (a *applier) apply(l *raft.Log) {
 		return
 	}
 	m := a.g.machine
+	if offLogTime {
+		a.entry.Now = a.g.clock.wall()
+	}
 	m.Begin(l.Index, a.entry.Now)
 	a.announce(a.entry.Ops)
 	m.Ahead(a.ahead)
 	for i := range a.entry.Ops {
 		m.Do(&a.entry.Ops[i], &a.discard)
 	}
+	a.evictHere(l)
 	m.End()
 	a.forget()
 	a.witness(l)
 	if a.entry.Batch == markBatch {
 		a.g.marks.take(l.Index, m.Snapshot())
+	}
+}
+
+// evictHere evicts by this replica's own choice. Only a test of those who should notice does that.
+func (a *applier) evictHere(l *raft.Log) {
+	if !offEvictionInLog {
+		return
+	}
+	m := a.g.machine
+	if op, _, ok := m.Victims(0, maxVictims, m.Now(), l.Index); ok {
+		m.Do(&op, &a.discard)
 	}
 }
 
@@ -116,6 +131,7 @@ func (a *applier) applyPending(l *raft.Log) bool {
 	for _, p := range b.parts {
 		g.answer(p)
 	}
+	a.evictHere(l)
 	g.machine.End()
 	a.forget()
 	a.witness(l)

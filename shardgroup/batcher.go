@@ -169,7 +169,7 @@ func (g *Group) addPrefix(b *batch) {
 	if want := g.limit.Load(); want != nil && *want != limit {
 		b.prefix = append(b.prefix, entry.Limit(*want))
 	}
-	if limit.MaxMemory == 0 {
+	if limit.MaxMemory == 0 || offEvictionInLog {
 		return
 	}
 	room := b.growth(g.machine, limit.MaxMemory)
@@ -246,8 +246,12 @@ func (g *Group) abandon(b *batch, why error) {
 	if b.whole < len(b.parts) {
 		g.queue.drop(1)
 	}
+	fate := ErrUnknown
+	if offOutcome {
+		fate = ErrNoLeader
+	}
 	for _, p := range b.parts {
-		p.call.fail(ErrUnknown)
+		p.call.fail(fate)
 	}
 }
 

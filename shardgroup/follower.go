@@ -28,7 +28,7 @@ func (g *Group) ReadFollower(c *Call, stale bool) {
 		return
 	}
 	c.begin(time.Now())
-	if !stale {
+	if !stale && !offReadIndex {
 		if c.Err = g.CatchUp(); c.Err != nil {
 			return
 		}

@@ -46,7 +46,7 @@ func (m *Mux) Open(group slot.GroupID, o Options) (*Transport, error) {
 		link: m.link, mux: m, group: group, self: raft.ServerID(m.link.Self()), o: o, off: m.off,
 		consumer: make(chan raft.RPC),
 	}
-	t.guard.lease, t.guard.off, t.guard.held = o.Lease, m.off, o.HoldVotes
+	t.guard.lease, t.guard.off, t.guard.held = o.Lease, m.off, o.HoldVotes && !m.off.HoldVotes
 	if o.HadState {
 		t.guard.boot(time.Now().Add(o.Hold))
 	}

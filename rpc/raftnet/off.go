@@ -21,4 +21,6 @@ type Off struct {
 	Revoke bool
 	// TransferFence (lease hazard 5): a TimeoutNow of any age makes its receiver campaign, and voters believe it.
 	TransferFence bool
+	// HoldVotes (durability interval): a replica that may have lost acknowledged entries votes at once.
+	HoldVotes bool
 }

@@ -20,6 +20,7 @@ type machine struct {
 	// conflict is called, on raft's FSM goroutine, when a snapshot was installed over a conflicting tail.
 	conflict func(raft.SnapshotMeta)
 	logs     *logStore
+	off      Off
 	// running is false while an instance starts, when restoring a snapshot is no installation.
 	running   atomic.Bool
 	installed atomic.Uint64
@@ -59,7 +60,7 @@ func (m *machine) ApplyBatch(logs []*raft.Log) []any {
 func (m *machine) seen(logs []*raft.Log) int {
 	applied := m.applied.Load()
 	n := 0
-	for n < len(logs) && logs[n].Index <= applied {
+	for n < len(logs) && logs[n].Index <= applied && !m.off.Applied {
 		n++
 	}
 	return n
@@ -98,6 +99,7 @@ func (m *machine) Restore(r io.ReadCloser) error {
 	}
 	running := m.running.Load()
 	switch applied := m.applied.Load(); {
+	case m.off.LateSnapshot && running:
 	case running && meta.Index < applied:
 		return fmt.Errorf("restore: the snapshot ends at %d, but entry %d is applied already; it came late", meta.Index, applied)
 	case !running && meta.Index <= applied:

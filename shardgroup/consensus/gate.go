@@ -61,8 +61,8 @@ func (g *Gate) leads(term uint64) bool {
 }
 
 func (g *Gate) holds(term uint64) bool {
-	if !g.leads(term) {
-		return false
+	if !g.leads(term) || g.r.cfg.off.Lease {
+		return g.leads(term)
 	}
 	until, ok := g.r.cfg.Transport.LeaseUntil(term)
 	if !ok {

@@ -11,14 +11,15 @@ import (
 // entryOverhead is what an entry costs beside its data when log bytes are counted.
 const entryOverhead = 64
 
-// logStore is raft's log store with every failure fatal and without holes. It does not pass on IsMonotonic: raft's path
-// for monotonic stores forgets entries behind an installed snapshot that this replica may have acknowledged.
+// logStore is raft's log store with every failure fatal and without holes. It is not monotonic in raft's sense: raft's path
+// for such stores forgets entries behind an installed snapshot that this replica may have acknowledged.
 type logStore struct {
 	raft.LogStore
 	fail    *failStop
 	members *members
 	// grown is called with the bytes appended since the last snapshot.
 	grown func(int64)
+	off   Off
 
 	mu sync.Mutex
 	// first and last are the log's bounds, 0 and 0 if it is empty.
@@ -52,7 +53,7 @@ func (s *logStore) open(newest *raft.SnapshotMeta) error {
 // snapshot and the removal of what it replaces (Raft, section 7: "discard the entire log").
 func (s *logStore) reconcile() error {
 	switch {
-	case s.last == 0 || s.first == s.snapshot+1:
+	case s.last == 0 || s.first == s.snapshot+1 || s.off.Reconcile:
 		return nil
 	case s.first > s.snapshot+1:
 		return s.fail.check("open", fmt.Errorf("the log begins at entry %d, but the newest snapshot ends at %d: "+
@@ -82,6 +83,9 @@ func (s *logStore) scan(newest *raft.SnapshotMeta) error {
 	s.members.reset(known, newest)
 	return nil
 }
+
+// IsMonotonic implements raft.MonotonicLogStore: no, see logStore.
+func (s *logStore) IsMonotonic() bool { return s.off.Monotonic }
 
 func (s *logStore) FirstIndex() (uint64, error) {
 	s.mu.Lock()

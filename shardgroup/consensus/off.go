@@ -13,4 +13,18 @@ type Off struct {
 	TransferWatch bool
 	// CommitLimit: followers may apply what their leader's state machine has not applied yet.
 	CommitLimit bool
+	// Lease (lease hazard 1): a leader answers reads for as long as it thinks that it leads.
+	Lease bool
+	// ReadIndex: a leader tells followers how far they must be without making sure that it still leads.
+	ReadIndex bool
+	// Outcome: an unknown fate counts as "not applied", so that the proposal may be made again.
+	Outcome bool
+	// Applied: an instance that a guard has restarted applies what its state machine has applied already.
+	Applied bool
+	// LateSnapshot: a snapshot is installed though the state machine is further than it.
+	LateSnapshot bool
+	// Reconcile: after a crash, a log that conflicts with the newest snapshot or ends before it is kept.
+	Reconcile bool
+	// Monotonic: raft is told that the log store is monotonic, and empties the log when it installs a snapshot.
+	Monotonic bool
 }

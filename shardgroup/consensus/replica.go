@@ -96,6 +96,7 @@ func newReplica(cfg Config) *Replica {
 	r.stable = stableStore{cfg.Stable, r.fail}
 	r.snapshots = &snapshotStore{SnapshotStore: cfg.Snapshots, fail: r.fail, saved: r.logs.saved}
 	r.fsm = newMachine(cfg.FSM, r.logs, r.snapshotOverConflict)
+	r.fsm.off, r.logs.off = cfg.off, cfg.off
 	r.transport = newLimited(cfg.Transport, raft.ServerID(cfg.Self), r.fsm, cfg.off)
 	r.gate.init(r)
 	r.held.Store(cfg.LostTail)
@@ -260,7 +261,7 @@ func (r *Replica) away() error {
 // outcome says what raft's error means for the proposal. Only four errors promise that it had no effect.
 func (r *Replica) outcome(queued bool, err error) error {
 	switch {
-	case errors.Is(err, raft.ErrNotLeader):
+	case errors.Is(err, raft.ErrNotLeader), r.cfg.off.Outcome:
 		return &NotLeaderError{Leader: r.otherLeader()}
 	case errors.Is(err, raft.ErrEnqueueTimeout):
 		return ErrBusy

@@ -65,8 +65,10 @@ func (g *group) load() error {
 
 // save makes b durable and only then visible.
 func (g *group) save(b ballot) error {
-	if err := g.store.set(g.key, b.encode()); err != nil {
-		return err
+	if !offDurableVote {
+		if err := g.store.set(g.key, b.encode()); err != nil {
+			return err
+		}
 	}
 	g.ballot = b
 	return nil
@@ -85,6 +87,11 @@ func (g *group) SetUint64(key []byte, v uint64) error {
 			return g.save(b)
 		case keyVoteTerm:
 			g.staged = v
+			if offAtomicVote {
+				b := g.ballot
+				b.voteTerm = v
+				return g.save(b)
+			}
 			return nil
 		}
 		return unknownKey(key)

@@ -142,7 +142,7 @@ func parseRecord(b []byte, salt uint64) (record, int, error) {
 	}
 	size := uint64(recordPrefixBytes) + uint64(binary.LittleEndian.Uint32(b[4:]))
 	if size > uint64(len(b)) || size < recordPrefixBytes+shortBodyBytes ||
-		binary.LittleEndian.Uint32(b) != checksum(salt, b[4:size]) {
+		binary.LittleEndian.Uint32(b) != checksum(salt, b[4:size]) && !offChecksum {
 		return record{}, 0, errRecord
 	}
 	r, err := parseBody(b[recordPrefixBytes:size])

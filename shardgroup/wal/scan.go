@@ -66,7 +66,7 @@ func intact(b []byte, salt uint64) bool {
 			return false
 		}
 		size := uint64(recordPrefixBytes) + uint64(binary.LittleEndian.Uint32(b[4:]))
-		if size > uint64(len(b)) || binary.LittleEndian.Uint32(b) != checksum(salt, b[4:size]) {
+		if size > uint64(len(b)) || binary.LittleEndian.Uint32(b) != checksum(salt, b[4:size]) && !offChecksum {
 			return false
 		}
 		b = b[size:]

@@ -1,0 +1,11 @@
+//go:build !mutation
+
+package wal
+
+// The guards that a build with the tag "mutation" can switch off; off_mutation.go says what each one is for. Here they are
+// constants, so that nothing of them is left in the program.
+const (
+	offSync     = false
+	offFailStop = false
+	offChecksum = false
+)
