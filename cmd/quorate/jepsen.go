@@ -49,6 +49,7 @@ func (j *jepsenVerdict) print(w io.Writer, v trial.Verdict, dir string) error {
 func jepsenRunCommand() *cobra.Command {
 	var o trial.Options
 	var j jepsenVerdict
+	var quiet, hurt []time.Duration
 	c := &cobra.Command{
 		Use:   "run",
 		Short: "Run a workload while a cluster of server processes is being hurt, then judge",
@@ -59,6 +60,12 @@ their network at times drawn from the seed, heal them, read everything again and
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) (err error) {
 			if o.Binary, err = os.Executable(); err != nil {
+				return err
+			}
+			if o.Quiet, err = bounds("quiet", quiet); err != nil {
+				return err
+			}
+			if o.Hurt, err = bounds("hurt", hurt); err != nil {
 				return err
 			}
 			if o.Dir == "" {
@@ -90,9 +97,20 @@ their network at times drawn from the seed, heal them, read everything again and
 	f.StringVar(&o.Subnet, "subnet", trial.DefaultSubnet, "first three numbers of the addresses with --network")
 	f.DurationVar(&o.Think, "think", 2*time.Millisecond, "pause of a client after each operation")
 	f.StringSliceVar(&o.Flags, "server-flag", nil, "flag for every server, such as --server-flag=--durability=interval (repeatable)")
-	o.Quiet = [2]time.Duration{500 * time.Millisecond, 3 * time.Second}
-	o.Hurt = [2]time.Duration{200 * time.Millisecond, 4 * time.Second}
+	f.StringVar(&o.System, "system", "quorate", "what is hurt: quorate, or redis (a Redis Cluster of the redis-server in PATH; --nodes is masters and replicas)")
+	f.IntVar(&o.Replicas, "replicas", 2, "with --system redis: replicas of each master")
+	f.DurationVar(&o.NodeTimeout, "node-timeout", 15*time.Second, "with --system redis: cluster-node-timeout, after which a silent node counts as dead")
+	f.DurationSliceVar(&quiet, "quiet", []time.Duration{500 * time.Millisecond, 3 * time.Second}, "least and most time between two faults")
+	f.DurationSliceVar(&hurt, "hurt", []time.Duration{200 * time.Millisecond, 4 * time.Second}, "least and most time that a fault lasts")
 	return c
+}
+
+// bounds reads a flag of two times.
+func bounds(flag string, v []time.Duration) (out [2]time.Duration, err error) {
+	if len(v) != 2 || v[0] < 0 || v[1] < v[0] {
+		return out, fmt.Errorf("--%s %v: want the least and the most time, such as 1s,4s", flag, v)
+	}
+	return [2]time.Duration(v), nil
 }
 
 // jepsenBar shows the state of a run on one line.

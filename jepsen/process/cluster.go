@@ -53,7 +53,7 @@ func Start(ctx context.Context, o Options) (c *Cluster, err error) {
 	for i := range o.Nodes + o.Spares {
 		n := &Node{cluster: c, index: i, host: "127.0.0.1", peerHost: "127.0.0.1", port: o.Port + i, dir: o.Dir}
 		if o.Net != nil {
-			n.host, n.peerHost, n.port, n.namespace = o.Net.Host(i), o.Net.PeerHost(i), o.Port, o.Net.Namespace(i)
+			n.host, n.peerHost, n.port, n.namespace = hostOf(c.system, o.Net, i), o.Net.PeerHost(i), o.Port, o.Net.Namespace(i)
 		}
 		c.nodes = append(c.nodes, n)
 	}
@@ -68,6 +68,9 @@ func Start(ctx context.Context, o Options) (c *Cluster, err error) {
 		}
 	}
 	for _, n := range c.nodes[:o.Nodes] {
+		if err := os.MkdirAll(n.Data(), 0o700); err != nil {
+			return nil, err
+		}
 		if err := n.Start(); err != nil {
 			return nil, err
 		}

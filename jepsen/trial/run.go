@@ -41,6 +41,11 @@ type Config struct {
 	Hurt  [2]time.Duration `json:"hurt_ns"`
 	// Bound is how soon after each fault the cluster must be whole.
 	Bound time.Duration `json:"bound_ns"`
+	// System is what is hurt: "quorate" (or "") or "redis", a Redis Cluster whose masters have Replicas each and take a node for
+	// dead after NodeTimeout.
+	System      string        `json:"system,omitempty"`
+	Replicas    int           `json:"replicas,omitempty"`
+	NodeTimeout time.Duration `json:"node_timeout_ns,omitempty"`
 }
 
 // DefaultBound is a limit that a cluster on a busy machine keeps. Recovery takes about a second where nothing else runs.
@@ -118,13 +123,22 @@ func (o Options) resolve() (workload.Spec, []nemesis.Fault, error) {
 	if !known {
 		return spec, nil, fmt.Errorf("no workload is called %q: see quorate jepsen list", o.Workload)
 	}
-	have := nemesis.Needs{Network: o.Network, Disks: o.Disks, Nodes: o.Nodes, Quorate: true}
+	have := nemesis.Needs{Network: o.Network, Disks: o.Disks, Nodes: o.Nodes, Quorate: o.System != redis}
 	faults, err := nemesis.Named(o.Nemesis, have)
 	if err == nil && (o.Nodes < 1 || o.Clients < 1 || o.Duration <= 0 || o.Bound <= 0) {
 		err = fmt.Errorf("%d nodes, %d clients, %s and a bound of %s can't be a run: each must be positive", o.Nodes, o.Clients, o.Duration, o.Bound)
 	}
+	if err == nil && o.System != "" && o.System != quorate && o.System != redis {
+		err = fmt.Errorf("no system is called %q: want %s or %s", o.System, quorate, redis)
+	}
+	if err == nil && o.System == redis && (len(spec.Flags) > 0 || o.Replicas < 1 || o.NodeTimeout <= 0) {
+		err = fmt.Errorf("workload %s with %d replicas and a node timeout of %s can't be run on Redis", o.Workload, o.Replicas, o.NodeTimeout)
+	}
 	return spec, faults, err
 }
+
+// The systems that can be hurt.
+const quorate, redis = "quorate", "redis"
 
 func (o Options) prepare() error {
 	if _, err := os.Stat(filepath.Join(o.Dir, fileConfig)); err == nil {
@@ -183,6 +197,9 @@ func (o Options) start(ctx context.Context, spec workload.Spec, faults []nemesis
 		Binary: o.Binary, Dir: filepath.Join(o.Dir, dirNodes), Nodes: o.Nodes, Spares: need.Spares, Port: o.Port, Faults: need.Orders,
 		Flags:     slices.Concat([]string{wholeLog}, spec.Flags, need.Flags, o.Flags),
 		NodeFlags: func(i int) []string { return []string{"--test-clock-shift", shift(need.Shift, i, o.Nodes).String()} },
+	}
+	if o.System == redis {
+		po.System, po.Flags, po.NodeFlags = process.Redis{Replicas: o.Replicas, NodeTimeout: o.NodeTimeout}, o.Flags, nil
 	}
 	if o.Disks {
 		po.DiskBytes = diskBytes
@@ -245,14 +262,19 @@ func (o Options) record(ctx context.Context, c *process.Cluster, spec workload.S
 		return err
 	}
 	defer func() { err = errors.Join(err, notes.close()) }()
-	before := hold(ctx, c)
+	var before []resources
+	if c.IsQuorate() {
+		before = hold(ctx, c)
+	}
 	run, cancel := context.WithTimeout(ctx, o.Duration)
 	defer cancel()
 	load := workload.Start(run, spec, workload.Options{
 		Seeds: c.Addrs(), Clients: o.Clients, Seed: o.Seed, History: w, Timeout: commandTimeout, Think: o.Think,
 	})
 	var others sync.WaitGroup
-	others.Go(func() { look(run, c, w.Now, notes) })
+	if c.IsQuorate() {
+		others.Go(func() { look(run, c, w.Now, notes) })
+	}
 	others.Go(func() { o.progress(run, w, notes) })
 	hurt := nemesis.Run(run, c, nemesis.Options{
 		Faults: faults, Seed: o.Seed, Now: w.Now, Quiet: o.Quiet, Hurt: o.Hurt, Bound: o.Bound, Report: notes.fault, Stage: notes.stage,
@@ -276,7 +298,7 @@ func (o Options) end(ctx context.Context, c *process.Cluster, load *workload.Run
 		e.Nemesis = hurt.Error()
 	} else if err := load.Finish(ctx); err != nil {
 		e.LastReads = err.Error()
-	} else {
+	} else if c.IsQuorate() {
 		e.Held = holdAgain(ctx, c, before)
 		if e.Said, err = c.Digests(ctx); err != nil {
 			e.Digests = err.Error()
