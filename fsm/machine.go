@@ -101,6 +101,21 @@ func (m *Machine) Now() int64 { return m.current.Load().now.Load() }
 // Index is that of the newest entry. It is for the applying goroutine.
 func (m *Machine) Index() uint64 { return m.current.Load().index }
 
+// Owned are the slots that the group serves. It is for the applying goroutine.
+func (m *Machine) Owned() (out []slot.Range) {
+	st := m.current.Load()
+	for n := range uint16(slot.Count) {
+		switch last := len(out) - 1; {
+		case st.serving(n) == nil:
+		case last >= 0 && out[last].Last+1 == n:
+			out[last].Last = n
+		default:
+			out = append(out, slot.Range{First: n, Last: n})
+		}
+	}
+	return out
+}
+
 // NextDue is the earliest deadline of a key that is still held, as of the last entry; ok is false if there is none.
 // The leader logs an advance once its clock has passed it. Any goroutine may ask.
 func (m *Machine) NextDue() (deadline int64, ok bool) {

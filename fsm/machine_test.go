@@ -1,6 +1,7 @@
 package fsm_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -240,5 +241,13 @@ func TestObserverHearsEveryChange(t *testing.T) {
 	r.do("FLUSHALL")
 	if o.flushes != 1 {
 		t.Errorf("%d flushes", o.flushes)
+	}
+}
+
+func TestOwnedSlots(t *testing.T) {
+	want := []slot.Range{{First: 0, Last: 5}, {First: 7, Last: 7}, {First: 16000, Last: 16383}}
+	got := newReplica(t, want...).m.Owned()
+	if !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }
