@@ -172,3 +172,25 @@ func TestNodeComesBack(t *testing.T) {
 		}
 	})
 }
+
+// A call has a deadline, a stream has none: as with peer, its caller hears of it when the connection turns out to be lost.
+func TestLostStreamsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for lost, tap := range map[string]func(memnet.Message) bool{
+			"the header": func(m memnet.Message) bool { return m.Part || m.Reply },
+			"a part":     func(m memnet.Message) bool { return !m.Part },
+			"the reply":  func(m memnet.Message) bool { return !m.Reply },
+		} {
+			w := memnet.New()
+			a, b := pair(w)
+			w.SetTap(func(_ context.Context, m memnet.Message) bool { return tap(m) })
+			began := time.Now()
+			_, err := a.Stream(t.Context(), "b", kind, 1, []byte("h"), 10, bytes.NewReader(make([]byte, 10)))
+			if err == nil || time.Since(began) > 2*peer.DefaultCallTimeout {
+				t.Errorf("%s is lost: %v after %v", lost, err, time.Since(began))
+			}
+			a.Close()
+			b.Close()
+		}
+	})
+}

@@ -60,14 +60,18 @@ func (n *Node) HandleStream(kind peer.Kind, h peer.StreamHandler) {
 	n.streams[kind] = h
 }
 
-// Close takes the node off the network, as when its process ends: what it was doing for others is not answered. It
-// waits for its handlers.
-func (n *Node) Close() {
+// Leave takes the node off the network at once, as when its process ends: what it was doing for others is not answered.
+func (n *Node) Leave() {
 	n.mu.Lock()
 	n.closed = true
 	n.mu.Unlock()
 	n.net.leave(n)
 	n.cancel()
+}
+
+// Close leaves the network and waits for the node's handlers.
+func (n *Node) Close() {
+	n.Leave()
 	n.running.Wait()
 }
 
@@ -99,7 +103,7 @@ func (n *Node) call(ctx context.Context, stop <-chan struct{}, to topology.NodeI
 	ctx, cancel := context.WithTimeout(ctx, peer.DefaultCallTimeout)
 	defer cancel()
 	request := Message{From: n.id, To: to, Kind: kind, Group: group, Payload: slices.Clone(payload)}
-	return n.await(ctx, stop, request, func(ctx context.Context, target *Node) answer { return target.serve(ctx, request) })
+	return n.await(ctx, stop, request, 0, func(ctx context.Context, target *Node) answer { return target.serve(ctx, request) })
 }
 
 // serve answers a request as peer does: the kind's taker is asked first.
@@ -123,8 +127,9 @@ func (n *Node) serve(ctx context.Context, m Message) answer {
 	}
 }
 
-// await carries a request, lets the target serve it on a goroutine of the target's, and waits for the answer.
-func (n *Node) await(ctx context.Context, stop <-chan struct{}, request Message, serve func(context.Context, *Node) answer) ([]byte, error) {
+// await carries a request, lets the target serve it on a goroutine of the target's, and waits for the answer. If something
+// gets lost, the caller hears of it after notice; 0: never.
+func (n *Node) await(ctx context.Context, stop <-chan struct{}, request Message, notice time.Duration, serve func(context.Context, *Node) answer) ([]byte, error) {
 	target := n.net.node(request.To)
 	if n.ctx.Err() != nil || target == nil || !target.start() {
 		return nil, fmt.Errorf("call node %s: %w: connection refused", request.To, peer.ErrNotSent)
@@ -135,10 +140,15 @@ func (n *Node) await(ctx context.Context, stop <-chan struct{}, request Message,
 		a := n.net.exchange(ctx, request, target, serve)
 		if !a.lost {
 			answers <- a
+		} else if notice > 0 {
+			time.AfterFunc(notice, func() { answers <- a })
 		}
 	}()
 	select {
 	case a := <-answers:
+		if a.lost {
+			return nil, fmt.Errorf("call node %s: %w: the connection is lost", request.To, peer.ErrNoAnswer)
+		}
 		if a.err != nil {
 			return nil, &peer.RemoteError{Node: request.To, Text: a.err.Error()}
 		}
@@ -184,7 +194,7 @@ func (n *Node) Stream(ctx context.Context, to topology.NodeID, kind peer.Kind, g
 	}()
 	defer func() { cancel(); r.Close(); <-sent }()
 	request := Message{From: n.id, To: to, Kind: kind, Group: group, Payload: slices.Clone(header)}
-	return n.await(ctx, nil, request, func(ctx context.Context, target *Node) answer {
+	return n.await(ctx, nil, request, peer.DefaultCallTimeout, func(ctx context.Context, target *Node) answer {
 		target.mu.Lock()
 		h := target.streams[kind]
 		target.mu.Unlock()
