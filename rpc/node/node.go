@@ -198,6 +198,9 @@ func (n *Node) frontConfig() resp.Config {
 	if n.cfg.IOThreads > 0 {
 		c.IOThreads = n.cfg.IOThreads
 	}
+	if n.host.Listen != nil {
+		c.IOThreads = 0 // loops serve sockets only
+	}
 	c.MaxClients, c.Timeout, c.TCPKeepAlive = n.cfg.MaxClients, n.cfg.IdleTimeout, n.cfg.TCPKeepAlive
 	c.MaxBulkLen, c.QueryBufferLimit = int64(n.cfg.MaxBulk), int64(n.cfg.QueryBuffer)
 	c.PushBufferLimit = int64(n.cfg.OutputBuffer)
@@ -253,6 +256,9 @@ func (n *Node) Ready() <-chan struct{} { return n.place.Ready() }
 
 // Waiting says in one line what the node waits for before it is ready.
 func (n *Node) Waiting() string { return n.place.Waiting() }
+
+// PlacementLeader is who leads placement, as far as this node knows; "" if it knows nobody.
+func (n *Node) PlacementLeader() topology.NodeID { return n.place.Leader() }
 
 // Asked is closed when a client has asked the node to stop (SHUTDOWN); whoever started the node then calls Stop.
 func (n *Node) Asked() <-chan struct{} { return n.asked }
