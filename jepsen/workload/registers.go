@@ -1,6 +1,7 @@
 package workload
 
 import (
+	"cmp"
 	"errors"
 	"strconv"
 	"strings"
@@ -122,13 +123,13 @@ func ttlStep(s *session, key string) {
 }
 
 // ballast is the size of the values that fill the nodes.
-const ballast = 128 << 10
+func (o Options) ballast() string { return strings.Repeat("x", cmp.Or(o.Ballast, 128<<10)) }
 
 func evictionStep(s *session, key string) {
 	if s.chance(20) {
 		fill := "fill:" + s.unique()
 		// Not part of the history: nobody reads it.
-		_, _ = s.cluster.Do(s.ctx, fill, "SET", fill, strings.Repeat("x", ballast))
+		_, _ = s.cluster.Do(s.ctx, fill, "SET", fill, s.opts.ballast())
 	}
 	registerStep(s, key)
 }

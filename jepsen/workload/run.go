@@ -50,6 +50,8 @@ type Options struct {
 	Dial func(ctx context.Context, addr string) (net.Conn, error)
 	// Think is the pause after each operation.
 	Think time.Duration
+	// Ballast is the size of the values that fill the nodes; 128 KiB by default.
+	Ballast int
 }
 
 const (
