@@ -131,10 +131,12 @@ func (n *Net) forget(c *Conn) {
 	n.conns = slices.DeleteFunc(n.conns, func(x *Conn) bool { return x == c })
 }
 
-// Drop ends the connections and listeners of machine h, as the end of its process does. If the whole machine has gone down
-// (silently), the other ends are not told.
+// Drop takes the node, the listeners and the connections of machine h off the network, as the end of its process does. If
+// the whole machine has gone down (silently), the other ends are not told.
 func (n *Net) Drop(h Host, silently bool) {
 	n.mu.Lock()
+	node := n.joined[h]
+	delete(n.joined, h)
 	var conns []*Conn
 	for _, c := range n.conns {
 		if c.host == h {
@@ -149,6 +151,9 @@ func (n *Net) Drop(h Host, silently bool) {
 	}
 	n.conns = slices.DeleteFunc(n.conns, func(c *Conn) bool { return c.host == h })
 	n.mu.Unlock()
+	if node != nil {
+		node.Leave()
+	}
 	for _, l := range open {
 		l.Close()
 	}

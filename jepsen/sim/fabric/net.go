@@ -89,7 +89,9 @@ type Net struct {
 	carried map[string]uint64
 	hosts   map[topology.NodeID]Host
 	peers   map[string]topology.NodeID
-	listen  map[string]*listener
+	// joined are the nodes' present ends, by machine.
+	joined map[Host]*Peers
+	listen map[string]*listener
 	// homes are the machines of addresses that somebody has listened at.
 	homes map[string]Host
 	conns []*Conn
@@ -100,7 +102,7 @@ type Net struct {
 func New(seed uint64, w Weather, watch func(Sent)) *Net {
 	n := &Net{
 		seed: seed, weather: w, calls: memnet.New(), watch: watch, changed: make(chan struct{}), carried: map[string]uint64{},
-		hosts: map[topology.NodeID]Host{}, peers: map[string]topology.NodeID{}, listen: map[string]*listener{}, homes: map[string]Host{},
+		hosts: map[topology.NodeID]Host{}, peers: map[string]topology.NodeID{}, joined: map[Host]*Peers{}, listen: map[string]*listener{}, homes: map[string]Host{},
 	}
 	n.calls.SetTap(n.carry)
 	return n

@@ -19,10 +19,11 @@ type Peers struct {
 // Join puts node id on the network, on machine h, where others find it at addr. A node of that id that was there before must
 // have left.
 func (n *Net) Join(id topology.NodeID, h Host, addr string) *Peers {
+	p := &Peers{n.calls.Node(id), n}
 	n.mu.Lock()
-	n.hosts[id], n.peers[addr] = h, id
-	n.mu.Unlock()
-	return &Peers{n.calls.Node(id), n}
+	defer n.mu.Unlock()
+	n.hosts[id], n.peers[addr], n.joined[h] = h, id, p
+	return p
 }
 
 // CallAddr implements service.Peers.

@@ -268,5 +268,8 @@ func (f Files) Replace(name string, data []byte) error {
 	return f.p.put(f.p.m.files, name, data)
 }
 
-// ErrIO is what a failing disk says.
-var ErrIO = errors.New("input/output error")
+// What a failing and a full disk say.
+var (
+	ErrIO   = errors.New("input/output error")
+	ErrFull = errors.New("no space left on device")
+)
