@@ -10,6 +10,7 @@ import (
 	randv2 "math/rand/v2"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"runtime/metrics"
 	"sync"
 	"testing"
@@ -17,29 +18,47 @@ import (
 )
 
 // Env is what the process of a run needs in its environment, beside what it inherits.
-var Env = []string{"GOMAXPROCS=1", "GOGC=off", "GODEBUG=asyncpreemptoff=1,randseednop=0", "GOTRACEBACK=all"}
+var Env = []string{"GOMAXPROCS=1", "GOGC=off", "GODEBUG=asyncpreemptoff=1,randseednop=0,memprofilerate=0", "GOTRACEBACK=all"}
 
 var errFailed = errors.New("the function in the bubble did not return")
 
+// unsteady is set when another run of the same seed may do something else.
+var unsteady bool
+
+// Steady reports, after Run, whether another run of the same seed will do the same. It will not where the runtime's random
+// numbers can't be set, nor after a garbage collection, nor if goroutines were seen on another thread than the process's
+// first: each thread has its own numbers, and which one is free is not up to the seed.
+func Steady() bool { return !unsteady }
+
+// steady puts the run on the seed's way.
+func steady(seed uint64, zeros int) {
+	unsteady = !align(seed, zeros) || !onFirstThread() || unsteady
+}
+
+// Prepare must be the first thing that the process's main does. From then on what it does follows from what it reads.
+func Prepare() {
+	steady(0, 20)
+	wipe()
+	steady(0, 0)
+	onAllProcessors()
+}
+
 // Run runs f in a bubble and returns when all goroutines that f started have ended. If some never do, or all are blocked,
 // the process ends with a trace of them on standard error: that is a finding. Otherwise nothing is printed. It can be
-// called once per process.
+// called once per process, after Prepare.
 func Run(seed uint64, f func()) error {
-	runtime.MemProfileRate = 0 // samples are taken at random
 	rand.Reader = newSource(seed)
 	mathrand.Seed(int64(seed)) // deprecated, but hashicorp/raft draws its timeouts from the global source
-	// The collector's goroutines start with its first run, and then whoever asked goes on on any thread; but not here.
-	runtime.LockOSThread()
-	runtime.GC()
-	runtime.UnlockOSThread()
 	returned := false
 	test := testing.InternalTest{Name: "bubble", F: func(t *testing.T) {
 		synctest.Test(t, func(*testing.T) {
-			align(20)
+			steady(seed, 20)
 			f()
+			unsteady = unsteady || !onFirstThread()
 			returned = true
 		})
 	}}
+	defer awake()
 	code, err := silently(func() int { return testing.MainStart(deps{}, []testing.InternalTest{test}, nil, nil, nil).Run() })
 	if err == nil && (code != 0 || !returned) {
 		err = errFailed
@@ -48,6 +67,13 @@ func Run(seed uint64, f func()) error {
 		return fmt.Errorf("bubble: %w", err)
 	}
 	return nil
+}
+
+// awake has the runtime work as it does elsewhere: with a collector, and with a second processor, which is what wakes those
+// who wait for a time while somebody computes.
+func awake() {
+	debug.SetGCPercent(100)
+	runtime.GOMAXPROCS(2)
 }
 
 // silently runs f, which belongs to package testing, without arguments to parse and a place to print to.
@@ -81,19 +107,19 @@ func (s *source) Read(b []byte) (int, error) {
 	return s.stream.Read(b)
 }
 
-// garbage is how large the heap may grow before Settle collects it.
-const garbage = 192 << 20
+// garbage is how large the heap may grow before Settle collects it. Few runs come to it. After a collection the runtime's
+// caches are not what they were, and how often they miss costs random numbers: no other run will go on like this one.
+const garbage = 3 << 30
 
 var heapSize = []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 
-// Settle keeps the run on the seed's way: call it now and then, after equal virtual times, from one goroutine of the bubble.
-// It frees memory if there is much garbage. The garbage collector does not run by itself, because it interrupts whoever
-// runs, at a time that no seed knows; here everybody else waits for the clock.
+// Settle frees memory if there is much garbage: call it now and then, after equal virtual times, from one goroutine of the
+// bubble. The garbage collector does not run by itself, because it interrupts whoever runs, at a time that no seed knows.
 func Settle() {
 	if metrics.Read(heapSize); heapSize[0].Value.Uint64() < garbage {
 		return
 	}
 	synctest.Wait()
 	runtime.GC()
-	align(16)
+	unsteady = true
 }

@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"runtime"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // Start starts cmd, as cmd.Start does, for a run that follows from seed, and cmd.Wait waits for it. Where debugging is forbidden
@@ -42,6 +44,9 @@ func Start(cmd *exec.Cmd, seed uint64) error {
 	return nil
 }
 
+// memory is how much the process may have, in bytes; it ends with a trace of its goroutines if it wants more.
+const memory = 8 << 30
+
 // prepare waits until the process has stopped at its start, replaces its random bytes, lets it run until it has started its
 // first thread, holds that, and lets the rest run freely.
 func prepare(pid int, seed uint64) (monitor int, err error) {
@@ -57,6 +62,12 @@ func prepare(pid int, seed uint64) (monitor int, err error) {
 	binary.LittleEndian.PutUint64(b[8:], seed|1<<63)
 	if _, err := syscall.PtracePokeData(pid, at, b[:]); err != nil {
 		return 0, fmt.Errorf("write its random bytes: %w", err)
+	}
+	if err := slowly(pid); err != nil {
+		return 0, err
+	}
+	if err := unix.Prlimit(pid, unix.RLIMIT_DATA, &unix.Rlimit{Cur: memory, Max: memory}, nil); err != nil {
+		return 0, fmt.Errorf("bound its memory: %w", err)
 	}
 	if err := syscall.PtraceSetOptions(pid, syscall.PTRACE_O_TRACECLONE); err != nil {
 		return 0, fmt.Errorf("trace its threads: %w", err)
@@ -141,3 +152,40 @@ func peek(pid int, at uintptr) (uint64, error) {
 	}
 	return binary.LittleEndian.Uint64(b[:]), nil
 }
+
+// slowly keeps the process on one processor until Prepare, and does not let a thread that wakes up interrupt another one:
+// while the process starts, the runtime hands its work between two threads, and starts a third one if the other is not
+// asleep yet.
+func slowly(pid int) error {
+	attr, err := unix.SchedGetAttr(pid, 0)
+	if err == nil {
+		attr.Policy = unix.SCHED_BATCH
+		err = unix.SchedSetAttr(pid, attr, 0)
+	}
+	if err != nil {
+		return fmt.Errorf("let its threads not interrupt each other: %w", err)
+	}
+	var all, one unix.CPUSet
+	err = unix.SchedGetaffinity(pid, &all)
+	for cpu := 0; err == nil && one.Count() == 0; cpu++ {
+		if all.IsSet(cpu) {
+			one.Set(cpu)
+			err = unix.SchedSetaffinity(pid, &one)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("keep it on one processor: %w", err)
+	}
+	return nil
+}
+
+// onAllProcessors ends that.
+func onAllProcessors() {
+	var all unix.CPUSet
+	for cpu := range 1024 {
+		all.Set(cpu)
+	}
+	_ = unix.SchedSetaffinity(0, &all) // if not, it is slower
+}
+
+func onFirstThread() bool { return syscall.Gettid() == syscall.Getpid() }

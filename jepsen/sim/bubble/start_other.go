@@ -11,3 +11,7 @@ import (
 func Start(*exec.Cmd, uint64) error {
 	return errors.New("bubble: the runtime can be seeded on Linux on amd64 and arm64 only")
 }
+
+func onAllProcessors() {}
+
+func onFirstThread() bool { return false }
