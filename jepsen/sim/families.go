@@ -1,0 +1,206 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/quorate/quorate/jepsen/sim/machine"
+)
+
+// Families are all kinds of faults, in the order of the reports.
+func Families() []Family {
+	return []Family{
+		{"crash", "a node's machine loses power between two writes, and what was not synced", (*nemesis).crash},
+		{"kill", "a node's process is killed between two writes", (*nemesis).kill},
+		{"power", "all nodes, or a majority, lose power at nearly one time", (*nemesis).power},
+		{"restart", "a node is stopped as an operator does, or all are, one after the other", (*nemesis).restart},
+		{"pause", "nothing goes into or out of a node for a while, and then all at once", (*nemesis).pause},
+		{"isolate", "a leader is cut off", (*nemesis).isolate},
+		{"halves", "the nodes are cut in two", (*nemesis).halves},
+		{"bridge", "the nodes are cut in two, but for one that reaches both", (*nemesis).bridge},
+		{"one-way", "a node hears and is not heard, or the other way round", (*nemesis).oneWay},
+		{"flap", "a node is cut off again and again", (*nemesis).flap},
+		{"placement", "only what keeps the map is cut, or only the groups are", (*nemesis).placement},
+		{"slow-net", "all links are slow and lose messages", (*nemesis).slowNet},
+		{"slow-return", "a leader hears of its followers late", (*nemesis).slowReturn},
+		{"disk-slow", "a node's syncs take 50 ms to 5 s", (*nemesis).diskSlow},
+		{"disk-stuck", "a node's disk does nothing for up to 20 s", (*nemesis).diskStuck},
+		{"disk-fail", "a write or sync fails once", (*nemesis).diskFail},
+		{"disk-full", "a node's disk is full", (*nemesis).diskFull},
+		{"clock", "a node's wall clock steps by up to an hour and runs up to 5 % wrong", (*nemesis).clock},
+		{"transfer", "leadership is handed over", (*nemesis).transfer},
+		{"snapshot", "snapshots come every few kilobytes, few entries stay behind them, and more are forced", (*nemesis).snapshot},
+	}
+}
+
+func (n *nemesis) crash() wound { return n.end(true) }
+func (n *nemesis) kill() wound  { return n.end(false) }
+
+// maxDoom is how many more changes to its disks a doomed process makes at most; doomWait is how long it may take over them.
+const (
+	maxDoom  = 30
+	doomWait = time.Second
+)
+
+// end ends a node between two of its next writes.
+func (n *nemesis) end(power bool) wound {
+	s := n.anyone()
+	if s == nil {
+		return wound{}
+	}
+	_, p := s.now()
+	writes := n.rng.IntN(maxDoom)
+	s.hold()
+	p.DoomAfter(writes, func() { s.die(p, power) })
+	timer := time.AfterFunc(doomWait, func() { s.die(p, power) })
+	return wound{
+		what: fmt.Sprintf("%s after %d writes", s.host, writes), lasts: doomWait + n.between(0, 15*time.Second),
+		undo: func() { timer.Stop(); s.die(p, power); s.release() },
+	}
+}
+
+func (n *nemesis) power() wound {
+	victims := append([]*server(nil), n.c.nodes...)
+	n.rng.Shuffle(len(victims), func(i, j int) { victims[i], victims[j] = victims[j], victims[i] })
+	if n.rng.IntN(2) == 0 {
+		victims = victims[:len(victims)/2+1]
+	}
+	for _, s := range victims {
+		s.hold()
+	}
+	spread := n.between(0, 300*time.Millisecond)
+	for _, s := range victims {
+		time.AfterFunc(time.Duration(n.rng.Float64()*float64(spread)), func() {
+			if _, p := s.now(); p != nil {
+				s.die(p, true)
+			}
+		})
+	}
+	return wound{
+		what: names(victims), lasts: time.Second + n.between(0, 10*time.Second),
+		undo: func() {
+			for _, s := range victims {
+				s.release()
+			}
+		},
+	}
+}
+
+// restart stops nodes with grace. A node that does not come to an end is killed, as a supervisor does.
+func (n *nemesis) restart() wound {
+	victims := n.running()
+	if len(victims) == 0 {
+		return wound{}
+	}
+	if n.rng.IntN(2) == 0 {
+		victims = []*server{victims[n.rng.IntN(len(victims))]}
+	}
+	for _, s := range victims {
+		s.hold()
+	}
+	n.open.Go(func() {
+		for _, s := range victims {
+			_, p := s.now()
+			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+			s.stop(ctx)
+			cancel()
+			if p != nil {
+				s.die(p, false)
+			}
+			s.release()
+			s.start()
+		}
+	})
+	return wound{what: names(victims), lasts: time.Duration(len(victims)) * time.Second}
+}
+
+func (n *nemesis) diskSlow() wound {
+	delay := n.between(50*time.Millisecond, 5*time.Second)
+	return n.hurtDisk(fmt.Sprintf("syncs take %v", delay), machine.DiskFault{Delay: delay, Jitter: delay / 2}, 20*time.Second)
+}
+
+func (n *nemesis) diskStuck() wound {
+	return n.hurtDisk("stuck", machine.DiskFault{Stuck: true}, 20*time.Second)
+}
+
+func (n *nemesis) diskFail() wound {
+	f := n.c.healthy()
+	f.Fail = machine.ErrIO
+	return n.hurtDisk("the next write or sync fails", f, 5*time.Second)
+}
+
+func (n *nemesis) diskFull() wound {
+	f := n.c.healthy()
+	f.Full = machine.ErrFull
+	return n.hurtDisk("full", f, 10*time.Second)
+}
+
+func (n *nemesis) hurtDisk(what string, f machine.DiskFault, most time.Duration) wound {
+	s := n.anyone()
+	if s == nil {
+		return wound{}
+	}
+	_, p := s.now()
+	before := p.Changes()
+	s.machine.SetDisk(f)
+	return wound{
+		what: fmt.Sprintf("%s: %s", s.host, what), lasts: n.between(200*time.Millisecond, most),
+		undo: func() { s.machine.SetDisk(n.c.healthy()) },
+		bit:  func() bool { return p.Ended() || p.Changes() > before },
+	}
+}
+
+func (n *nemesis) clock() wound {
+	s := n.c.nodes[n.rng.IntN(len(n.c.nodes))]
+	largest := pick(n.rng, time.Second, time.Minute, time.Hour)
+	shift := time.Duration((2*n.rng.Float64() - 1) * float64(largest))
+	drift := 0.1*n.rng.Float64() - 0.05
+	s.machine.SetClock(shift, drift)
+	return wound{
+		what: fmt.Sprintf("%s: %v, %.1f %% fast", s.host, shift, 100*drift), lasts: n.between(time.Second, 30*time.Second),
+		undo: func() { s.machine.SetClock(0, 0) },
+	}
+}
+
+func (n *nemesis) transfer() wound {
+	g := n.aGroup()
+	m := n.c.known()
+	from := n.c.leader(g)
+	if m == nil || from == nil {
+		return wound{}
+	}
+	members := m.GroupByID(g).Members
+	to := members[n.rng.IntN(len(members))]
+	if to == n.c.idOf(from) {
+		return wound{}
+	}
+	replica := from.group(g)
+	if replica == nil {
+		return wound{}
+	}
+	done := false
+	n.open.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		done = replica.Transfer(ctx, string(to)) == nil
+	})
+	return wound{
+		what: fmt.Sprintf("group %d from %s to %s", g, from.host, n.c.trace.hostOf(to)), lasts: time.Second,
+		bit: func() bool { return done },
+	}
+}
+
+func (n *nemesis) snapshot() wound {
+	g := n.aGroup()
+	up := n.running()
+	up = slices.DeleteFunc(up, func(s *server) bool { return s.group(g) == nil })
+	if len(up) == 0 {
+		return wound{}
+	}
+	s := up[n.rng.IntN(len(up))]
+	replica, taken := s.group(g), false
+	n.open.Go(func() { taken = replica.Snapshot() == nil })
+	return wound{what: fmt.Sprintf("of group %d on %s", g, s.host), lasts: time.Second, bit: func() bool { return taken }}
+}

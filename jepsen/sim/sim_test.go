@@ -1,0 +1,168 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/quorate/quorate/jepsen/sim/oracle"
+)
+
+// asChild in the environment makes the test binary simulate one job.
+const asChild = "QUORATE_SIM_CHILD"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asChild) == "" {
+		os.Exit(m.Run())
+	}
+	if err := Child(os.Stdin, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func command() *exec.Cmd {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), asChild+"=1")
+	return cmd
+}
+
+func simulated(t *testing.T, job Job) Report {
+	t.Helper()
+	r, err := Command(command).Simulate(job, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range r.Violations {
+		t.Errorf("%s: %v\n%s", r, v, job.Replay())
+	}
+	return r
+}
+
+// Short runs of every workload under every kind of faults: they find nothing, and they did look.
+func TestShortRuns(t *testing.T) {
+	s := newSummary()
+	for i, workload := range workloads {
+		r := simulated(t, Job{Seed: uint64(i), Options: Options{Workload: workload, Safety: 20 * time.Second, Families: everything()}})
+		if r.Ops.Applied == 0 || r.Counts.Entries == 0 || r.Counts.Compared == 0 || len(r.Faults) == 0 {
+			t.Errorf("%s: nothing was tested: %s", workload, r)
+		}
+		s.add(r)
+	}
+	bit := 0
+	for _, f := range s.Families {
+		bit += f.Bit
+	}
+	t.Logf("%v simulated, %d operations, %d leaders lost, %d restarts, %d faults bit", s.Simulated, s.Ops.Total(), s.Elections, s.Restarts, bit)
+	if s.Elections == 0 || s.Restarts == 0 || bit == 0 {
+		t.Error("the faults did not hurt")
+	}
+}
+
+func everything() (names []string) {
+	for _, f := range Families() {
+		names = append(names, f.Name)
+	}
+	return names
+}
+
+// The same seed gives the same run, to the last message.
+func TestSeedsReplay(t *testing.T) {
+	for seed := range uint64(2) {
+		job := Job{Seed: 100 + seed, Options: Options{Safety: 10 * time.Second}}
+		first := simulated(t, job)
+		if again := simulated(t, job); again.Trace != first.Trace && first.Steady && again.Steady {
+			t.Errorf("seed %d gave two runs:\n%s\n%s", job.Seed, first, again)
+		}
+		job.Seed += 1000
+		if other := simulated(t, job); other.Trace == first.Trace {
+			t.Errorf("seeds %d and %d gave the same run", job.Seed-1000, job.Seed)
+		}
+	}
+}
+
+func TestPlansFollowFromSeeds(t *testing.T) {
+	used := map[string]int{}
+	for seed := range uint64(500) {
+		p := NewPlan(seed, Options{})
+		if err := p.check(); err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range p.Families {
+			used[f]++
+		}
+		if len(p.Families) == 0 {
+			used[none]++
+		}
+		used[p.Workload]++
+	}
+	for _, what := range slices.Concat(everything(), workloads, []string{none}) {
+		if used[what] == 0 {
+			t.Errorf("no seed uses %s", what)
+		}
+	}
+	p := NewPlan(7, Options{Families: []string{"kill"}, Clients: 1, Groups: 1, Safety: time.Minute, Workload: "cas"})
+	if !slices.Equal(p.Families, []string{"kill"}) || p.Clients != 1 || p.Groups != 1 || p.Safety != time.Minute || p.Workload != "cas" {
+		t.Errorf("options are not followed: %+v", p)
+	}
+}
+
+func TestImpossiblePlansAreRefused(t *testing.T) {
+	for name, o := range map[string]Options{
+		"an unknown family":   {Families: []string{"meteor"}},
+		"an unknown workload": {Workload: "dance"},
+		"too many clients":    {Clients: 1000},
+		"an unknown guard":    {Mutation: "consensus.Nothing"},
+	} {
+		if _, err := Command(command).Simulate(Job{Options: o}, nil); err == nil {
+			t.Errorf("%s: want an error", name)
+		}
+	}
+}
+
+// A farm works through its seeds, adds them up and keeps them.
+func TestFarm(t *testing.T) {
+	dir := t.TempDir()
+	seen := 0
+	f := Farm{
+		Command: command, First: 1, Last: 3, Jobs: 2, Dir: dir, Options: Options{Safety: 2 * time.Second, Families: []string{}},
+		Progress: func(Summary, Report) { seen++ },
+	}
+	s, err := f.Run(t.Context())
+	if err != nil || s.Runs != 3 || seen != 3 || s.Violated != 0 || s.Families[len(s.Families)-1].Runs != 3 {
+		t.Errorf("%+v after %d reports, %v", s, seen, err)
+	}
+	kept, err := os.ReadFile(filepath.Join(dir, "runs.jsonl"))
+	if err != nil || strings.Count(string(kept), "\n") != 3 {
+		t.Errorf("%d lines were kept, %v", strings.Count(string(kept), "\n"), err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if s, err := f.Run(ctx); err != nil || s.Runs != 0 {
+		t.Errorf("after the end it did %d runs, %v", s.Runs, err)
+	}
+}
+
+func TestReductionsAreSmaller(t *testing.T) {
+	r := Report{Plan: NewPlan(3, Options{Families: []string{"kill", "crash", "halves", "clock"}, Safety: time.Minute, Clients: 4, Groups: 4})}
+	r.Violations = []oracle.Violation{{At: 10 * time.Second, Checker: "x"}}
+	for _, o := range reductions(r) {
+		p := NewPlan(3, o)
+		if len(p.Families) >= 4 && p.Safety >= time.Minute && p.Clients >= 4 && p.Groups >= 4 {
+			t.Errorf("%+v is not smaller", o)
+		}
+		if !slices.Equal(p.Families, o.Families) {
+			t.Errorf("%+v leads to %v", o, p.Families)
+		}
+	}
+	want := "quorate jepsen sim --replay 3 --families none --safety 1s"
+	if got := (Job{Seed: 3, Options: Options{Families: []string{}, Safety: time.Second}}).Replay(); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

@@ -1,0 +1,93 @@
+package sim
+
+import (
+	"slices"
+	"time"
+
+	"github.com/quorate/quorate/jepsen/history"
+)
+
+// Summary adds up runs.
+type Summary struct {
+	Runs      int            `json:"runs"`
+	Violated  int            `json:"violated"`
+	Simulated time.Duration  `json:"simulated_ns"`
+	Real      time.Duration  `json:"real_ns"`
+	CPU       time.Duration  `json:"cpu_ns"`
+	Ops       history.Counts `json:"ops"`
+	// Elections counts lost leaders, Restarts processes that came back, Crashes power cuts, Lost committed entries that were lost
+	// with the power of a majority in durability interval.
+	Elections int `json:"leader_losses"`
+	Restarts  int `json:"restarts"`
+	Entries   int `json:"entries"`
+	Compared  int `json:"digests_compared"`
+	Lost      int `json:"lost_entries"`
+	Messages  int `json:"messages"`
+	// Families has a row per kind of faults, in the order of Families, and then "none".
+	Families []FamilySummary `json:"families"`
+}
+
+// FamilySummary adds up the runs in which a kind of faults was switched on.
+type FamilySummary struct {
+	Name      string        `json:"name"`
+	Runs      int           `json:"runs"`
+	Violated  int           `json:"violated"`
+	Simulated time.Duration `json:"simulated_ns"`
+	Ops       int64         `json:"ops"`
+	Elections int           `json:"leader_losses"`
+	// Faults were done, Bit of them had an effect that was seen.
+	Faults int `json:"faults"`
+	Bit    int `json:"bit"`
+}
+
+// none is the row of the runs without faults.
+const none = "none"
+
+func newSummary() *Summary {
+	s := &Summary{}
+	for _, f := range Families() {
+		s.Families = append(s.Families, FamilySummary{Name: f.Name})
+	}
+	s.Families = append(s.Families, FamilySummary{Name: none})
+	return s
+}
+
+func (s *Summary) add(r Report) {
+	s.Runs++
+	if !r.OK() {
+		s.Violated++
+	}
+	s.Simulated, s.Real, s.CPU = s.Simulated+r.Simulated, s.Real+r.Real, s.CPU+r.CPU
+	s.Ops.Applied, s.Ops.Failed, s.Ops.Unknown = s.Ops.Applied+r.Ops.Applied, s.Ops.Failed+r.Ops.Failed, s.Ops.Unknown+r.Ops.Unknown
+	s.Elections += r.Counts.Elections
+	s.Restarts += r.Restarts
+	s.Entries += r.Counts.Entries
+	s.Compared += r.Counts.Compared
+	s.Lost += r.Counts.Lost
+	s.Messages += r.Messages
+	for i := range s.Families {
+		f := &s.Families[i]
+		if slices.Contains(r.Plan.Families, f.Name) || f.Name == none && len(r.Plan.Families) == 0 {
+			f.add(r)
+		}
+	}
+}
+
+func (f *FamilySummary) add(r Report) {
+	f.Runs++
+	if !r.OK() {
+		f.Violated++
+	}
+	f.Simulated += r.Simulated
+	f.Ops += r.Ops.Total()
+	f.Elections += r.Counts.Elections
+	for _, x := range r.Faults {
+		if x.Family != f.Name {
+			continue
+		}
+		f.Faults++
+		if x.Bit {
+			f.Bit++
+		}
+	}
+}
