@@ -14,6 +14,9 @@ import (
 )
 
 func main() {
+	if len(os.Args) == 3 && os.Args[2] == simChild {
+		simulateJob() // before anything else has started a goroutine
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	// A second signal ends the process at once.

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/quorate/quorate/jepsen/sim"
+)
+
+// simChild is the command, behind "jepsen", of the process that simulates one seed.
+const simChild = "sim-child"
+
+// simulateJob does the job on standard input and ends the process.
+func simulateJob() {
+	if err := sim.Child(os.Stdin, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "quorate:", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// simFlags are the flags of jepsen sim.
+type simFlags struct {
+	seeds    string
+	hours    float64
+	replay   uint64
+	verbose  bool
+	families []string
+	output   string
+	farm     sim.Farm
+}
+
+func jepsenSimCommand() *cobra.Command {
+	var o simFlags
+	c := &cobra.Command{
+		Use:   "sim",
+		Short: "Simulate whole clusters in virtual time, with faults that follow from seeds",
+		Long: `Run clusters of the server's own code in virtual time, on a virtual network and virtual disks, hurt them as the seed says,
+and check every replica's every step and what the clients saw. The same seed gives the same run again. On a violation the
+seed is shown, with the smallest run found that shows it too and the command that prints its trace. Exit status 1: a violation.`,
+		Example: "  quorate jepsen sim --seeds 1-1000 --hours 10\n  quorate jepsen sim --replay 17 --families crash,halves --safety 20s",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			self, err := os.Executable()
+			if err != nil {
+				return err
+			}
+			o.farm.Command = func() *exec.Cmd { return exec.Command(self, "jepsen", simChild) }
+			if len(o.families) > 0 {
+				o.farm.Options.Families = o.families
+			}
+			if len(o.families) == 1 && o.families[0] == "none" {
+				o.farm.Options.Families = []string{}
+			}
+			if c.Flags().Changed("replay") {
+				return o.replayed(c.OutOrStdout())
+			}
+			return o.run(c)
+		},
+	}
+	o.register(c)
+	return c
+}
+
+func (o *simFlags) register(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&o.seeds, "seeds", "1-", "seeds to work through: 7, 1-1000, or 1- without an end")
+	f.Float64Var(&o.hours, "hours", 0, "end after so many simulated hours; 0 does all seeds")
+	f.IntVarP(&o.farm.Jobs, "jobs", "j", 1, "simulations at once, each on one processor")
+	f.StringVar(&o.farm.Dir, "dir", "", "folder for runs.jsonl and the traces of violations; runs are appended")
+	f.BoolVar(&o.farm.Stop, "stop", false, "end at the first violation")
+	f.BoolVar(&o.farm.AsFound, "as-found", false, "do not look for smaller runs that show a violation")
+	f.Uint64Var(&o.replay, "replay", 0, "run this seed only and print its trace")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "with --replay: print all messages and the nodes' logs too")
+	f.StringVarP(&o.output, "output", "o", "text", "text or json")
+	f.StringSliceVar(&o.families, "families", nil, "kinds of faults, comma-separated, or none (default: as the seed says; quorate jepsen list)")
+	f.StringVarP(&o.farm.Options.Workload, "workload", "w", "", "what clients do (default: as the seed says)")
+	f.DurationVar(&o.farm.Options.Safety, "safety", 0, "virtual time with faults (default: as the seed says)")
+	f.IntVarP(&o.farm.Options.Clients, "clients", "c", 0, "clients (default: as the seed says)")
+	f.IntVar(&o.farm.Options.Groups, "groups", 0, "shard groups (default: as the seed says)")
+	if len(sim.Guards()) > 0 {
+		f.StringVar(&o.farm.Options.Mutation, "mutation", "", "guard to switch off: "+strings.Join(sim.Guards(), ", "))
+	}
+}
+
+func (o *simFlags) replayed(w io.Writer) error {
+	r, err := o.farm.Command.Simulate(sim.Job{Seed: o.replay, Options: o.farm.Options, Trace: true, Verbose: o.verbose}, w)
+	if err != nil {
+		return err
+	}
+	if o.output == "json" {
+		err = json.NewEncoder(w).Encode(r)
+	} else {
+		fmt.Fprintf(w, "%s\ntrace %s\n", r, r.Trace)
+		for _, v := range r.Violations {
+			fmt.Fprintln(w, v)
+		}
+	}
+	if err == nil && !r.OK() {
+		return errSilent
+	}
+	return err
+}
+
+func (o *simFlags) run(c *cobra.Command) (err error) {
+	if o.farm.First, o.farm.Last, err = parseSeeds(o.seeds); err != nil {
+		return err
+	}
+	o.farm.Time = time.Duration(o.hours * float64(time.Hour))
+	live := newLiveTable(c.ErrOrStderr())
+	began := time.Now()
+	o.farm.Progress = func(s sim.Summary, _ sim.Report) { live.show(simLines(s, time.Since(began))) }
+	o.farm.Shrunk = func(r sim.Report, j sim.Job) {
+		live.say(fmt.Sprintf("VIOLATION %s\n  smallest run that shows it: %s\n", r, j.Replay()))
+	}
+	s, err := o.farm.Run(c.Context())
+	live.done()
+	if err != nil {
+		return err
+	}
+	w := c.OutOrStdout()
+	if o.output == "json" {
+		err = json.NewEncoder(w).Encode(s)
+	} else {
+		writeSimSummary(w, s, time.Since(began))
+	}
+	if err == nil && s.Violated > 0 {
+		return errSilent
+	}
+	return err
+}
+
+func parseSeeds(s string) (first, last uint64, err error) {
+	a, b, ranged := strings.Cut(s, "-")
+	if first, err = strconv.ParseUint(a, 10, 64); err == nil {
+		switch {
+		case !ranged:
+			last = first
+		case b == "":
+			last = math.MaxUint64 - 1
+		default:
+			last, err = strconv.ParseUint(b, 10, 64)
+		}
+	}
+	if err != nil || last < first {
+		return 0, 0, fmt.Errorf("seeds %q: want N, N-M or N-", s)
+	}
+	return first, last, nil
+}
+
+// simLines is the state of the work for the live table.
+func simLines(s sim.Summary, took time.Duration) []string {
+	return []string{
+		fmt.Sprintf("simulated  %.2f hours in %d runs, %.0f times as fast as time", s.Simulated.Hours(), s.Runs, s.Simulated.Seconds()/max(took.Seconds(), 1e-9)),
+		fmt.Sprintf("clients    %d operations: %d applied, %d failed, %d unknown", s.Ops.Total(), s.Ops.Applied, s.Ops.Failed, s.Ops.Unknown),
+		fmt.Sprintf("leaders    %d lost", s.Elections),
+		fmt.Sprintf("processes  %d restarted", s.Restarts),
+		fmt.Sprintf("replicas   %d entries applied, %d states compared, %d messages", s.Entries, s.Compared, s.Messages),
+		fmt.Sprintf("violations %d", s.Violated),
+	}
+}
+
+func writeSimSummary(w io.Writer, s sim.Summary, took time.Duration) {
+	fmt.Fprintln(w, strings.Join(simLines(s, took), "\n"))
+	fmt.Fprintf(w, "time       %v on the wall, %v of processors\n", took.Round(time.Second), s.CPU.Round(time.Second))
+	if s.Lost > 0 {
+		fmt.Fprintf(w, "lost       %d entries with the power of a majority, as durability interval allows\n", s.Lost)
+	}
+	fmt.Fprintln(w)
+	table(w, "FAULTS\tRUNS\tHOURS\tOPERATIONS\tLEADERS LOST\tDONE\tBIT\tVIOLATIONS", func(row func(string, ...any)) {
+		for _, f := range s.Families {
+			if f.Runs > 0 {
+				row("%s\t%d\t%.2f\t%d\t%d\t%d\t%d\t%d", f.Name, f.Runs, f.Simulated.Hours(), f.Ops, f.Elections, f.Faults, f.Bit, f.Violated)
+			}
+		}
+	})
+}
