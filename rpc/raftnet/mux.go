@@ -16,8 +16,9 @@ import (
 
 // Mux shares one Link among the groups of a node.
 type Mux struct {
-	link Link
-	off  Off
+	link  Link
+	off   Off
+	beats beats
 
 	mu     sync.RWMutex
 	groups map[slot.GroupID]*Transport
@@ -26,6 +27,8 @@ type Mux struct {
 // NewMux registers the Raft handlers on link. Call it before the link serves.
 func NewMux(link Link) *Mux {
 	m := &Mux{link: link, groups: map[slot.GroupID]*Transport{}}
+	m.beats.init(m)
+	link.Handle(KindBeats, m.serveBeats)
 	link.Take(KindAppend, m.takeAppend)
 	link.Handle(KindAppend, m.handler((*Transport).serveAppend))
 	link.Handle(KindVote, m.handler((*Transport).serveVote))

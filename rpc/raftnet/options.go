@@ -29,6 +29,7 @@ const (
 	KindPreVote
 	KindTimeoutNow
 	KindSnapshot
+	KindBeats // heartbeats of any number of groups, on behalf of no group
 )
 
 // Defaults of Options.
