@@ -53,11 +53,16 @@ func jepsenRunCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "run",
 		Short: "Run a workload while a cluster of server processes is being hurt, then judge",
-		Long: `Start server processes, let clients that never retry work on them and record every operation, hurt the processes or
-their network at times drawn from the seed, heal them, read everything again and judge. The report folder holds all that
-"quorate jepsen check" needs to judge again. Exit status 1: a violation, or nothing was tested.`,
-		Example: "  quorate jepsen run --workload append --nemesis kill,pause --duration 1m\n  quorate jepsen run --workload register --nemesis all --network --seed 7",
-		Args:    cobra.NoArgs,
+		Long: `Start server processes of this executable on this machine, let clients that never retry work on them and record every
+operation, hurt the processes or their network at times drawn from the seed, heal them, read everything again and judge. The
+report folder holds all that "quorate jepsen check" needs to judge again. Exit status 1: a violation, or nothing was tested.
+
+With --cluster the clients work on a cluster that you run, Quorate or any other that speaks the Redis Cluster protocol. Nothing is
+started and nothing is hurt (do that yourself meanwhile), and what clients saw is all that is judged. The keys are new ones whose
+names begin with {jepsen-; they stay.`,
+		Example: "  quorate jepsen run --workload append --nemesis kill,pause --duration 1m\n  quorate jepsen run --workload register --nemesis all --network --seed 7\n" +
+			"  quorate jepsen run --cluster cache1:6379,cache2:6379 --workload append --duration 10m",
+		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) (err error) {
 			if o.Binary, err = os.Executable(); err != nil {
 				return err
@@ -67,6 +72,9 @@ their network at times drawn from the seed, heal them, read everything again and
 			}
 			if o.Hurt, err = bounds("hurt", hurt); err != nil {
 				return err
+			}
+			if len(o.Cluster) > 0 && !c.Flags().Changed("nemesis") {
+				o.Nemesis = []string{"none"}
 			}
 			if o.Dir == "" {
 				o.Dir = filepath.Join("jepsen-runs", fmt.Sprintf("%s-%s-%d-%s", o.Workload, strings.Join(o.Nemesis, "+"), o.Seed, time.Now().Format("20060102-150405")))
@@ -96,6 +104,8 @@ their network at times drawn from the seed, heal them, read everything again and
 	f.DurationVar(&o.Bound, "bound", trial.DefaultBound, "how soon after a fault the cluster must be whole")
 	f.StringVar(&o.Subnet, "subnet", trial.DefaultSubnet, "first three numbers of the addresses with --network")
 	f.DurationVar(&o.Think, "think", 2*time.Millisecond, "pause of a client after each operation")
+	f.StringSliceVar(&o.Cluster, "cluster", nil, "client host:port of a cluster that you run: no server is started, nothing is hurt")
+	f.StringVar(&o.Password, "password", os.Getenv("QUORATE_PASSWORD"), "password of --cluster (or QUORATE_PASSWORD)")
 	f.StringSliceVar(&o.Flags, "server-flag", nil, "flag for every server, such as --server-flag=--durability=interval (repeatable)")
 	f.StringVar(&o.System, "system", "quorate", "what is hurt: quorate, or redis (a Redis Cluster of the redis-server in PATH; --nodes is masters and replicas)")
 	f.IntVar(&o.Replicas, "replicas", 2, "with --system redis: replicas of each master")

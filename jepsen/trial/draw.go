@@ -50,13 +50,9 @@ func drawn(r check.Result) string {
 
 func (v *Verdict) facts() [][2]string {
 	c := v.Config
-	network := "loopback"
-	if c.Network {
-		network = "a network namespace per node"
-	}
 	facts := [][2]string{
 		{"again", v.Command()},
-		{"cluster", fmt.Sprintf("%d nodes, %s", c.Nodes, network)},
+		{"cluster", c.where()},
 		{"clients", fmt.Sprintf("%d, pausing %v after each operation, for %v", c.Clients, c.Think, c.Duration)},
 		{"recovery", fmt.Sprintf("must end within %v of each fault; the highest load of the machine was %.1f", c.Bound, v.Load)},
 	}
@@ -68,6 +64,10 @@ func (v *Verdict) facts() [][2]string {
 
 // Command is how to run it again.
 func (c Config) Command() string {
+	if len(c.Cluster) > 0 {
+		return fmt.Sprintf("quorate jepsen run --cluster %s --workload %s --duration %v --seed %d --clients %d --think %v",
+			strings.Join(c.Cluster, ","), c.Workload, c.Duration, c.Seed, c.Clients, c.Think)
+	}
 	out := fmt.Sprintf("quorate jepsen run --workload %s --nemesis %s --duration %v --seed %d --nodes %d --clients %d --think %v --bound %v",
 		c.Workload, strings.Join(c.Nemesis, ","), c.Duration, c.Seed, c.Nodes, c.Clients, c.Think, c.Bound)
 	if c.Network {

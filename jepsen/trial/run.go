@@ -46,6 +46,8 @@ type Config struct {
 	System      string        `json:"system,omitempty"`
 	Replicas    int           `json:"replicas,omitempty"`
 	NodeTimeout time.Duration `json:"node_timeout_ns,omitempty"`
+	// Cluster are client addresses of a cluster that somebody else runs and that is not hurt; none makes a cluster of Nodes.
+	Cluster []string `json:"cluster,omitempty"`
 }
 
 // DefaultBound is a limit that a cluster on a busy machine keeps. Recovery takes about a second where nothing else runs.
@@ -60,6 +62,8 @@ type Options struct {
 	Port int
 	// Subnet is the first three numbers of the addresses in namespaces, DefaultSubnet if empty.
 	Subnet string
+	// Password is that of Cluster.
+	Password string
 	// CheckTimeout bounds the search of one object.
 	CheckTimeout time.Duration
 	// Progress is called about five times a second.
@@ -94,6 +98,12 @@ func Run(ctx context.Context, o Options) (Verdict, error) {
 	}
 	if err := o.prepare(); err != nil {
 		return Verdict{}, err
+	}
+	if len(o.Cluster) > 0 {
+		if err := o.outside(ctx, spec); err != nil {
+			return Verdict{}, err
+		}
+		return Check(o.Dir, o.CheckTimeout)
 	}
 	c, err := o.start(ctx, spec, faults)
 	if err != nil {
@@ -133,6 +143,9 @@ func (o Options) resolve() (workload.Spec, []nemesis.Fault, error) {
 	}
 	if err == nil && o.System == redis && (len(spec.Flags) > 0 || o.Replicas < 1 || o.NodeTimeout <= 0) {
 		err = fmt.Errorf("workload %s with %d replicas and a node timeout of %s can't be run on Redis", o.Workload, o.Replicas, o.NodeTimeout)
+	}
+	if err == nil {
+		err = o.checkOutside(len(faults))
 	}
 	return spec, faults, err
 }
@@ -251,12 +264,11 @@ func (o Options) keepLogs(c *process.Cluster) error {
 
 // record runs clients, faults and the look-out together, then heals, reads everything again and compares the replicas.
 func (o Options) record(ctx context.Context, c *process.Cluster, spec workload.Spec, faults []nemesis.Fault) (err error) {
-	f, err := os.Create(filepath.Join(o.Dir, fileHistory))
+	w, closed, err := o.history()
 	if err != nil {
 		return err
 	}
-	w := history.NewWriter(f)
-	defer func() { err = errors.Join(err, w.Flush(), f.Close()) }()
+	defer func() { err = errors.Join(err, closed()) }()
 	notes, err := openNotes(o.Dir)
 	if err != nil {
 		return err

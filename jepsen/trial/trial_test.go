@@ -78,6 +78,37 @@ func TestWord(t *testing.T) {
 	}
 }
 
+// TestOutside works twice on a cluster that it did not start: the second run must not stumble over the first one's keys.
+func TestOutside(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	binary, err := process.Build(ctx, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := process.Start(ctx, process.Options{Binary: binary, Dir: t.TempDir(), Nodes: 3, Port: 17561, Flags: []string{"--requirepass=let-me-in"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.WaitReady(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		dir := filepath.Join(t.TempDir(), "run")
+		o := Options{Config: config("append"), Dir: dir, Password: "let-me-in", CheckTimeout: time.Minute}
+		o.Cluster, o.Nemesis, o.Duration = c.Addrs()[:1], []string{"none"}, 2*time.Second
+		v, err := Run(ctx, o)
+		if err != nil || !v.OK || v.Ops.Applied == 0 {
+			t.Errorf("%v\n%s", err, v)
+		}
+		spoil(t, dir)
+		if worse, err := Check(dir, time.Minute); err != nil || worse.OK {
+			t.Errorf("an acknowledged append was erased from every read and nobody noticed: %+v, %v", worse, err)
+		}
+	}
+}
+
 // spoil erases one element from all reads of a history, as if the cluster had lost the write.
 func spoil(t *testing.T, dir string) {
 	path := filepath.Join(dir, fileHistory)
@@ -104,6 +135,10 @@ func TestRunRefuses(t *testing.T) {
 		"a partition without namespaces": func(o *Options) { o.Nemesis = []string{"isolate"} },
 		"no nodes":                       func(o *Options) { o.Nodes = 0 },
 		"no time":                        func(o *Options) { o.Duration = 0 },
+		"to hurt what others run":        func(o *Options) { o.Cluster = []string{"127.0.0.1:1"} },
+		"flags for what others run": func(o *Options) {
+			o.Cluster, o.Nemesis, o.Flags = []string{"127.0.0.1:1"}, []string{"none"}, []string{"--durability=interval"}
+		},
 	} {
 		o := Options{Config: config("register"), Dir: t.TempDir()}
 		change(&o)

@@ -126,6 +126,10 @@ func (v *Verdict) logs(dir string, ops []history.Op, said []client.Digest) (patc
 
 // look judges the views and what was found at the end.
 func (v *Verdict) look(dir string, e ending) error {
+	if len(v.Cluster) > 0 {
+		v.Results = append(v.Results, seenOutside(e))
+		return nil
+	}
 	if v.System != redis {
 		owners := check.NewOwners()
 		if err := eachLine(filepath.Join(dir, fileViews), owners.Add); err != nil {
@@ -211,11 +215,22 @@ func (v Verdict) Word() string {
 	return "VIOLATION"
 }
 
+// where is the cluster.
+func (c Config) where() string {
+	switch {
+	case len(c.Cluster) > 0:
+		return "the cluster at " + strings.Join(c.Cluster, ",")
+	case c.Network:
+		return fmt.Sprintf("%d nodes in network namespaces", c.Nodes)
+	}
+	return fmt.Sprintf("%d nodes", c.Nodes)
+}
+
 // String is the verdict for people.
 func (v Verdict) String() string {
 	var b strings.Builder
 	word := v.Word()
-	fmt.Fprintf(&b, "%s: %s × %s, seed %d, %s, %d nodes, %d clients\n", word, v.Workload, strings.Join(v.Nemesis, ","), v.Seed, v.Duration, v.Nodes, v.Clients)
+	fmt.Fprintf(&b, "%s: %s × %s, seed %d, %s, %s, %d clients\n", word, v.Workload, strings.Join(v.Nemesis, ","), v.Seed, v.Duration, v.where(), v.Clients)
 	fmt.Fprintf(&b, "%d operations: %d applied, %d failed, %d unknown; %d faults, %d bit; judged in %s\n",
 		v.Ops.Total(), v.Ops.Applied, v.Ops.Failed, v.Ops.Unknown, v.Faults, v.Bit, v.Checking.Round(time.Millisecond))
 	fmt.Fprintf(&b, "toll: %d writes acknowledged, %d lost; %d stale reads, %d of values that had gone; an object was silent for %s at most\n",

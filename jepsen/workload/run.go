@@ -38,8 +38,11 @@ type Conditions struct {
 
 // Options describe the clients.
 type Options struct {
-	// Seeds are client addresses of the cluster.
-	Seeds   []string
+	// Seeds are client addresses of the cluster, Password lets clients in.
+	Seeds    []string
+	Password string
+	// Prefix makes the objects' names different from those of other runs on the same cluster.
+	Prefix  string
 	Clients int
 	// Seed makes the clients' choices; the interleaving is up to the machine.
 	Seed    uint64
@@ -78,7 +81,7 @@ func Start(ctx context.Context, spec Spec, o Options) *Run {
 	r := &Run{spec: spec, opts: o}
 	for g := range (o.Clients + sharing - 1) / sharing {
 		for i := range objects {
-			r.rings = append(r.rings, &ring{name: fmt.Sprintf("%s-%d-%d", spec.Name, g, i)})
+			r.rings = append(r.rings, &ring{name: fmt.Sprintf("%s%s-%d-%d", o.Prefix, spec.Name, g, i)})
 		}
 	}
 	for i := range o.Clients {

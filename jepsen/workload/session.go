@@ -38,7 +38,9 @@ func newSession(ctx context.Context, o Options, i int) *session {
 	}
 }
 
-func (o Options) client() client.Options { return client.Options{Timeout: o.Timeout, Dial: o.Dial} }
+func (o Options) client() client.Options {
+	return client.Options{Password: o.Password, Timeout: o.Timeout, Dial: o.Dial}
+}
 
 func (s *session) close() {
 	s.cluster.Close()

@@ -1,0 +1,84 @@
+package trial
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/quorate/quorate/jepsen/check"
+	"github.com/quorate/quorate/jepsen/history"
+	"github.com/quorate/quorate/jepsen/workload"
+)
+
+// outside runs the workload on a cluster that somebody else runs. Nothing is hurt and no log is read: what clients saw is all that
+// is judged. The keys have names that no other run has, and stay.
+func (o Options) outside(ctx context.Context, spec workload.Spec) (err error) {
+	w, closed, err := o.history()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closed()) }()
+	notes, err := openNotes(o.Dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, notes.close()) }()
+	run, cancel := context.WithTimeout(ctx, o.Duration)
+	defer cancel()
+	load := workload.Start(run, spec, workload.Options{
+		Seeds: o.Cluster, Password: o.Password, Prefix: fmt.Sprintf("jepsen-%d-", time.Now().UnixNano()),
+		Clients: o.Clients, Seed: o.Seed, History: w, Timeout: commandTimeout, Think: o.Think,
+	})
+	notes.stage("of a cluster outside")
+	var others sync.WaitGroup
+	others.Go(func() { o.progress(run, w, notes) })
+	load.Wait()
+	others.Wait()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	notes.stage("reading everything again")
+	last, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	var e ending
+	if err := load.Finish(last); err != nil {
+		e.LastReads = err.Error()
+	}
+	return writeJSON(filepath.Join(o.Dir, fileEnd), e)
+}
+
+// seenOutside is all that can be said of such a run beside its history.
+func seenOutside(e ending) check.Result {
+	r := check.Result{Checker: "last reads", OK: e.LastReads == "", Text: "every object could be read at the end"}
+	if !r.OK {
+		r.Text = e.LastReads
+	}
+	return r
+}
+
+// checkOutside says why a run on a cluster outside can't be what o asks for.
+func (o Options) checkOutside(faults int) error {
+	switch {
+	case len(o.Cluster) == 0:
+		return nil
+	case faults > 0:
+		return errors.New("a cluster that others run is not hurt: leave --nemesis out, or leave --cluster out and a cluster is made")
+	case o.Network || o.Disks || len(o.Flags) > 0:
+		return errors.New("--network, --disks and --server-flag are for a cluster that is made: leave them out, or --cluster")
+	}
+	return nil
+}
+
+// history opens the file that takes every operation.
+func (o Options) history() (w *history.Writer, closed func() error, err error) {
+	f, err := os.Create(filepath.Join(o.Dir, fileHistory))
+	if err != nil {
+		return nil, nil, err
+	}
+	w = history.NewWriter(f)
+	return w, func() error { return errors.Join(w.Flush(), f.Close()) }, nil
+}
