@@ -56,6 +56,9 @@ func (v *Verdict) facts() [][2]string {
 		{"clients", fmt.Sprintf("%d, pausing %v after each operation, for %v", c.Clients, c.Think, c.Duration)},
 		{"recovery", fmt.Sprintf("must end within %v of each fault; the highest load of the machine was %.1f", c.Bound, v.Load)},
 	}
+	if t := v.Toll; t.Lost+t.Stale+t.Returned > 0 {
+		facts = append(facts, [2]string{"toll", fmt.Sprintf("%d of %d acknowledged writes were lost; %d stale reads, %d of values that had gone", t.Lost, t.Acknowledged, t.Stale, t.Returned)})
+	}
 	if v.Patched != "" {
 		facts = append(facts, [2]string{"from the logs", v.Patched})
 	}
@@ -68,8 +71,11 @@ func (c Config) Command() string {
 		return fmt.Sprintf("quorate jepsen run --cluster %s --workload %s --duration %v --seed %d --clients %d --think %v",
 			strings.Join(c.Cluster, ","), c.Workload, c.Duration, c.Seed, c.Clients, c.Think)
 	}
-	out := fmt.Sprintf("quorate jepsen run --workload %s --nemesis %s --duration %v --seed %d --nodes %d --clients %d --think %v --bound %v",
-		c.Workload, strings.Join(c.Nemesis, ","), c.Duration, c.Seed, c.Nodes, c.Clients, c.Think, c.Bound)
+	out := fmt.Sprintf("quorate jepsen run --workload %s --nemesis %s --duration %v --seed %d --nodes %d --clients %d --think %v --bound %v --quiet %v,%v --hurt %v,%v",
+		c.Workload, strings.Join(c.Nemesis, ","), c.Duration, c.Seed, c.Nodes, c.Clients, c.Think, c.Bound, c.Quiet[0], c.Quiet[1], c.Hurt[0], c.Hurt[1])
+	if c.System == redis {
+		out += fmt.Sprintf(" --system redis --replicas %d --node-timeout %v", c.Replicas, c.NodeTimeout)
+	}
 	if c.Network {
 		out += " --network"
 	}

@@ -217,13 +217,17 @@ func (v Verdict) Word() string {
 
 // where is the cluster.
 func (c Config) where() string {
-	switch {
-	case len(c.Cluster) > 0:
+	if len(c.Cluster) > 0 {
 		return "the cluster at " + strings.Join(c.Cluster, ",")
-	case c.Network:
-		return fmt.Sprintf("%d nodes in network namespaces", c.Nodes)
 	}
-	return fmt.Sprintf("%d nodes", c.Nodes)
+	out := fmt.Sprintf("%d nodes", c.Nodes)
+	if c.System == redis {
+		out += " of Redis"
+	}
+	if c.Network {
+		out += " in network namespaces"
+	}
+	return out
 }
 
 // String is the verdict for people.
