@@ -30,7 +30,11 @@ type Registers struct {
 
 // Model knows set, set with a time to live, get, getset, del, cas, expire, persist, and vanish.
 func (o Registers) Model() Model {
-	return Model{Name: "register", Init: register{}, Step: func(s any, op history.Op) []any { return o.step(s.(register), op) }}
+	m := Model{Name: "register", Init: register{}, Step: func(s any, op history.Op) []any { return o.step(s.(register), op) }}
+	if !o.Evicts {
+		m.Thin = thin
+	}
+	return m
 }
 
 func (o Registers) step(s register, op history.Op) []any {
