@@ -55,8 +55,10 @@ func (n Needs) And(o Needs) Needs {
 type injury struct {
 	victim string
 	// act goes on hurting until ctx ends; nil if the fault just lasts.
-	act  func(ctx context.Context)
-	heal func() error
+	act func(ctx context.Context)
+	// until goes on after that until the fault has had its effect, or ctx, the run's, ends; nil if there is nothing to wait for.
+	until func(ctx context.Context)
+	heal  func() error
 	// bit says how the fault shows while it lasts, late how it shows once the cluster is whole again; "" if it does not. A fault
 	// without bit shows by the elections that it makes.
 	bit  func() string
@@ -216,6 +218,13 @@ func joined(all []injury) injury {
 			}
 			wg.Wait()
 			<-ctx.Done()
+		},
+		until: func(ctx context.Context) {
+			for _, in := range all {
+				if in.until != nil {
+					in.until(ctx)
+				}
+			}
 		},
 	}
 	var victims []string

@@ -163,12 +163,15 @@ func (e *env) strike(ctx context.Context, f Fault, length time.Duration) (Event,
 
 // endure lets a fault last.
 func (e *env) endure(ctx context.Context, in injury, length time.Duration) {
-	ctx, cancel := context.WithTimeout(ctx, length)
+	lasting, cancel := context.WithTimeout(ctx, length)
 	defer cancel()
 	if in.act != nil {
-		in.act(ctx)
+		in.act(lasting)
 	}
-	<-ctx.Done()
+	<-lasting.Done()
+	if in.until != nil {
+		in.until(ctx)
+	}
 }
 
 // load is the machine's load average over a minute, 0 where it is not told.

@@ -22,12 +22,28 @@ func snapshotFaults() []Fault {
 	}
 }
 
+const (
+	// trailing entries stay in the log behind a snapshot, as snapshotFaults has it.
+	trailing = 32
+	// outrunning bounds the wait for the others' snapshots to get past what a node has: few writes take long to fill a log.
+	outrunning = 20 * time.Second
+)
+
 // behind kills a node and waits until a snapshot is what will bring it back.
 func behind(ctx context.Context, e *env) (injury, error) {
+	s, err := e.cluster.Status(ctx)
+	if err != nil {
+		return injury{}, fmt.Errorf("%w: %w", errNotNow, err)
+	}
+	beyond := 0.0
+	for _, last := range newest(s) {
+		beyond += float64(last + trailing)
+	}
 	in, err := kill(one)(ctx, e)
 	if err != nil {
 		return in, err
 	}
+	in.until = func(ctx context.Context) { e.outrun(ctx, in.victim, beyond) }
 	in.late = func() string {
 		for _, n := range e.cluster.Nodes() {
 			if m, err := n.Metrics(ctx); err == nil && n.Name() == in.victim && m["quorate_group_snapshot_installs_total"] > 0 {
@@ -39,6 +55,21 @@ func behind(ctx context.Context, e *env) (injury, error) {
 	bit := in.bit
 	in.bit = func() string { bit(); return "" } // that it was dead is not the point
 	return in, nil
+}
+
+// outrun waits until the snapshots of a node other than the victim are, over all groups together, beyond an index: then so is that
+// of one group at least.
+func (e *env) outrun(ctx context.Context, victim string, beyond float64) {
+	ctx, cancel := context.WithTimeout(ctx, outrunning)
+	defer cancel()
+	for ctx.Err() == nil {
+		for _, n := range e.cluster.Nodes() {
+			if m, err := n.Metrics(ctx); err == nil && n.Name() != victim && m["quorate_group_snapshot_index"] >= beyond {
+				return
+			}
+		}
+		wait(ctx, 50*time.Millisecond)
+	}
 }
 
 // killWriting looks for an unfinished snapshot file for as long as the fault may last.
