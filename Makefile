@@ -2,10 +2,12 @@
 GO      ?= go
 FUZZ    ?= 30s
 PAIRS   ?= 5
+HOURS   ?= 2
+SIM_HOURS ?= 1000
 BIN     := bin/quorate
 
 help: ## list these targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/quorate
 	$(GO) build -o $(BIN) ./cmd/quorate
@@ -30,6 +32,10 @@ fuzz: ## run every fuzz target for FUZZ (30s) each
 	    echo "== $$(dirname $$f) $$t"; $(GO) test -run '^$$' -fuzz "^$$t$$" -fuzztime $(FUZZ) ./$$(dirname $$f) || exit 1; \
 	  done; done
 
+jepsen-long: build ## hurt real processes for HOURS (2), all workloads against all faults, and simulate SIM_HOURS (1000); needs root
+	$(BIN) jepsen matrix --for $(HOURS)h --network --disks --jobs 2
+	$(BIN) jepsen sim --seeds 1- --hours $(SIM_HOURS)
+
 bench: build ## measure PAIRS (5) rounds beside Redis Cluster and etcd into README.md; takes an hour
 	$(BIN) bench peers --pairs $(PAIRS) --duration 10s --rate 5000 --write README.md \
 	  --systems redis-everysec,redis-always-wait,etcd,quorate-interval,quorate-always,quorate-interval-quorum
@@ -48,4 +54,4 @@ lint: ## vet, gofmt, staticcheck and the repository's own rules
 	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 -checks inherit,-SA1019,-ST1005 ./...
 	$(GO) test .
 
-.PHONY: help build run demo test race fuzz bench lint
+.PHONY: help build run demo test race fuzz jepsen-long bench lint

@@ -13,11 +13,12 @@ import (
 
 	"github.com/quorate/quorate/jepsen/matrix"
 	"github.com/quorate/quorate/jepsen/trial"
+	"github.com/quorate/quorate/jepsen/versus"
 )
 
 func jepsenMatrixCommand() *cobra.Command {
 	var o matrix.Options
-	var output string
+	var output, write string
 	c := &cobra.Command{
 		Use:   "matrix",
 		Short: "Run all workloads against all faults, many short histories, and keep the account",
@@ -32,6 +33,11 @@ faults and the seed are kept, of all others everything. Exit status 1: a violati
 				return err
 			}
 			o.Version = version()
+			if write != "" {
+				if err := versus.CheckMarkers(write, "matrix"); err != nil {
+					return err
+				}
+			}
 			live := newLiveTable(c.ErrOrStderr())
 			began := time.Now()
 			if live.terminal {
@@ -43,6 +49,11 @@ faults and the seed are kept, of all others everything. Exit status 1: a violati
 			if err != nil {
 				return err
 			}
+			if write != "" {
+				if err := versus.WriteInto(write, "matrix", matrixTables(a, o)); err != nil {
+					return err
+				}
+			}
 			f := adminFlags{output: output}
 			err = f.print(c.OutOrStdout(), a, func(w io.Writer) { writeMatrix(w, a, o.Dir) })
 			if err == nil && a.Bad() {
@@ -53,6 +64,7 @@ faults and the seed are kept, of all others everything. Exit status 1: a violati
 	}
 	matrixFlags(c, &o)
 	c.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	c.Flags().StringVar(&write, "write", "", "Markdown file whose text between <!-- matrix --> and <!-- /matrix --> becomes the tables")
 	return c
 }
 
@@ -78,6 +90,12 @@ func matrixFlags(c *cobra.Command, o *matrix.Options) {
 	f.DurationVar(&t.CheckTimeout, "check-timeout", time.Minute, "time for the search of each object; a search that does not end fails the history")
 	t.Quiet = [2]time.Duration{300 * time.Millisecond, 1500 * time.Millisecond}
 	t.Hurt = [2]time.Duration{200 * time.Millisecond, 3 * time.Second}
+}
+
+// matrixTables are the tables, and what made them.
+func matrixTables(a matrix.Account, o matrix.Options) string {
+	return fmt.Sprintf("%s\nBy `quorate jepsen matrix`: histories of %v with %d clients, on %s, %s.\n",
+		a.Markdown(), o.Trial.Duration, o.Trial.Clients, versus.ThisMachine(""), time.Now().Format(time.DateOnly))
 }
 
 // matrixLines are the live table.

@@ -33,6 +33,9 @@ func (a Account) Markdown() string {
 	total := a.Total
 	total.Name = "**all**"
 	fmt.Fprintln(&b, total.markdown())
+	if total.Errors > 0 {
+		fmt.Fprintf(&b, "\n%d more could not be run: the harness failed.\n", total.Errors)
+	}
 	fmt.Fprintln(&b)
 	write("workload", a.Workloads)
 	fmt.Fprintln(&b)

@@ -26,12 +26,15 @@ func CheckMarkers(path, name string) error {
 }
 
 // WriteInto replaces what stands between the report's markers in the Markdown file path.
-func (r Report) WriteInto(path string) error {
+func (r Report) WriteInto(path string) error { return WriteInto(path, r.Name, r.Markdown()) }
+
+// WriteInto replaces what stands between the markers of name in the Markdown file path.
+func WriteInto(path, name, markdown string) error {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	out, err := splice(string(text), r.Name, r.Markdown())
+	out, err := splice(string(text), name, markdown)
 	if err != nil {
 		return wrapPath(path, err)
 	}
