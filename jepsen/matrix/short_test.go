@@ -1,8 +1,6 @@
 package matrix
 
 import (
-	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -12,24 +10,28 @@ import (
 	"github.com/quorate/quorate/jepsen/trial"
 )
 
-// TestShortHistories is the matrix in small: real processes, real faults, real verdicts. Partitions need root and iproute2; without
-// them processes are stopped and killed only.
+// testSubnet is no other test's.
+const testSubnet = "10.96.57"
+
+// TestShortHistories is the matrix in small: real processes, real faults, real verdicts. Partitions need what makes network namespaces
+// (root, iproute2, /dev/net/tun); without it processes are stopped and killed only.
 func TestShortHistories(t *testing.T) {
 	binary, err := process.Build(t.Context(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = exec.LookPath("ip")
-	network := err == nil && os.Geteuid() == 0
 	rows := []string{"kill -9", "pause"}
+	try, err := process.NewNetwork("qjtry", testSubnet, 1)
+	network := err == nil
 	if network {
+		try.Close()
 		rows = append(rows, "partition")
 	} else {
-		t.Log("no root or no iproute2: no partitions")
+		t.Logf("no partitions: %v", err)
 	}
 	o := Options{
 		Dir: t.TempDir(), Version: "test", Families: rows, Workloads: []string{"register", "append", "counter"}, First: 1, Jobs: 1, For: time.Hour, Histories: 1,
-		Trial: trial.Options{Binary: binary, Port: 17571, Subnet: "10.96.57", CheckTimeout: time.Minute, Config: trial.Config{
+		Trial: trial.Options{Binary: binary, Port: 17571, Subnet: testSubnet, CheckTimeout: time.Minute, Config: trial.Config{
 			Network: network, Duration: 5 * time.Second, Clients: 6, Think: 5 * time.Millisecond, Bound: trial.DefaultBound,
 			Quiet: [2]time.Duration{200 * time.Millisecond, 500 * time.Millisecond}, Hurt: [2]time.Duration{time.Second, 2 * time.Second},
 		}},
