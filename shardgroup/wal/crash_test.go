@@ -167,3 +167,36 @@ func TestPowerCutsAtRandom(t *testing.T) {
 		})
 	}
 }
+
+// A seal needs no sync, but the segment that follows it says that it is there.
+func TestPowerCutBehindASealAtASegmentsEnd(t *testing.T) {
+	for _, d := range []Durability{Always, Interval} {
+		for seed := range uint64(20) {
+			disk := new(crashdisk.Disk)
+			opts := Options{FS: disk, Durability: d, SegmentBytes: minSegmentBytes, SyncEvery: time.Hour, Fatal: func(error) {}}
+			l, err := Open("", opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			first, second := entries(1, 1, 1, minSegmentBytes/2), entries(2, 1, 1, minSegmentBytes/2)
+			err = errors.Join(l.Group(1).StoreLogs(first), l.syncAndSeal(), l.Group(1).StoreLogs(second), l.Sync())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := l.active.Load().number; n != 2 {
+				t.Fatalf("the second entry is in segment %d", n)
+			}
+			disk.CutPower(0)
+			l.Close()
+			opts.FS = disk.Crash(rand.New(rand.NewPCG(seed, 0)))
+			l, err = Open("", opts)
+			if err != nil {
+				t.Fatalf("%v, seed %d: %v", d, seed, err)
+			}
+			if err := holds(l, 1, append(first, second...)); err != nil {
+				t.Errorf("%v, seed %d: %v", d, seed, err)
+			}
+			l.Close()
+		}
+	}
+}

@@ -129,6 +129,7 @@ func (t *segmentTable) newSpareName() string {
 // rotate makes a new segment the active one, with room for need bytes of batches. Only the goroutine that set l.writing
 // calls it.
 func (l *Log) rotate(need int64) error {
+	l.written.Store(l.last) // the last batch may be a seal: that another segment follows says of it, too, that it is on the disk
 	if err := l.syncWritten(); err != nil {
 		return err
 	}
