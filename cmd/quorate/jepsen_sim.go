@@ -87,9 +87,18 @@ func (o *simFlags) register(c *cobra.Command) {
 	f.DurationVar(&o.farm.Options.Safety, "safety", 0, "virtual time with faults (default: as the seed says)")
 	f.IntVarP(&o.farm.Options.Clients, "clients", "c", 0, "clients (default: as the seed says)")
 	f.IntVar(&o.farm.Options.Groups, "groups", 0, "shard groups (default: as the seed says)")
+	f.StringVar(&o.farm.Options.Shape, "shape", "", "proportions of the runs: "+shapeNames()+" (default: as the seed says)")
 	if len(sim.Guards()) > 0 {
 		f.StringVar(&o.farm.Options.Mutation, "mutation", "", "guard to switch off: "+strings.Join(sim.Guards(), ", "))
 	}
+}
+
+func shapeNames() string {
+	var names []string
+	for _, s := range sim.Shapes() {
+		names = append(names, s.Name)
+	}
+	return strings.Join(names, ", ")
 }
 
 func (o *simFlags) replayed(w io.Writer) error {

@@ -71,6 +71,7 @@ func (n *nemesis) run(families []Family, over time.Time) {
 			<-active
 			continue
 		}
+		w.lasts = min(w.lasts, n.c.plan.Brief)
 		n.open.Go(func() {
 			n.suffer(f.Name, w, stop)
 			<-active

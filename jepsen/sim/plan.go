@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -25,6 +26,9 @@ type Plan struct {
 	Families []string      `json:"families"`
 	Pace     time.Duration `json:"pace_ns"`
 	Overlap  int           `json:"overlap"`
+	// Shape is the name of the run's proportions, Brief the longest that a fault lasts.
+	Shape string        `json:"shape"`
+	Brief time.Duration `json:"brief_ns"`
 
 	Durability string         `json:"durability"`
 	Reads      string         `json:"reads"`
@@ -47,6 +51,7 @@ type Options struct {
 	Safety   time.Duration `json:"safety_ns,omitempty"`
 	Clients  int           `json:"clients,omitempty"`
 	Groups   int           `json:"groups,omitempty"`
+	Shape    string        `json:"shape,omitempty"`
 	Mutation string        `json:"mutation,omitempty"`
 }
 
@@ -60,7 +65,7 @@ const quiet = 2
 // few of them show.
 func NewPlan(seed uint64, o Options) Plan {
 	rng := rand.New(rand.NewPCG(seed, 1))
-	p := Plan{Seed: seed, Liveness: time.Minute}
+	p := Plan{Seed: seed, Liveness: time.Minute, Brief: time.Minute}
 	p.Nodes = pick(rng, 3, 3, 3, 4, 5)
 	p.Groups = pick(rng, 1, 2, 3, 4)
 	p.Replicas = pick(rng, 3, 3, 3, p.Nodes)
@@ -82,6 +87,12 @@ func NewPlan(seed uint64, o Options) Plan {
 		fabric.Weather{Delay: time.Millisecond, Jitter: 100 * time.Millisecond, Loss: 0.001})
 	p.Sync = pick[time.Duration](rng, 100, 1000, 10_000) * time.Microsecond
 	p.Families = chooseFamilies(rng)
+	p.Shape = cmp.Or(o.Shape, pick(rng, Shapes()...).Name)
+	for _, s := range Shapes() {
+		if s.Name == p.Shape {
+			s.draw(&p, rng)
+		}
+	}
 	p.Snapshot, p.Trailing = 1<<20, 4096
 	if slices.Contains(p.Families, "snapshot") {
 		p.Snapshot, p.Trailing = int64(pick(rng, 2<<10, 8<<10, 32<<10)), pick[uint64](rng, 1, 5, 50)
@@ -137,6 +148,9 @@ func (p Plan) check() error {
 	}
 	if !slices.Contains(workloads, p.Workload) {
 		return fmt.Errorf("no workload is called %q: want one of %v", p.Workload, workloads)
+	}
+	if !slices.ContainsFunc(Shapes(), func(s Shape) bool { return s.Name == p.Shape }) {
+		return fmt.Errorf("no shape is called %q", p.Shape)
 	}
 	if p.Clients < 1 || p.Clients > 64 || p.Groups < 1 || p.Groups > 16 || p.Safety < time.Second || p.Safety > 24*time.Hour {
 		return fmt.Errorf("%d clients, %d groups and %v can't be simulated: want 1 to 64, 1 to 16, 1 s to 24 h", p.Clients, p.Groups, p.Safety)

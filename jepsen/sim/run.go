@@ -77,7 +77,7 @@ func (r *run) all() {
 func (r *run) keep(stop <-chan struct{}) {
 	supervise := time.Now()
 	for !await(stop, settling) {
-		bubble.Settle()
+		bubble.Settle(r.plan.Seed)
 		r.c.look()
 		r.c.losses.look()
 		if time.Since(supervise) >= supervision {

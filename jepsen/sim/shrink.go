@@ -16,7 +16,7 @@ func (c Command) Shrink(job Job, r Report) (Job, Report) {
 	for smaller := true; smaller; {
 		smaller = false
 		for _, o := range reductions(r) {
-			o.Mutation = job.Options.Mutation
+			o.Mutation, o.Shape = job.Options.Mutation, job.Options.Shape
 			try, err := c.Simulate(Job{Seed: job.Seed, Options: o}, nil)
 			if err == nil && !try.OK() && try.Violations[0].Checker == checker {
 				job, r, smaller = Job{Seed: job.Seed, Options: o}, try, true
@@ -80,6 +80,9 @@ func (j Job) Replay() string {
 	}
 	if o.Groups > 0 {
 		fmt.Fprintf(&b, " --groups %d", o.Groups)
+	}
+	if o.Shape != "" {
+		fmt.Fprintf(&b, " --shape %s", o.Shape)
 	}
 	if o.Mutation != "" {
 		fmt.Fprintf(&b, " --mutation %s", o.Mutation)

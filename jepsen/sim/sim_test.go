@@ -49,7 +49,7 @@ func simulated(t *testing.T, job Job) Report {
 func TestShortRuns(t *testing.T) {
 	s := newSummary()
 	for i, workload := range workloads {
-		r := simulated(t, Job{Seed: uint64(i), Options: Options{Workload: workload, Safety: 20 * time.Second, Families: everything()}})
+		r := simulated(t, Job{Seed: uint64(i), Options: Options{Shape: "dense", Workload: workload, Safety: 20 * time.Second, Families: everything()}})
 		if r.Ops.Applied == 0 || r.Counts.Entries == 0 || r.Counts.Compared == 0 || len(r.Faults) == 0 {
 			t.Errorf("%s: nothing was tested: %s", workload, r)
 		}
@@ -75,7 +75,7 @@ func everything() (names []string) {
 // The same seed gives the same run, to the last message.
 func TestSeedsReplay(t *testing.T) {
 	for seed := range uint64(2) {
-		job := Job{Seed: 100 + seed, Options: Options{Safety: 10 * time.Second}}
+		job := Job{Seed: 100 + seed, Options: Options{Shape: "dense", Safety: 10 * time.Second}}
 		first := simulated(t, job)
 		if again := simulated(t, job); again.Trace != first.Trace && first.Steady && again.Steady {
 			t.Errorf("seed %d gave two runs:\n%s\n%s", job.Seed, first, again)
@@ -101,8 +101,13 @@ func TestPlansFollowFromSeeds(t *testing.T) {
 			used[none]++
 		}
 		used[p.Workload]++
+		used[p.Shape]++
 	}
-	for _, what := range slices.Concat(everything(), workloads, []string{none}) {
+	shapes := []string{}
+	for _, s := range Shapes() {
+		shapes = append(shapes, s.Name)
+	}
+	for _, what := range slices.Concat(everything(), workloads, shapes, []string{none}) {
 		if used[what] == 0 {
 			t.Errorf("no seed uses %s", what)
 		}
@@ -118,6 +123,7 @@ func TestImpossiblePlansAreRefused(t *testing.T) {
 		"an unknown family":   {Families: []string{"meteor"}},
 		"an unknown workload": {Workload: "dance"},
 		"too many clients":    {Clients: 1000},
+		"an unknown shape":    {Shape: "cube"},
 		"an unknown guard":    {Mutation: "consensus.Nothing"},
 	} {
 		if _, err := Command(command).Simulate(Job{Options: o}, nil); err == nil {

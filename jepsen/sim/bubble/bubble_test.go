@@ -73,7 +73,7 @@ func dice() string {
 	}
 	for range 30 {
 		time.Sleep(time.Second)
-		Settle()
+		Settle(1)
 	}
 	wg.Wait()
 	fmt.Fprintf(&out, " thread %d", syscall.Gettid()-syscall.Getpid())

@@ -13,6 +13,7 @@ import (
 	"runtime/debug"
 	"runtime/metrics"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 )
@@ -26,7 +27,7 @@ var errFailed = errors.New("the function in the bubble did not return")
 var unsteady bool
 
 // Steady reports, after Run, whether another run of the same seed will do the same. It will not where the runtime's random
-// numbers can't be set, nor after a garbage collection, nor if goroutines were seen on another thread than the process's
+// numbers can't be set, nor if goroutines were seen on another thread than the process's
 // first: each thread has its own numbers, and which one is free is not up to the seed.
 func Steady() bool { return !unsteady }
 
@@ -107,19 +108,24 @@ func (s *source) Read(b []byte) (int, error) {
 	return s.stream.Read(b)
 }
 
-// garbage is how large the heap may grow before Settle collects it. Few runs come to it. After a collection the runtime's
-// caches are not what they were, and how often they miss costs random numbers: no other run will go on like this one.
-const garbage = 3 << 30
+// garbage is how large the heap may grow before Settle collects it.
+const garbage = 1 << 30
 
 var heapSize = []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 
 // Settle frees memory if there is much garbage: call it now and then, after equal virtual times, from one goroutine of the
 // bubble. The garbage collector does not run by itself, because it interrupts whoever runs, at a time that no seed knows.
-func Settle() {
+// All others are asleep meanwhile. After it the runtime's caches are not what they were, and how often they miss costs
+// random numbers, so the run is put back on the seed's way.
+func Settle(seed uint64) {
 	if metrics.Read(heapSize); heapSize[0].Value.Uint64() < garbage {
 		return
 	}
 	synctest.Wait()
 	runtime.GC()
-	unsteady = true
+	wipe()
+	steady(seed+collections.Add(1), 20)
 }
+
+// collections counts Settle's.
+var collections atomic.Uint64
