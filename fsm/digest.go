@@ -45,10 +45,13 @@ func (d *digester) total() Digest { return xxh3.Hash128(d.buf).Bytes() }
 func (s *Snapshot) Digest() Digest {
 	sum := newDigester(s.header)
 	s.each(func(sh *shard, v *table.View) {
-		digest := emptyDigest
+		var keys table.Sum
 		if v != nil {
-			digest = v.Digest()
+			for r := range s.read(v) {
+				keys.Add(&r)
+			}
 		}
+		digest := keys.Digest()
 		sum.slot(sh, &digest)
 	})
 	return sum.total()

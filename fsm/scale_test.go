@@ -3,7 +3,10 @@ package fsm_test
 import (
 	"encoding/binary"
 	"fmt"
+	"io"
+	"runtime"
 	"testing"
+	"time"
 
 	"github.com/quorate/quorate/fsm"
 	"github.com/quorate/quorate/fsm/command"
@@ -118,4 +121,40 @@ func BenchmarkCrowd(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkSnapshotUnderWrites writes snapshots of a million keys while entries of 64 SETs are applied. It reports how long the
+// slowest entry took, and how many bytes of pages and else were allocated for each key of a snapshot.
+func BenchmarkSnapshotUnderWrites(b *testing.B) {
+	const keys = 1_000_000
+	c := newCrowd(b, keys)
+	ops := c.ops(command.Set, crowdBatch)
+	var slowest time.Duration
+	entries := 0
+	b.ReportAllocs()
+	for b.Loop() {
+		s := c.m.Snapshot()
+		done := make(chan error, 1)
+		go func() {
+			s.Rest = runtime.Gosched
+			_, err := s.WriteTo(io.Discard)
+			done <- err
+		}()
+		for written := false; !written; entries++ {
+			c.draw(ops)
+			start := time.Now()
+			c.apply(ops)
+			slowest = max(slowest, time.Since(start))
+			select {
+			case err := <-done:
+				if written = true; err != nil {
+					b.Fatal(err)
+				}
+			default:
+			}
+		}
+		s.Release()
+	}
+	b.ReportMetric(float64(slowest.Microseconds()), "slowest-entry-µs")
+	b.ReportMetric(float64(entries)/float64(b.N), "entries/op")
 }

@@ -1,9 +1,9 @@
 package fsm
 
 import (
-	"bufio"
 	"encoding/binary"
 	"io"
+	"iter"
 	"slices"
 	"sync"
 
@@ -17,6 +17,10 @@ const formatVersion = 2
 
 // Snapshot is a state at one log index, readable while the machine goes on.
 type Snapshot struct {
+	// Rest, if set, is called by WriteTo and Digest after each restEvery bytes of records or so, for whoever
+	// wants to give others the processor meanwhile. It may sleep: nothing is locked.
+	Rest func()
+
 	st     *state
 	header header
 	// views[i] is what slot i held: nil until it is first written after the
@@ -24,7 +28,12 @@ type Snapshot struct {
 	views [slot.Count]*table.View
 	taken [slot.Count]bool
 	used  bool
+	// unrested are the bytes read since the last rest.
+	unrested int
 }
+
+// restEvery is how many bytes of keys and values are read between two calls of Rest: some 50 to 100 µs.
+const restEvery = 32 << 10
 
 // header is what a snapshot holds beside the slots.
 type header struct {
@@ -145,10 +154,27 @@ func (s *Snapshot) Release() {
 	}
 }
 
-// WriteTo streams the snapshot, slot by slot. It may be called once; so may Digest, and only one of them.
+// read yields the records of a slot with rests between them.
+func (s *Snapshot) read(v *table.View) iter.Seq[table.Record] {
+	return func(yield func(table.Record) bool) {
+		for r := range v.All() {
+			if !yield(r) {
+				return
+			}
+			if s.unrested += len(r.Key) + len(r.Value); s.unrested >= restEvery {
+				s.unrested = 0
+				if s.Rest != nil {
+					s.Rest()
+				}
+			}
+		}
+	}
+}
+
+// WriteTo streams the snapshot, slot by slot. It may be called once; so may Digest, and only one of them. It writes little at
+// a time: w should have a buffer.
 func (s *Snapshot) WriteTo(w io.Writer) (int64, error) {
-	out := bufio.NewWriterSize(w, maxFrameBody)
-	frames := &frameWriter{w: out}
+	frames := &frameWriter{w: w}
 	data := &dataWriter{frames: frames}
 	sum := newDigester(s.header)
 	frames.frame(kindHeader, s.header.encode())
@@ -161,17 +187,13 @@ func (s *Snapshot) WriteTo(w io.Writer) (int64, error) {
 			sum.slot(sh, &emptyDigest)
 			return
 		}
-		digest := v.Digest()
-		sum.slot(sh, &digest)
 		frames.frame(kindSlot, slotFrame(sh.slot, v.Len()))
-		writeRecords(data, v)
+		digest := s.writeRecords(data, v)
+		sum.slot(sh, &digest)
 		frames.frame(kindSlotEnd, digest[:])
 	})
 	total := sum.total()
 	frames.frame(kindTrailer, total[:])
-	if frames.err == nil {
-		frames.err = out.Flush()
-	}
 	return frames.written, frames.err
 }
 
@@ -221,14 +243,18 @@ func slotFrame(n uint16, keys int) []byte {
 // recordHead is the fixed part of a record: kind, version, deadline, access, length of key, length of value.
 const recordHead = 1 + 8 + 8 + 4 + 4 + 4
 
-func writeRecords(w *dataWriter, v *table.View) {
-	for r := range v.All() {
+// writeRecords writes the records of a slot and returns their digest, which means nothing after an error.
+func (s *Snapshot) writeRecords(w *dataWriter, v *table.View) table.Digest {
+	var sum table.Sum
+	for r := range s.read(v) {
+		sum.Add(&r)
 		writeRecord(w, r)
 		if w.frames.err != nil {
-			return
+			break
 		}
 	}
 	w.flush()
+	return sum.Digest()
 }
 
 func writeRecord(w *dataWriter, r table.Record) {

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -287,4 +288,25 @@ func resumAny(b []byte) []byte {
 		at = end + 4
 	}
 	return b
+}
+
+func TestReadersOfSnapshotsRestOften(t *testing.T) {
+	const size = 10_000 * (64 + 8) // warm's keys and values, about
+	for name, read := range map[string]func(*fsm.Snapshot){
+		"digest": func(s *fsm.Snapshot) { s.Digest() },
+		"write": func(s *fsm.Snapshot) {
+			if _, err := s.WriteTo(io.Discard); err != nil {
+				t.Error(err)
+			}
+		},
+	} {
+		s := warm(t).m.Snapshot()
+		rests := 0
+		s.Rest = func() { rests++ }
+		read(s)
+		s.Release()
+		if least, most := size/(64<<10), size/(16<<10); rests < least || rests > most {
+			t.Errorf("%s: %d rests in %d bytes, want %d to %d", name, rests, size, least, most)
+		}
+	}
 }

@@ -211,6 +211,7 @@ type image struct{ *fsm.Snapshot }
 
 // Persist implements raft.FSMSnapshot.
 func (i image) Persist(sink raft.SnapshotSink) error {
+	i.Rest = newPace().rest
 	if _, err := i.WriteTo(sink); err != nil {
 		return fmt.Errorf("write snapshot: %w", err)
 	}

@@ -12,15 +12,28 @@ import (
 type Digest [16]byte
 
 func digest(records iter.Seq[Record]) Digest {
-	var hi, lo, carry uint64
+	var s Sum
 	for r := range records {
-		h := r.hash()
-		lo, carry = bits.Add64(lo, h.Lo, 0)
-		hi, _ = bits.Add64(hi, h.Hi, carry)
+		s.Add(&r)
 	}
-	var d Digest
-	le.PutUint64(d[:], lo)
-	le.PutUint64(d[8:], hi)
+	return s.Digest()
+}
+
+// Sum adds records up to a Digest. The zero value is that of no records.
+type Sum struct{ hi, lo uint64 }
+
+// Add adds a record.
+func (s *Sum) Add(r *Record) {
+	h := r.hash()
+	var carry uint64
+	s.lo, carry = bits.Add64(s.lo, h.Lo, 0)
+	s.hi, _ = bits.Add64(s.hi, h.Hi, carry)
+}
+
+// Digest is that of the records so far.
+func (s *Sum) Digest() (d Digest) {
+	le.PutUint64(d[:], s.lo)
+	le.PutUint64(d[8:], s.hi)
 	return d
 }
 

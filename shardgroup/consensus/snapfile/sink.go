@@ -33,6 +33,10 @@ func (s *Store) Create(v raft.SnapshotVersion, index, term uint64, c raft.Config
 	return k, nil
 }
 
+// syncEvery is how many bytes are written between two syncs. One sync of all at the end would keep the disk busy for so long
+// that the log's syncs, and with them the writes of all groups, wait.
+const syncEvery = 8 << 20
+
 // sink writes one snapshot.
 type sink struct {
 	store *Store
@@ -40,7 +44,9 @@ type sink struct {
 	temp  string
 	file  disk.File
 	buf   *bufio.Writer
-	size  int64
+	// size is what was written of the data, synced how much of it when the file was last synced.
+	size, synced int64
+
 	sum   uint32
 	ended bool
 }
@@ -53,6 +59,10 @@ func (k *sink) Write(p []byte) (int, error) {
 	n, err := k.buf.Write(p)
 	k.size += int64(n)
 	k.sum = crc32.Update(k.sum, castagnoli, p[:n])
+	if err == nil && k.size-k.synced >= syncEvery {
+		k.synced = k.size
+		err = k.file.Sync()
+	}
 	return n, err
 }
 
