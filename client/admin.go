@@ -87,6 +87,17 @@ type Digest struct {
 	Error string `json:"error,omitempty"`
 }
 
+// Snapshot is what a replica's newest snapshot is.
+type Snapshot struct {
+	Group slot.GroupID    `json:"group"`
+	Node  topology.NodeID `json:"node"`
+	// Index is the last log entry in it, Bytes its size on disk, Micros how long it took.
+	Index  uint64 `json:"index"`
+	Bytes  int64  `json:"bytes"`
+	Micros int64  `json:"us"`
+	Error  string `json:"error,omitempty"`
+}
+
 // Admin gives orders to a cluster through any of its nodes.
 type Admin struct{ conn *Conn }
 
@@ -206,6 +217,13 @@ func (a *Admin) Init(ctx context.Context, peers []string) error {
 func (a *Admin) Digests(ctx context.Context, group slot.GroupID) ([]Digest, error) {
 	var d []Digest
 	return d, a.call(ctx, &d, "DIGEST", strconv.FormatUint(uint64(group), 10))
+}
+
+// Snapshot has all replicas of group take a snapshot and waits for them. A replica to which nothing has happened since
+// its last one reports that.
+func (a *Admin) Snapshot(ctx context.Context, group slot.GroupID) ([]Snapshot, error) {
+	var s []Snapshot
+	return s, a.call(ctx, &s, "SNAPSHOT", strconv.FormatUint(uint64(group), 10))
 }
 
 // SameDigests returns an error that names the first replica that did not answer or that differs from another one of its

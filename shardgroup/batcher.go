@@ -232,9 +232,13 @@ func (g *Group) finish(b *batch, started time.Time, index uint64) {
 		last := b.parts[b.whole]
 		last.call.placed = last.to
 	}
-	g.stats.entry(b, time.Since(started))
+	took := time.Since(started)
+	g.stats.entry(b, took)
+	if g.cfg.Entry != nil {
+		g.cfg.Entry(took)
+	}
 	_, calls := g.queue.wanted()
-	g.rally = rally{expected: b.whole + calls, since: time.Now(), took: time.Since(started)}
+	g.rally = rally{expected: b.whole + calls, since: time.Now(), took: took}
 	b.advance.finish(index, nil)
 }
 

@@ -26,6 +26,8 @@ type Config struct {
 	Limits    Limits
 	// Clock is the wall clock in Unix milliseconds; time.Now by default. Tests skew it.
 	Clock func() int64
+	// Entry, if set, hears how long each entry took that this replica proposed, until it was applied. It must return at once.
+	Entry func(time.Duration)
 	// Peers may be nil in a group that never reads from followers and was not opened with LostTail.
 	Peers Peers
 	// Witness, if set, watches the state machine: for tests and simulations.

@@ -18,7 +18,7 @@ func groupCommand() *cobra.Command {
 	c := &cobra.Command{Use: "group", GroupID: "operate", Short: "Act on shard groups"}
 	group(c)
 	f.register(c)
-	c.AddCommand(transferCommand(&f), addReplicaCommand(&f), removeReplicaCommand(&f), digestCommand(&f))
+	c.AddCommand(transferCommand(&f), addReplicaCommand(&f), removeReplicaCommand(&f), digestCommand(&f), snapshotCommand(&f))
 	return c
 }
 
@@ -111,6 +111,50 @@ func writeDigests(w io.Writer, all []client.Digest) {
 	table(w, "GROUP\tNODE\tINDEX\tDIGEST", func(row func(string, ...any)) {
 		for _, d := range all {
 			row("%d\t%.8s\t%d\t%s", d.Group, d.Node, d.Index, orDash(d.Sum+d.Error))
+		}
+	})
+}
+
+func snapshotCommand(f *adminFlags) *cobra.Command {
+	return &cobra.Command{
+		Use:   "snapshot [GROUP...]",
+		Short: "Have the replicas of groups take snapshots now",
+		Long: `Have all replicas of groups (of all groups if none is named) take a snapshot, one group after the other, and drop the log behind it. Nodes
+do so by themselves as their logs grow; right before a restart it saves them the time of applying the log again.
+The command waits, for --timeout at most; a snapshot that takes longer is taken all the same.`,
+		Example: "  quorate group snapshot --timeout 2m",
+		RunE: func(c *cobra.Command, args []string) error {
+			return f.do(c.Context(), func(ctx context.Context, a *client.Admin) error {
+				groups, err := chosenGroups(ctx, a, args)
+				if err != nil {
+					return err
+				}
+				var all []client.Snapshot
+				for _, g := range groups {
+					s, err := a.Snapshot(ctx, g)
+					if err != nil {
+						return fmt.Errorf("group %d: %w", g, err)
+					}
+					all = append(all, s...)
+				}
+				if err := f.print(c.OutOrStdout(), all, func(w io.Writer) { writeSnapshots(w, all) }); err != nil {
+					return err
+				}
+				for _, s := range all {
+					if s.Error != "" {
+						return fmt.Errorf("group %d, node %s: %s", s.Group, s.Node.Short(), s.Error)
+					}
+				}
+				return nil
+			})
+		},
+	}
+}
+
+func writeSnapshots(w io.Writer, all []client.Snapshot) {
+	table(w, "GROUP\tNODE\tINDEX\tBYTES\tTOOK\tERROR", func(row func(string, ...any)) {
+		for _, s := range all {
+			row("%d\t%.8s\t%d\t%d\t%s\t%s", s.Group, s.Node, s.Index, s.Bytes, micros(s.Micros), orDash(s.Error))
 		}
 	})
 }

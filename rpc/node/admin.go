@@ -46,11 +46,13 @@ func (n *Node) Admin(ctx context.Context, args []string) ([]byte, error) {
 		return n.adminReplica(ctx, verb, rest)
 	case "DIGEST":
 		return n.adminDigest(ctx, rest)
+	case "SNAPSHOT":
+		return n.adminSnapshot(ctx, rest)
 	}
 	return nil, fmt.Errorf("unknown verb %.40q: want %s", verb, adminVerbs)
 }
 
-const adminVerbs = "STATUS, TRANSFER, ADD-REPLICA, REMOVE-REPLICA, SET, INIT or DIGEST"
+const adminVerbs = "STATUS, TRANSFER, ADD-REPLICA, REMOVE-REPLICA, SET, INIT, DIGEST or SNAPSHOT"
 
 func done(err error) ([]byte, error) {
 	if err != nil {
@@ -110,8 +112,11 @@ func (n *Node) call(ctx context.Context, to topology.NodeID, kind uint8, group s
 	if to != n.self.ID {
 		return n.peers.Call(ctx, to, kind, group, payload)
 	}
-	if kind == kindDigest {
+	switch kind {
+	case kindDigest:
 		return n.answerDigest(ctx, to, group, payload)
+	case kindSnapshot:
+		return n.answerSnapshot(ctx, to, group, payload)
 	}
 	return n.answerStatus(ctx, to, group, payload)
 }

@@ -11,4 +11,5 @@ const (
 	kindDigest    peer.Kind = 35 // the digest of a replica at a log index
 	kindLeaders   peer.Kind = 36 // who leads what, both ways
 	kindSketch    peer.Kind = 37 // a leader's sample of the keys that were used
+	kindSnapshot  peer.Kind = 38 // take a snapshot of a replica now
 )

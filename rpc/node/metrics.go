@@ -27,6 +27,7 @@ var (
 	committedDesc = describe("group_committed_index", "Newest committed index that this replica knows of.", perGroup...)
 	appliedDesc   = describe("group_applied_index", "Newest applied index.", perGroup...)
 	snapshotDesc  = describe("group_snapshot_index", "Index of the newest snapshot.", perGroup...)
+	snapBytesDesc = describe("group_snapshot_bytes", "Bytes of the newest snapshot.", perGroup...)
 	logBytesDesc  = describe("group_log_bytes", "Log bytes since the newest snapshot.", perGroup...)
 	keysDesc      = describe("group_keys", "Keys held.", perGroup...)
 	memoryDesc    = describe("group_memory_bytes", "Logical bytes held: keys, values and a fixed overhead.", perGroup...)
@@ -72,6 +73,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 		gauge(wallDesc, float64(n.clock())/1000)
 	}
 	n.front.Collect(out)
+	n.timings.collect(out)
 	for id, r := range n.replicas.all() {
 		r.collect(out, strconv.FormatUint(uint64(id), 10))
 	}
@@ -90,6 +92,7 @@ func (r *replica) collect(out chan<- prometheus.Metric, group string) {
 		{committedDesc, float64(s.Committed)},
 		{appliedDesc, float64(s.Applied)},
 		{snapshotDesc, float64(s.SnapshotIndex)},
+		{snapBytesDesc, float64(s.SnapshotBytes)},
 		{logBytesDesc, float64(s.LogBytes)},
 		{keysDesc, float64(m.Keys)},
 		{memoryDesc, float64(m.Memory)},

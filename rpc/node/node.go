@@ -54,6 +54,7 @@ type Node struct {
 	front  *resp.Server
 	http   *http.Server
 
+	timings  timings
 	replicas replicas
 	leaders  leaders.Table
 
@@ -75,7 +76,7 @@ func Start(o Options) (n *Node, err error) {
 	}
 	n = &Node{
 		cfg: c, version: o.Version, log: o.Logger, level: o.Level, fatal: o.Fatal, host: o.Host,
-		started: time.Now(), asked: make(chan struct{}),
+		started: time.Now(), asked: make(chan struct{}), timings: newTimings(),
 	}
 	if n.level == nil {
 		n.level = new(slog.LevelVar)
@@ -165,6 +166,7 @@ func (n *Node) openPeers(client net.Addr) (err error) {
 		kindDigest:    n.answerDigest,
 		kindLeaders:   n.answerLeaders,
 		kindSketch:    n.answerSketch,
+		kindSnapshot:  n.answerSnapshot,
 	} {
 		n.peers.Handle(kind, h)
 	}

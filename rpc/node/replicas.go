@@ -16,6 +16,7 @@ import (
 	"github.com/quorate/quorate/placement/leaders"
 	"github.com/quorate/quorate/placement/topology"
 	"github.com/quorate/quorate/shardgroup"
+	"github.com/quorate/quorate/shardgroup/consensus"
 )
 
 // replica is one open replica on this node.
@@ -123,11 +124,13 @@ func (n *Node) openReplica(g *topology.Group) (*replica, error) {
 	if err != nil {
 		return nil, err
 	}
+	cc.Timers = consensus.Timers{Apply: n.timings.apply.observe, Snapshot: n.timings.snapshot.observe}
 	gc := shardgroup.Config{
 		ID:        g.ID,
 		Self:      string(n.self.ID),
 		Genesis:   fsm.Genesis{Group: g.ID, HashSeed: g.HashSeed, Slots: g.Genesis},
 		Consensus: cc,
+		Entry:     n.timings.entry.observe,
 		Limits:    shardgroup.Limits{Park: n.cfg.Parking},
 		Clock:     n.clock,
 		Peers:     groupPeers{n},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/pprof"
+	"regexp"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -11,11 +12,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
+// aboutPauses are Go's own figures of what holds a server up: garbage collection's share of CPU time, how long it and others stop
+// the world, and how long goroutines wait for a processor.
+var aboutPauses = collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile("^/cpu/classes/gc/total:|^/sched/pauses/total/|^/sched/latencies:")}
+
 // New returns the operator's HTTP server. collector gives the node's own metrics; ready says why the node can't serve
 // all of its clients yet, or nil. profiles adds /debug/pprof: it costs CPU while it is read and shows memory contents.
 func New(collector prometheus.Collector, ready func() error, profiles bool) *http.Server {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collector, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(collector, collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(aboutPauses)), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorHandling: promhttp.HTTPErrorOnError}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })

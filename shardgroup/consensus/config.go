@@ -57,6 +57,15 @@ type Timing struct {
 	Commit time.Duration
 }
 
+// Timers hear how long things took, for metrics. Nil ones are left out; all must return at once.
+type Timers struct {
+	// Apply: a batch of entries, or the mark of a snapshot, kept the state machine from everything else. It is called by
+	// the goroutine that applies.
+	Apply func(time.Duration)
+	// Snapshot: a snapshot was taken and is durable, and the log behind it is gone.
+	Snapshot func(time.Duration)
+}
+
 // Config opens a Replica.
 type Config struct {
 	Group slot.GroupID
@@ -81,6 +90,8 @@ type Config struct {
 	// LostTail says that the log may have lost entries that this replica had acknowledged (durability interval, after
 	// a power cut). The transport must have been opened with its votes held; see Replica.VotesHeld.
 	LostTail bool
+	// Timers are told how long things take.
+	Timers Timers
 	// Logger gets raft's own messages too, with "group" set; slog.Default() if nil.
 	Logger *slog.Logger
 	// Fatal is called at most once, with what cannot be right any more: a store failed, the log has a hole, a guard
@@ -113,11 +124,21 @@ func (c Config) withDefaults() Config {
 	t.Commit = or(t.Commit, defaultCommit)
 	c.SnapshotBytes = or(c.SnapshotBytes, defaultSnapshotBytes)
 	c.TrailingLogs = or(c.TrailingLogs, defaultTrailingLogs)
+	c.Timers = c.Timers.withDefaults()
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
 	c.Logger = c.Logger.With("group", uint32(c.Group))
 	return c
+}
+
+func (t Timers) withDefaults() Timers {
+	for _, f := range []*func(time.Duration){&t.Apply, &t.Snapshot} {
+		if *f == nil {
+			*f = func(time.Duration) {}
+		}
+	}
+	return t
 }
 
 func or[T comparable](v, fallback T) T {

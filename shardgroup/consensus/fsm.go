@@ -6,6 +6,7 @@ import (
 	"io"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/hashicorp/raft"
 )
@@ -19,8 +20,10 @@ type machine struct {
 	configs  raft.ConfigurationStore // nil if FSM is none
 	// conflict is called, on raft's FSM goroutine, when a snapshot was installed over a conflicting tail.
 	conflict func(raft.SnapshotMeta)
-	logs     *logStore
-	off      Off
+	// held is called with how long FSM was kept by a batch or a mark.
+	held func(time.Duration)
+	logs *logStore
+	off  Off
 	// running is false while an instance starts, when restoring a snapshot is no installation.
 	running   atomic.Bool
 	installed atomic.Uint64
@@ -34,8 +37,8 @@ type machine struct {
 	moved   chan struct{} // closed when applied moves and somebody waits
 }
 
-func newMachine(fsm raft.FSM, logs *logStore, conflict func(raft.SnapshotMeta)) *machine {
-	m := &machine{FSM: fsm, logs: logs, conflict: conflict, moved: make(chan struct{})}
+func newMachine(fsm raft.FSM, logs *logStore, conflict func(raft.SnapshotMeta), held func(time.Duration)) *machine {
+	m := &machine{FSM: fsm, logs: logs, conflict: conflict, held: held, moved: make(chan struct{})}
 	m.batching, _ = fsm.(raft.BatchingFSM)
 	m.configs, _ = fsm.(raft.ConfigurationStore)
 	return m
@@ -47,8 +50,10 @@ func (m *machine) ApplyBatch(logs []*raft.Log) []any {
 	if skip == len(logs) {
 		return make([]any, skip)
 	}
+	start := time.Now()
 	m.begun.Store(last)
 	out := m.apply(logs[skip:])
+	m.held(time.Since(start))
 	m.advance(last)
 	if skip > 0 {
 		out = append(make([]any, skip), out...)
@@ -89,6 +94,14 @@ func allCommands(logs []*raft.Log) bool {
 		}
 	}
 	return true
+}
+
+// Snapshot implements raft.FSM.
+func (m *machine) Snapshot() (raft.FSMSnapshot, error) {
+	start := time.Now()
+	s, err := m.FSM.Snapshot()
+	m.held(time.Since(start))
+	return s, err
 }
 
 // Restore implements raft.FSM.

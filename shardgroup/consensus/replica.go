@@ -95,7 +95,7 @@ func newReplica(cfg Config) *Replica {
 	r.logs = &logStore{LogStore: cfg.Logs, fail: r.fail, members: r.members, grown: r.logGrown}
 	r.stable = stableStore{cfg.Stable, r.fail}
 	r.snapshots = &snapshotStore{SnapshotStore: cfg.Snapshots, fail: r.fail, saved: r.logs.saved}
-	r.fsm = newMachine(cfg.FSM, r.logs, r.snapshotOverConflict)
+	r.fsm = newMachine(cfg.FSM, r.logs, r.snapshotOverConflict, cfg.Timers.Apply)
 	r.fsm.off, r.logs.off = cfg.off, cfg.off
 	r.transport = newLimited(cfg.Transport, raft.ServerID(cfg.Self), r.fsm, cfg.Timing.Lease, cfg.off)
 	r.gate.init(r)

@@ -17,13 +17,16 @@ func (r *Replica) Snapshot() error {
 	if inst == nil {
 		return r.away()
 	}
-	covered := r.logs.size()
+	covered, start := r.logs.size(), time.Now()
 	_, err := inst.await(inst.raft.Snapshot())
-	if err != nil && !errors.Is(err, raft.ErrNothingNewToSnapshot) {
+	switch {
+	case err == nil:
+		r.taken.Add(1)
+		r.cfg.Timers.Snapshot(time.Since(start))
+	case !errors.Is(err, raft.ErrNothingNewToSnapshot):
 		return fmt.Errorf("take snapshot of group %d: %w", r.cfg.Group, err)
 	}
 	r.logs.shrink(covered)
-	r.taken.Add(1)
 	return nil
 }
 

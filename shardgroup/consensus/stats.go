@@ -13,9 +13,9 @@ type Stats struct {
 	State string
 	// Last is the newest index in the log, Committed what this replica knows to be committed.
 	Last, Committed, Applied uint64
-	// SnapshotIndex is the newest snapshot's index; LogBytes is what the log has grown by since.
-	SnapshotIndex uint64
-	LogBytes      int64
+	// SnapshotIndex is the newest snapshot's index, SnapshotBytes its size; LogBytes is what the log has grown by since.
+	SnapshotIndex           uint64
+	SnapshotBytes, LogBytes int64
 	// LastContact is how long a follower has not heard of its leader; 0 on a leader, -1 if it never has.
 	LastContact time.Duration
 	// LeaseLeft is how long a leader's lease still holds; 0 without one.
@@ -52,7 +52,7 @@ func (r *Replica) Stats() Stats {
 		Snapshots:     r.taken.Load(),
 		Installed:     r.fsm.installed.Load(),
 	}
-	s.SnapshotIndex = r.logs.snapshotIndex()
+	s.SnapshotIndex, s.SnapshotBytes = r.logs.snapshotIndex(), r.logs.snapshotSize()
 	if inst := r.current.Load(); inst != nil {
 		r.instanceStats(inst, &s)
 	}
