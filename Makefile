@@ -42,8 +42,10 @@ bench: build ## measure PAIRS (5) rounds beside Redis Cluster and etcd into READ
 	$(BIN) bench memory --systems redis-everysec,quorate-interval --value-size 64,1024
 	$(BIN) bench idle
 	$(BIN) bench curve groups --values 3,32,128
-	$(BIN) bench curve clients --values 50,1000
-	$(BIN) bench curve keys --values 1000000,5000000
+	$(BIN) bench curve clients --values 50,1000,10000 --quorate-flags '--maxclients 20000'
+	$(BIN) bench curve keys --values 1000000,20000000
+	$(BIN) bench snapshot --keys 5000000
+	$(BIN) bench snapshot --keys 5000000 --pipeline 16 --rate 0
 	$(BIN) bench failover
 	$(BIN) bench rolling
 

@@ -68,7 +68,8 @@ histogram too; the HTML page needs nothing else.`,
 	f.IntSliceVar(&p.Pids, "pid", nil, "server processes on this machine whose CPU time is counted")
 	f.BoolVar(&fill, "fill", true, "write every key once before, so that reads hit")
 	f.StringVarP(&output, "output", "o", "text", "text, json or html")
-	c.AddCommand(benchFailoverCommand(), benchPeersCommand(), benchMemoryCommand(), benchIdleCommand(), benchCurveCommand(), benchRollingCommand())
+	c.AddCommand(benchFailoverCommand(), benchPeersCommand(), benchMemoryCommand(), benchIdleCommand(), benchCurveCommand(), benchSnapshotCommand(),
+		benchRollingCommand())
 	return c
 }
 

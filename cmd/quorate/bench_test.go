@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/quorate/quorate/client"
 	"github.com/quorate/quorate/client/load"
 	"github.com/quorate/quorate/jepsen/process"
 	"github.com/quorate/quorate/jepsen/versus"
@@ -123,6 +124,38 @@ func TestBenchMeasuresACluster(t *testing.T) {
 	}
 }
 
+func TestGroupSnapshot(t *testing.T) {
+	c := startServers(t, 22501)
+	addr := "--addr=" + strings.Join(c.Addrs(), ",")
+	if _, err := quorate(t, "bench", addr, "--duration", "10ms", "--warmup", "0", "--keys", "500", "-c", "3"); err != nil {
+		t.Fatal(err)
+	}
+	var first, again []client.Snapshot
+	for _, into := range []*[]client.Snapshot{&first, &again} {
+		out, err := quorate(t, "group", "snapshot", addr, "--output", "json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal([]byte(out), into); err != nil || len(*into) != 9 {
+			t.Fatalf("%v: want 3 groups' 3 replicas in %s", err, out)
+		}
+	}
+	for i, s := range first {
+		if s.Index == 0 || s.Bytes < 500/3*64/2 || s.Micros == 0 {
+			t.Errorf("group %d, node %s: %+v", s.Group, s.Node, s)
+		}
+		if again[i].Index < s.Index {
+			t.Errorf("group %d, node %s: the next snapshot is at %d, before %d", s.Group, s.Node, again[i].Index, s.Index)
+		}
+	}
+	if _, err := quorate(t, "group", "snapshot", "99", addr); err == nil {
+		t.Error("a group that does not exist has a snapshot")
+	}
+	if out, err := quorate(t, "group", "snapshot", "1", addr); err != nil || strings.Count(out, "\n") != 4 {
+		t.Errorf("%v: want a head and three replicas:\n%s", err, out)
+	}
+}
+
 // installed are Quorate's systems, and the peers whose servers this machine has.
 func installed() string {
 	systems := "quorate-interval,quorate-always-quorum"
@@ -140,6 +173,7 @@ func TestReportsOfRealProcesses(t *testing.T) {
 		"memory":      "bench memory --keys 2000 --settle 100ms --port 22001 --systems quorate-always",
 		"idle":        "bench idle --groups 2 --settle 10ms --duration 100ms --port 22101",
 		"curve-keys":  "bench curve keys --values 100,200 -c 6 --duration 100ms --warmup 10ms --port 22201",
+		"snapshot":    "bench snapshot --keys 5000 -c 6 --rate 500 --duration 300ms --warmup 10ms --port 22401",
 		"curve-group": "bench curve groups --values 2 -c 6 --keys 100 --duration 100ms --warmup 10ms --port 22301",
 	} {
 		out, err := quorate(t, append(strings.Fields(line), "--output", "json", "--dir", t.TempDir())...)

@@ -1,15 +1,16 @@
 package process
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
+
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
 
 	"github.com/quorate/quorate/client"
 	"github.com/quorate/quorate/fsm/slot"
@@ -114,8 +115,20 @@ func (c *Cluster) SameDigests(ctx context.Context) error {
 	return err
 }
 
-// Metrics are the sums of a node's metrics by name, over all labels.
+// Metrics are the sums of a node's counters and gauges by name, over all labels.
 func (n *Node) Metrics(ctx context.Context) (map[string]float64, error) {
+	families, err := n.Families(ctx)
+	out := map[string]float64{}
+	for name, f := range families {
+		for _, m := range f.Metric {
+			out[name] += m.GetCounter().GetValue() + m.GetGauge().GetValue()
+		}
+	}
+	return out, err
+}
+
+// Families are all of a node's metrics, by name.
+func (n *Node) Families(ctx context.Context) (map[string]*dto.MetricFamily, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, n.HTTP()+"/metrics", nil)
@@ -127,19 +140,10 @@ func (n *Node) Metrics(ctx context.Context) (map[string]float64, error) {
 		return nil, err
 	}
 	defer resp.Body.Close()
-	out := map[string]float64{}
-	lines := bufio.NewScanner(resp.Body)
-	for lines.Scan() {
-		name, value, ok := strings.Cut(lines.Text(), " ")
-		if ok && name != "#" {
-			// The value of a histogram's bucket is of no use here, but no error.
-			v, err := strconv.ParseFloat(value[strings.LastIndexByte(value, ' ')+1:], 64)
-			if err != nil {
-				return nil, fmt.Errorf("metrics of %s: %q", n.Addr(), lines.Text())
-			}
-			name, _, _ = strings.Cut(name, "{")
-			out[name] += v
-		}
+	p := expfmt.NewTextParser(model.LegacyValidation)
+	families, err := p.TextToMetricFamilies(resp.Body)
+	if err != nil {
+		return nil, fmt.Errorf("metrics of %s: %w", n.Addr(), err)
 	}
-	return out, lines.Err()
+	return families, nil
 }

@@ -36,9 +36,13 @@ type CurveRow struct {
 type CurveCost struct {
 	CPUPerOp float64 `json:"server_cpu_us_per_op"`
 	// Ratio is CPUPerOp over that at the first value.
-	Ratio      float64 `json:"ratio"`
-	OpsPerSec  float64 `json:"ops_per_second"`
-	P99        int64   `json:"p99_us"`
+	Ratio     float64 `json:"ratio"`
+	OpsPerSec float64 `json:"ops_per_second"`
+	P99       int64   `json:"p99_us"`
+	P999      int64   `json:"p99.9_us"`
+	// GC is the share of CPU time that Go's garbage collection takes, Stops are the times for which it stops a server.
+	GC         float64 `json:"gc_share_of_cpu"`
+	Stops      Pauses  `json:"gc_stops"`
 	Errors     int64   `json:"errors"`
 	FirstError string  `json:"first_error,omitempty"`
 }
@@ -120,14 +124,32 @@ func (o CurveOptions) measure(ctx context.Context, s System, v int, r *Report) (
 		into  *CurveCost
 	}{{0, &row.Set}, {1, &row.Get}} {
 		plan.Reads = c.reads
-		res, err := load.Run(ctx, plan)
-		if err != nil {
+		if *c.into, err = cost(ctx, run, plan); err != nil {
 			return row, err
 		}
-		*c.into = CurveCost{CPUPerOp: res.CPUPerOp, OpsPerSec: res.OpsPerSec, P99: res.P99, Errors: res.Errors, FirstError: res.FirstError}
 	}
 	o.Progress("  SET %.2f µs, GET %.2f µs of server CPU", row.Set.CPUPerOp, row.Get.CPUPerOp)
 	return row, nil
+}
+
+// cost runs a load. What garbage collection takes is counted over the warmup too.
+func cost(ctx context.Context, run *running, plan load.Plan) (CurveCost, error) {
+	before, err := run.scrape(ctx)
+	if err != nil {
+		return CurveCost{}, err
+	}
+	res, err := load.Run(ctx, plan)
+	if err != nil {
+		return CurveCost{}, err
+	}
+	after, err := run.scrape(ctx)
+	if err != nil {
+		return CurveCost{}, err
+	}
+	return CurveCost{
+		CPUPerOp: res.CPUPerOp, OpsPerSec: res.OpsPerSec, P99: res.P99, P999: res.P999, Errors: res.Errors, FirstError: res.FirstError,
+		GC: after.collected(before), Stops: after.since(before, stopSeconds),
+	}, nil
 }
 
 func (c *CurveCost) over(first CurveCost) {
@@ -136,12 +158,18 @@ func (c *CurveCost) over(first CurveCost) {
 	}
 }
 
+func percent(share float64) string { return fmt.Sprintf("%.1f %%", 100*share) }
+
 func curveTable(over string, rows []CurveRow) Table {
-	t := Table{Header: []string{over, "SET CPU/op µs", "×", "SET/s", "p99 µs", "GET CPU/op µs", "×", "GET/s", "p99 µs", "errors"}}
+	t := Table{Header: []string{over, "SET CPU/op µs", "×", "SET/s", "p99 µs", "p99.9 µs", "GC CPU", "GC stops", "GET CPU/op µs", "×", "GET/s", "p99 µs", "p99.9 µs", "errors"}}
 	for _, r := range rows {
 		cells := []string{strconv.Itoa(r.Value)}
-		for _, c := range []CurveCost{r.Set, r.Get} {
-			cells = append(cells, fmt.Sprintf("%.2f", c.CPUPerOp), fmt.Sprintf("%.2f", c.Ratio), fmt.Sprintf("%.0f", c.OpsPerSec), strconv.FormatInt(c.P99, 10))
+		for i, c := range []CurveCost{r.Set, r.Get} {
+			cells = append(cells, fmt.Sprintf("%.2f", c.CPUPerOp), fmt.Sprintf("%.2f", c.Ratio), fmt.Sprintf("%.0f", c.OpsPerSec),
+				strconv.FormatInt(c.P99, 10), strconv.FormatInt(c.P999, 10))
+			if i == 0 {
+				cells = append(cells, percent(c.GC), c.Stops.String())
+			}
 		}
 		first := r.Set.FirstError
 		if first == "" {

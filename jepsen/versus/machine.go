@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -70,6 +71,15 @@ func field(file, name string) string {
 		}
 	}
 	return ""
+}
+
+// available is the memory in bytes that processes can have without others losing theirs, 0 if unknown.
+func available() int64 {
+	kib, err := strconv.ParseInt(strings.TrimSuffix(field("/proc/meminfo", "MemAvailable"), " kB"), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return kib << 10
 }
 
 // filesystem names the type of the file system that holds dir: the mount with the longest matching path.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -38,6 +39,17 @@ type MemoryRow struct {
 	Settled bool `json:"settled"`
 }
 
+// fits refuses what would make the machine swap: a quarter must stay free for logs that are rewritten and files that are cached. It
+// takes for a key what Redis needs.
+func (o MemoryOptions) fits(available int64) error {
+	need := int64(copies) * int64(o.Keys) * int64(slices.Max(o.ValueSizes)*5/4+keySize+110)
+	if available > 0 && need > available/4*3 {
+		return fmt.Errorf("%d keys with %d-byte values may take %d MiB in %d copies, and %d MiB are available: take fewer keys",
+			o.Keys, slices.Max(o.ValueSizes), need>>20, copies, available>>20)
+	}
+	return nil
+}
+
 // settleStep is the time in which settled memory changes by less than one percent: servers return memory a few seconds after
 // the load, Quorate and (jemalloc's decay) Redis.
 const settleStep = 5 * time.Second
@@ -50,6 +62,9 @@ func Memory(ctx context.Context, o MemoryOptions) (Report, error) {
 	}
 	if len(o.ValueSizes) == 0 {
 		return Report{}, errors.New("no value size to measure")
+	}
+	if err := o.fits(available()); err != nil {
+		return Report{}, err
 	}
 	r := newReport(ctx, "memory", o.Command, o.Dir)
 	var rows []MemoryRow

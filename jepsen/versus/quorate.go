@@ -23,7 +23,7 @@ func startQuorate(ctx context.Context, s Site, flags []string) (*running, error)
 		return nil, err
 	}
 	return &running{
-		addrs: c.Addrs(), pids: c.Pids(), version: firstLine(ctx, s.Binary, "version"), stop: c.Close,
+		addrs: c.Addrs(), pids: c.Pids(), nodes: c.Nodes(), version: firstLine(ctx, s.Binary, "version"), stop: c.Close,
 		command: commandLine(append([]string{"quorate", "server", "--bootstrap-expect", "3", "…"}, flags...), s.Dir),
 	}, nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/client/load"
+	"github.com/quorate/quorate/jepsen/process"
 )
 
 // Site is where systems run.
@@ -46,7 +47,9 @@ type running struct {
 	// command is the first process's command line, version what the program says about itself.
 	command, version string
 	open             func(ctx context.Context, i int) (load.Store, error)
-	stop             func()
+	// nodes are Quorate's processes.
+	nodes []*process.Node
+	stop  func()
 }
 
 // Systems are all that can be measured. Peers come first.

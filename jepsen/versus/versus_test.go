@@ -196,3 +196,17 @@ func TestThisMachine(t *testing.T) {
 		t.Errorf("a disk that was not asked about: %s", s)
 	}
 }
+
+func TestMemoryIsNotMeasuredBeyondTheMachine(t *testing.T) {
+	o := MemoryOptions{Keys: 5_000_000, ValueSizes: []int{64, 1024}}
+	if err := o.fits(24 << 30); err == nil {
+		t.Error("5 million keys of 1 KiB in Redis, three times: 21 GiB and more")
+	}
+	o.ValueSizes = []int{64}
+	if err := o.fits(24 << 30); err != nil {
+		t.Error(err)
+	}
+	if available() < 1<<20 {
+		t.Errorf("%d bytes are available", available())
+	}
+}

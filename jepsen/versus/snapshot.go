@@ -1,0 +1,301 @@
+package versus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/quorate/quorate/client"
+	"github.com/quorate/quorate/client/load"
+)
+
+// SnapshotOptions describe what is measured of snapshots under a load of writes.
+type SnapshotOptions struct {
+	Site
+	Command string
+	// System is one of Quorate's.
+	System                                     string
+	Keys, ValueSize, Groups, Clients, Pipeline int
+	// Rate is in SETs per second; 0 is as many as go.
+	Rate float64
+	// Duration is that of each measurement: one without snapshots, one in which every node always writes one.
+	Warmup, Duration time.Duration
+	Progress         func(format string, args ...any)
+}
+
+// SnapshotRow is a measurement.
+type SnapshotRow struct {
+	// Snapshots were taken in it; Bytes and Took are those of the longest, Took in seconds.
+	Snapshots int     `json:"snapshots"`
+	Bytes     int64   `json:"bytes"`
+	Took      float64 `json:"longest_snapshot_seconds"`
+
+	OpsPerSec float64 `json:"ops_per_second"`
+	// CPUs is how many cores the servers kept busy, together.
+	CPUs     float64 `json:"server_cpus"`
+	CPUPerOp float64 `json:"server_cpu_us_per_op"`
+	load.Latency
+	// Apply are the times for which a group applied one batch of entries or marked a snapshot, Entry those from the
+	// proposal of an entry to its application on the leader, Stops Go's for a garbage collection.
+	Apply      Pauses  `json:"apply"`
+	Entry      Pauses  `json:"entry"`
+	Stops      Pauses  `json:"gc_stops"`
+	GC         float64 `json:"gc_share_of_cpu"`
+	Start      int64   `json:"resident_bytes_at_start"`
+	Peak       int64   `json:"most_resident_bytes"`
+	Errors     int64   `json:"errors"`
+	FirstError string  `json:"first_error,omitempty"`
+}
+
+// noSnapshots keeps servers from taking snapshots by themselves while keys are overwritten.
+const noSnapshots = "1gb"
+
+// Snapshots measures a load of writes without snapshots and with them.
+func Snapshots(ctx context.Context, o SnapshotOptions) (Report, error) {
+	s, err := chooseQuorate(o.System)
+	if err != nil {
+		return Report{}, err
+	}
+	r := newReport(ctx, "snapshot", o.Command, o.Dir)
+	site := o.Site
+	site.QuorateFlags = append([]string{"--snapshot-log-bytes", noSnapshots}, site.QuorateFlags...)
+	run, err := withGroups(ctx, site, s, o.Groups, &r)
+	if err != nil {
+		return r, err
+	}
+	defer run.stop()
+	rows, err := o.measure(ctx, s, run)
+	if err != nil {
+		return r, err
+	}
+	loop := "as fast as replies come"
+	if o.Rate > 0 {
+		loop = fmt.Sprintf("%.0f SETs/s (open loop)", o.Rate)
+	}
+	r.Results, r.Tables = rows, []Table{snapshotTable(rows), costTable(rows)}
+	r.Notes = []string{
+		fmt.Sprintf("%d keys of %d bytes with %d-byte values on each of %d nodes; %d clients at pipeline %d overwrite them uniformly, %s, for %s. With snapshots, all replicas "+
+			"of one group after the other write one, without a break.", o.Keys, keySize, o.ValueSize, copies, o.Clients, o.Pipeline, loop, o.Duration),
+		"Apply: a batch of entries, or the mark of a snapshot, on any node. Entry: from proposal to application, on the leader. Both are counted in buckets, of which the upper bounds are given. " +
+			"Resident memory is that of the largest node.",
+	}
+	return r, nil
+}
+
+func (o SnapshotOptions) measure(ctx context.Context, s System, run *running) ([]SnapshotRow, error) {
+	plan := s.plan(run, o.Clients, o.Keys, o.ValueSize)
+	plan.Pipeline, plan.Rate, plan.Warmup, plan.Duration = o.Pipeline, o.Rate, o.Warmup, o.Duration
+	if err := plan.Check(); err != nil {
+		return nil, err
+	}
+	o.Progress("%s: %d keys with %d-byte values", s.Title, o.Keys, o.ValueSize)
+	if err := load.Fill(ctx, plan); err != nil {
+		return nil, err
+	}
+	// The first snapshots are not measured: they cover the log of the load, and let the servers drop it.
+	admin, err := client.NewAdmin(ctx, run.addrs, client.Options{Timeout: snapshotPatience})
+	if err != nil {
+		return nil, err
+	}
+	defer admin.Close()
+	shots := &shooter{admin: admin}
+	if err := shots.round(ctx); err != nil {
+		return nil, err
+	}
+	shots.take()
+	if _, _, err := settled(ctx, run.pids, settlePatience); err != nil {
+		return nil, err
+	}
+	var rows []SnapshotRow
+	for _, with := range []bool{false, true} {
+		row, err := o.under(ctx, run, plan, shots, with)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+const (
+	// snapshotPatience bounds one snapshot of one group.
+	snapshotPatience = 5 * time.Minute
+	// settlePatience is for servers to return memory after the load.
+	settlePatience = 20 * time.Second
+)
+
+// under is one measurement.
+func (o SnapshotOptions) under(ctx context.Context, run *running, plan load.Plan, shots *shooter, with bool) (row SnapshotRow, err error) {
+	if row.Start, err = largest(run.pids); err != nil {
+		return row, err
+	}
+	before, err := run.scrape(ctx)
+	if err != nil {
+		return row, err
+	}
+	watch, stop := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	var shotErr, peakErr error
+	if with {
+		wg.Go(func() { shotErr = shots.shoot(watch) })
+	}
+	wg.Go(func() { row.Peak, peakErr = peak(watch, run.pids) })
+	plan.Progress = o.live(shots)
+	res, err := load.Run(ctx, plan)
+	stop()
+	wg.Wait()
+	if err := errors.Join(err, shotErr, peakErr); err != nil {
+		return row, err
+	}
+	after, err := run.scrape(ctx)
+	if err != nil {
+		return row, err
+	}
+	row.note(res, before, after)
+	row.Snapshots, row.Bytes, row.Took = shots.take()
+	return row, nil
+}
+
+func (row *SnapshotRow) note(res load.Result, before, after scrape) {
+	row.OpsPerSec, row.CPUPerOp, row.Latency = res.OpsPerSec, res.CPUPerOp, res.Latency
+	row.CPUs = res.CPUPerOp * res.OpsPerSec / 1e6
+	row.Errors, row.FirstError = res.Errors, res.FirstError
+	row.Apply, row.Entry, row.Stops = after.since(before, applySeconds), after.since(before, entrySeconds), after.since(before, stopSeconds)
+	row.GC = after.collected(before)
+}
+
+// live prints a line each second.
+func (o SnapshotOptions) live(shots *shooter) func(load.Progress) {
+	next := time.Second
+	return func(p load.Progress) {
+		if p.Elapsed >= next {
+			next += time.Second
+			o.Progress("  %2.0fs: %d SETs, %d errors, %d snapshots", p.Elapsed.Seconds(), p.Ops, p.Errors, shots.count())
+		}
+	}
+}
+
+// shooter orders snapshots.
+type shooter struct {
+	admin *client.Admin
+
+	mu      sync.Mutex
+	taken   int
+	longest client.Snapshot
+}
+
+// shoot orders snapshots until ctx ends. Those that have begun by then are waited for.
+func (s *shooter) shoot(ctx context.Context) error {
+	for ctx.Err() == nil {
+		if err := s.round(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// round orders one of each group, unless ctx ends before.
+func (s *shooter) round(ctx context.Context) error {
+	status, err := s.admin.Status(context.WithoutCancel(ctx))
+	if err != nil {
+		return err
+	}
+	for _, g := range status.Groups {
+		if ctx.Err() != nil {
+			return nil
+		}
+		all, err := s.admin.Snapshot(context.WithoutCancel(ctx), g.ID)
+		if err != nil {
+			return fmt.Errorf("snapshot of group %d: %w", g.ID, err)
+		}
+		for _, one := range all {
+			if one.Error != "" {
+				return fmt.Errorf("snapshot of group %d on node %s: %s", g.ID, one.Node.Short(), one.Error)
+			}
+			s.note(one)
+		}
+	}
+	return nil
+}
+
+func (s *shooter) note(one client.Snapshot) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.taken++
+	if one.Micros > s.longest.Micros {
+		s.longest = one
+	}
+}
+
+func (s *shooter) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.taken
+}
+
+// take returns what was noted since the last call.
+func (s *shooter) take() (taken int, bytes int64, seconds float64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	taken, bytes, seconds = s.taken, s.longest.Bytes, float64(s.longest.Micros)/1e6
+	s.taken, s.longest = 0, client.Snapshot{}
+	return taken, bytes, seconds
+}
+
+// peakEvery is the time between two looks at memory.
+const peakEvery = 50 * time.Millisecond
+
+// peak is the most memory that any process had resident until ctx ended.
+func peak(ctx context.Context, pids []int) (most int64, err error) {
+	for {
+		now, err := largest(pids)
+		if err != nil {
+			return 0, err
+		}
+		most = max(most, now)
+		if pause(ctx, peakEvery) != nil {
+			return most, nil
+		}
+	}
+}
+
+func largest(pids []int) (most int64, err error) {
+	all, err := load.ResidentBytes(pids)
+	for _, b := range all {
+		most = max(most, b)
+	}
+	return most, err
+}
+
+func snapshotTable(rows []SnapshotRow) Table {
+	t := Table{Header: []string{"", "SET/s", "p50 µs", "p99 µs", "p99.9 µs", "max µs", "apply", "entry", "GC stops", "errors"}}
+	for _, r := range rows {
+		t.Rows = append(t.Rows, []string{
+			r.title(), fmt.Sprintf("%.0f", r.OpsPerSec), strconv.FormatInt(r.P50, 10), strconv.FormatInt(r.P99, 10), strconv.FormatInt(r.P999, 10),
+			strconv.FormatInt(r.Max, 10), r.Apply.String(), r.Entry.String(), r.Stops.String(), errorText(r.Errors, r.FirstError),
+		})
+	}
+	return t
+}
+
+func costTable(rows []SnapshotRow) Table {
+	const mib = 1 << 20
+	t := Table{Header: []string{"", "snapshots", "longest s", "MiB", "server CPUs", "CPU/op µs", "GC CPU", "MiB resident", "at most"}}
+	for _, r := range rows {
+		t.Rows = append(t.Rows, []string{
+			r.title(), strconv.Itoa(r.Snapshots), fmt.Sprintf("%.2f", r.Took), strconv.FormatInt(r.Bytes/mib, 10), fmt.Sprintf("%.2f", r.CPUs),
+			fmt.Sprintf("%.2f", r.CPUPerOp), percent(r.GC), strconv.FormatInt(r.Start/mib, 10), strconv.FormatInt(r.Peak/mib, 10),
+		})
+	}
+	return t
+}
+
+func (row *SnapshotRow) title() string {
+	if row.Snapshots == 0 {
+		return "without snapshots"
+	}
+	return "with snapshots"
+}
