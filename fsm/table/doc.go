@@ -37,9 +37,9 @@
 // The goroutine that persists the snapshot visits slot by slot: it takes the slot's write lock, takes the stored View or,
 // if the slot was not written since, calls Mark itself, unlocks, and reads the View at leisure. When it is done it calls Release.
 //
-// A Mark copies nothing. The first write to each page afterwards copies that page (for as long as the View is live), and the
-// directory once; blobs are copied when they are changed in place. So a snapshot costs memory for the pages
-// that are written while it lasts, and a View shows what was there at the Mark and no more.
+// A Mark copies nothing. The first write to each page afterwards copies its index (for as long as the View is live), and the
+// directory once; slabs and blobs are copied when a record in them is changed in place. So a snapshot costs memory for what
+// is written while it lasts, and a View shows what was there at the Mark and no more.
 //
 // # Collections
 //

@@ -17,10 +17,13 @@ import (
 type page struct {
 	// What a lookup needs comes first, to be in one cache line. The page takes four of them, as Go's allocator puts it.
 	index []uint32
-	homes int32
+	homes uint16
 	depth uint8
-	tail  uint8  // the frame in which the last slab begins
-	gen   uint64 // Table.gen when it was made: shared if a live View is at least as young
+	tail  uint8 // the frame in which the last slab begins
+	// lent has a bit for each frame whose slab a View's page may have too: records in it may not be changed. Behind used they
+	// may be added: that page's index does not lead there.
+	lent uint32
+	gen  uint64 // Table.gen when it was made: shared if a live View is at least as young
 	frames
 
 	used      int32 // where the next record goes, in bytes; what is neither live nor dead is lost at ends of slabs
@@ -60,12 +63,12 @@ func newPage(depth uint8, gen uint64, count int) *page {
 }
 
 // newIndex makes an index for count entries, 3/4 full then.
-func newIndex(count int) (index []uint32, homes int32) {
+func newIndex(count int) (index []uint32, homes uint16) {
 	places := count*4/3 + 2
 	pad := 6 + places/32
 	index = slices.Grow([]uint32(nil), places+pad)
 	index = index[:cap(index)]
-	return index, int32(len(index) - pad)
+	return index, uint16(len(index) - pad)
 }
 
 func tagOf(h uint64, depth uint8) uint32 { return uint32(h << depth >> 48) }
@@ -90,7 +93,7 @@ func (p *page) find(tag uint32, key []byte) int {
 
 // insert puts the record at unit u, whose key is not in the index yet, in its place.
 func (p *page) insert(seed, h uint64, key []byte, u uint16) {
-	if p.count+1 > p.homes-p.homes/8 {
+	if p.count+1 > int32(p.homes-p.homes/8) {
 		p.reindex()
 	}
 	tag := tagOf(h, p.depth)
@@ -198,18 +201,26 @@ func (p *page) addBlob(b blob) uint32 {
 	return n
 }
 
-// clone copies p for a table that shares it with a View. Blobs stay shared.
+// clone copies p for a table that shares it with a View. Slabs and blobs stay shared: see writable.
 func (p *page) clone(gen uint64) *page {
 	c := *p
 	c.gen = gen
 	c.index = slices.Clone(p.index)
-	c.frames = frames{}
-	for i, slab := range p.slabs {
-		c.setSlab(i, slices.Clone(slab))
-	}
+	c.far = slices.Clone(p.far)
+	c.lent = ^uint32(0)
 	c.due = slices.Clone(p.due)
 	c.blobs = slices.Clone(p.blobs)
 	return &c
+}
+
+// ownSlab copies the slab that frame i belongs to.
+func (p *page) ownSlab(i int) {
+	for from, slab := range p.slabs {
+		if i < from+framesOf(slab) {
+			p.setSlab(from, slices.Clone(slab))
+			return
+		}
+	}
 }
 
 // physical is the memory p holds in bytes, blobs included.

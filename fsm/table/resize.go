@@ -29,12 +29,15 @@ func (t *Table) grow(r *Record, size int) {
 	h := t.hash(r.Key)
 	p := t.own(t.pageOf(h), h)
 	i := p.find(tagOf(h, p.depth), r.Key)
-	c := p.cell(unitOf(p.index[i]))
+	u := unitOf(p.index[i])
+	c := p.cell(u)
 	need, outboard := sizeOf(len(r.Key), size, r.Deadline != 0)
 	switch {
 	case c.outboard():
+		c = t.writable(p, u)
 		t.growBlob(&p.blobs[c.blob()], r, size)
 	case !outboard && need <= c.extent():
+		c = t.writable(p, u)
 		_, at := c.keyBounds()
 		clear(c[at+len(r.Value) : at+size])
 		le.PutUint16(c[valueLenAt:], uint16(size))

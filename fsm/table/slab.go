@@ -44,12 +44,14 @@ func (f *frames) setFrame(i int, b []byte) {
 	}
 }
 
-// setSlab replaces the slab that begins in frame i, or adds one.
-func (f *frames) setSlab(i int, slab []byte) {
-	f.setFrame(i, slab)
-	for len(slab) > frameSize {
-		i, slab = i+1, slab[frameSize:]
-		f.setFrame(i, slab)
+// setSlab replaces the slab that begins in frame i by one that is nobody else's, or adds one.
+func (p *page) setSlab(i int, slab []byte) {
+	for ; ; i, slab = i+1, slab[frameSize:] {
+		p.setFrame(i, slab)
+		p.lent &^= 1 << i
+		if len(slab) <= frameSize {
+			return
+		}
 	}
 }
 

@@ -187,6 +187,18 @@ func (t *Table) own(p *page, h uint64) *page {
 	return c
 }
 
+// writable returns the record at u of p, which is owned, for changes in place. If a View shares its slab, the page gets a copy of it.
+func (t *Table) writable(p *page, u uint16) cell {
+	if i := int(u / frameUnits); p.lent>>i&1 != 0 {
+		if t.forget(); t.newest != nil {
+			p.ownSlab(i)
+		} else {
+			p.lent = 0
+		}
+	}
+	return p.cell(u)
+}
+
 // pageOf returns the page for hash h, nil if the table is empty.
 func (t *Table) pageOf(h uint64) *page {
 	if t.depth == 0 {

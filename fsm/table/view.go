@@ -6,8 +6,8 @@ import (
 )
 
 // View is the content of a table at the time of a Mark. It doesn't change and needs no lock: any goroutine may read
-// it while the table is written. A write copies first what a View shares: one page, at most 128 KiB and a little,
-// once per page and Mark.
+// it while the table is written. A write copies first what a View shares: a page's index once per page and Mark, at most 16 KiB,
+// and the slab of the record that changes, at most 32 KiB.
 type View struct {
 	dir      []*page // the table's, or one[:] at depth 0
 	one      [1]*page

@@ -1,7 +1,10 @@
 package table
 
 import (
+	"bytes"
+	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -168,5 +171,47 @@ func writeSomething(tab *Table, rnd *rand.Rand, key []byte, version uint64) {
 			value[i] = byte(version)
 		}
 		tab.Put(Record{Key: key, Value: value, Version: version, Deadline: rnd.Int64N(2)})
+	}
+}
+
+func TestAWriteCopiesOneSlabOfAPageThatAViewShares(t *testing.T) {
+	tab := New(1)
+	key := func(i int) []byte { return fmt.Appendf(nil, "key:%04d", i) }
+	value := func(c byte) []byte { return bytes.Repeat([]byte{c}, 64) }
+	const keys = 300
+	for i := range keys {
+		tab.Put(Record{Key: key(i), Value: value('a'), Version: 1})
+	}
+	slabsOf := func() (out []*byte) {
+		for _, slab := range tab.one[0].slabs {
+			out = append(out, &slab[0])
+		}
+		return out
+	}
+	before, v := slabsOf(), tab.Mark()
+	for range 2 { // the second write finds the slab copied
+		tab.Put(Record{Key: key(7), Value: value('b'), Version: 2})
+		copied := 0
+		for i, slab := range slabsOf() {
+			if slab != before[i] {
+				copied++
+			}
+		}
+		if len(before) < 4 || copied != 1 {
+			t.Fatalf("%d of %d slabs were copied", copied, len(before))
+		}
+	}
+	for r := range v.All() {
+		if r.Version != 1 || r.Value[0] != 'a' {
+			t.Fatalf("the View shows %q of version %d", r.Value, r.Version)
+		}
+	}
+	after := slabsOf()
+	v.Release()
+	for i := range keys {
+		tab.Put(Record{Key: key(i), Value: value('c'), Version: 3})
+	}
+	if !slices.Equal(after, slabsOf()) {
+		t.Error("slabs that nobody shares any more were copied")
 	}
 }

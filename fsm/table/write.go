@@ -75,7 +75,7 @@ func (t *Table) SetDeadline(key []byte, deadline int64, version uint64) (delta i
 	}
 	r.check()
 	p = t.own(p, t.hash(key))
-	c := p.cell(u)
+	c := t.writable(p, u)
 	c.setVersion(version, c[metaAt])
 	c.setDeadline(deadline)
 	if was != deadline {
@@ -128,10 +128,12 @@ func (t *Table) overwrite(p *page, u uint16, r *Record) bool {
 	case outboard != c.outboard():
 		return false
 	case outboard:
+		c = t.writable(p, u)
 		t.setBlob(p, c, r)
 	case size > c.extent() || c.volatile() != (r.Deadline != 0):
 		return false
 	default:
+		c = t.writable(p, u)
 		_, at := c.keyBounds()
 		le.PutUint16(c[valueLenAt:], uint16(copy(c[at:], r.Value)))
 	}
