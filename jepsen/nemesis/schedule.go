@@ -115,7 +115,9 @@ func (e *env) some(n int) (out []*process.Node) {
 }
 
 // probe is a key of a random slot.
-func (e *env) probe() string { return "nemesis:" + strconv.Itoa(e.random(probes)) }
+func (e *env) probe() string { return probeKey(e.random(probes)) }
+
+func probeKey(i int) string { return "nemesis:" + strconv.Itoa(i) }
 
 // strike does one fault from beginning to end.
 func (e *env) strike(ctx context.Context, f Fault, length time.Duration) (Event, error) {
@@ -217,7 +219,7 @@ func (e *env) whole(ctx context.Context) error {
 	cl := client.NewCluster(e.cluster.Addrs(), client.Options{Timeout: time.Second})
 	defer cl.Close()
 	for i := range probes {
-		key := "nemesis:" + strconv.Itoa(i)
+		key := probeKey(i)
 		for {
 			_, err := cl.Do(ctx, key, "SET", key, "1")
 			if err == nil {

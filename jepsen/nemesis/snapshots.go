@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/quorate/quorate/client"
 	"github.com/quorate/quorate/jepsen/process"
 )
 
@@ -25,8 +26,10 @@ func snapshotFaults() []Fault {
 const (
 	// trailing entries stay in the log behind a snapshot, as snapshotFaults has it.
 	trailing = 32
-	// outrunning bounds the wait for the others' snapshots to get past what a node has: few writes take long to fill a log.
+	// outrunning bounds the wait for the others' snapshots to get past what a node has.
 	outrunning = 20 * time.Second
+	// filling is what the nemesis itself writes to each probed slot meanwhile, in bytes: clients may write too little.
+	filling = 4 << 10
 )
 
 // behind kills a node and waits until a snapshot is what will bring it back.
@@ -62,13 +65,20 @@ func behind(ctx context.Context, e *env) (injury, error) {
 func (e *env) outrun(ctx context.Context, victim string, beyond float64) {
 	ctx, cancel := context.WithTimeout(ctx, outrunning)
 	defer cancel()
+	cl := client.NewCluster(e.cluster.Addrs(), client.Options{Timeout: time.Second})
+	defer cl.Close()
+	filler := strings.Repeat("x", filling)
 	for ctx.Err() == nil {
+		for i := range probes {
+			key := probeKey(i)
+			_, _ = cl.Do(ctx, key, "SET", key, filler) // one that is refused is missed by nobody
+		}
 		for _, n := range e.cluster.Nodes() {
 			if m, err := n.Metrics(ctx); err == nil && n.Name() != victim && m["quorate_group_snapshot_index"] >= beyond {
 				return
 			}
 		}
-		wait(ctx, 50*time.Millisecond)
+		wait(ctx, 20*time.Millisecond)
 	}
 }
 
