@@ -191,6 +191,31 @@ func TestAcknowledgedWrites(t *testing.T) {
 	}
 }
 
+// TestWhatACutLogCannotTell: cas × snapshot-behind, seed 14. A transaction whose watched key had changed is in the log, and did nothing
+// there; with the beginning of the log gone, nobody can tell.
+func TestWhatACutLogCannotTell(t *testing.T) {
+	s := &Story{Of: map[string][]Position{"1-1": {{Group: 1, Index: 9, Applied: true}}}}
+	cas := failed(applied(1, 1, "cas", "{b}", "0-9", "1-1"))
+	for text, ok := range map[string]bool{
+		"EXEC returned null: a watched key changed":                true,
+		"OOM command not allowed when used memory > 'maxmemory'.":  true,
+		"CLUSTERDOWN the slot has no leader":                       false,
+		"127.0.0.1:7001: not sent: connection refused":             false,
+		"MOVED 3300 127.0.0.1:7001":                                false,
+		"EXECABORT Transaction discarded because of earlier error": false,
+	} {
+		cas.Error = text
+		if r := s.Acknowledged([]history.Op{cas}); r.OK != ok {
+			t.Errorf("%s: %+v", text, r)
+		}
+	}
+	whole := &Story{Whole: true, Of: s.Of}
+	cas.Error = "EXEC returned null: a watched key changed"
+	if r := whole.Acknowledged([]history.Op{cas}); r.OK {
+		t.Error("executed again, the log says that it took effect")
+	}
+}
+
 func TestTheLogsOrderAgreesWithTime(t *testing.T) {
 	s := replayed(t, told(t, []string{"SET {b} 1-1"}, []string{"SET {f} 1-2"}))
 	first, second := applied(1, 1, "set", "{b}", "1-1"), applied(2, 5, "set", "{f}", "1-2")

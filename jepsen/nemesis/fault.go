@@ -168,6 +168,8 @@ func together(name string, parts []Fault) Fault {
 		f.Needs = f.Needs.And(p.Needs)
 	}
 	f.inject = func(ctx context.Context, e *env) (injury, error) {
+		e.amid = true
+		defer func() { e.amid = false }()
 		var all []injury
 		for _, p := range parts {
 			in, err := p.inject(ctx, e)

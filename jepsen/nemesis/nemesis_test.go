@@ -114,6 +114,24 @@ func TestAFaultThatCannotBeDoneLeavesTheOther(t *testing.T) {
 	}
 }
 
+// TestAFaultKnowsThatItIsNotAlone: mix, seed 18, restarted nodes while one was cut off, and wanted each to be ready at once.
+func TestAFaultKnowsThatItIsNotAlone(t *testing.T) {
+	e := &env{rng: rand.New(rand.NewPCG(1, 1))}
+	var amid []bool
+	f := Fault{inject: func(_ context.Context, e *env) (injury, error) {
+		amid = append(amid, e.amid)
+		return injury{heal: func() error { return nil }}, nil
+	}}
+	for _, x := range []Fault{f, together("", []Fault{f, f}), f} {
+		if _, err := x.inject(t.Context(), e); err != nil {
+			t.Error(err)
+		}
+	}
+	if want := []bool{false, true, true, false}; !slices.Equal(amid, want) {
+		t.Errorf("faults had others beside them: %v, want %v", amid, want)
+	}
+}
+
 func TestAnElectionShowsInTheTerms(t *testing.T) {
 	before := terms{1: 4, 2: 7}
 	if got := moved(before, before); got != "" {

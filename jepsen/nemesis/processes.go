@@ -198,10 +198,13 @@ func roll(ctx context.Context, e *env) (injury, error) {
 		if err = errors.Join(err, startAll([]*process.Node{node})); err == nil {
 			err = e.whole(ctx)
 		}
+		n++
+		if e.amid && errors.Is(err, ErrNotWhole) {
+			return in, nil // the other fault forbids it; the next node stays
+		}
 		if err != nil {
 			return in, err
 		}
-		n++
 	}
 	return in, nil
 }

@@ -83,6 +83,8 @@ type env struct {
 	cluster *process.Cluster
 	now     func() int64
 	bound   time.Duration
+	// amid says that other faults may last: the cluster need not become whole before all have been healed.
+	amid bool
 
 	// mu guards rng: faults at the same time draw from it.
 	mu  sync.Mutex
