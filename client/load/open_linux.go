@@ -32,7 +32,9 @@ type flight struct {
 	w   *worker
 	fd  int
 	due time.Time
-	in  []byte
+	// waited is false if the last reply came after due.
+	waited bool
+	in     []byte
 	// gets and wait are the pipeline's.
 	gets, wait int
 }
@@ -57,7 +59,7 @@ func (s *shared) openLoop(ctx context.Context, workers []*worker) (bool, error) 
 			return false, err
 		}
 		defer unix.Close(fd)
-		f := &flight{w: w, fd: fd, due: start.Add(time.Duration(w.rnd.Int64N(int64(p.gap) + 1)))}
+		f := &flight{w: w, fd: fd, due: start.Add(time.Duration(w.rnd.Int64N(int64(p.gap) + 1))), waited: true}
 		p.byFD[int32(fd)] = f
 		p.idle = append(p.idle, f)
 	}
@@ -126,6 +128,9 @@ func (p *punctual) wait(events []unix.EpollEvent) int {
 func (p *punctual) sendDue() {
 	for now := time.Now(); len(p.idle) > 0 && !p.idle[0].due.After(now); {
 		f := heap.Pop(&p.idle).(*flight)
+		if f.waited {
+			p.s.rec.sent(time.Since(f.due))
+		}
 		f.gets = f.w.compose()
 		f.wait = f.w.appendWait(f.gets)
 		n, err := unix.Write(f.fd, f.w.conn.out)
@@ -170,9 +175,11 @@ func (p *punctual) receive(f *flight) {
 		p.lose(f, err)
 		return
 	}
-	p.s.rec.record(f.w.id, p.s.plan.Pipeline, time.Since(f.due), saw)
+	now := time.Now()
+	p.s.rec.record(f.w.id, p.s.plan.Pipeline, now.Sub(f.due), saw)
 	f.in = f.in[:0]
 	f.due = f.due.Add(p.gap)
+	f.waited = now.Before(f.due)
 	heap.Push(&p.idle, f)
 }
 

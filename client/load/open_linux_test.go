@@ -59,6 +59,10 @@ func TestOpenLoopSendsWhatIsDue(t *testing.T) {
 	if res.Ops == 0 || res.Ops > 130 {
 		t.Errorf("%d operations in a second at 100 a second", res.Ops)
 	}
+	// The server's stall is the server's: only what the generator did by itself is its own lateness.
+	if res.Late.Max == 0 || res.Late.Max >= 250_000 {
+		t.Errorf("the generator was up to %d µs late by itself", res.Late.Max)
+	}
 	if res.Max < 250_000 {
 		t.Errorf("the longest wait is %d µs though the server stood still for 0.3 s", res.Max)
 	}

@@ -21,6 +21,10 @@ type recorder struct {
 	}
 	ops, errors, redirects, gets, misses atomic.Int64
 	firstErr                             atomic.Pointer[string]
+	late                                 struct {
+		sync.Mutex
+		latency *hdrhistogram.Histogram
+	}
 
 	// What follows belongs to the measuring goroutine.
 	pids      []int
@@ -40,6 +44,7 @@ type snapshot struct {
 
 func newRecorder(pids []int) *recorder {
 	r := &recorder{pids: pids, total: newHistogram()}
+	r.late.latency = newHistogram()
 	for i := range r.shard {
 		r.shard[i].latency = newHistogram()
 	}
@@ -72,6 +77,16 @@ func (r *recorder) record(worker, n int, d time.Duration, s seen) {
 	// The value is within the histogram's range, so this can't fail.
 	_ = shard.latency.RecordValue(min(d.Microseconds(), maxMicros))
 	shard.mu.Unlock()
+}
+
+// sent counts how late the generator was with a pipeline that no reply held up.
+func (r *recorder) sent(late time.Duration) {
+	if !r.measuring.Load() {
+		return
+	}
+	r.late.Lock()
+	_ = r.late.latency.RecordValue(min(late.Microseconds(), maxMicros)) // within the histogram's range
+	r.late.Unlock()
 }
 
 // broke counts a connection that ended, in the measurement or before.
@@ -130,6 +145,9 @@ func (r *recorder) end() (Result, error) {
 		Ops: r.cut.ops, Errors: r.cut.errors, Redirects: r.redirects.Load(), Gets: r.gets.Load(), Misses: r.misses.Load(),
 		Elapsed: r.cut.at, Mean: r.total.Mean(), Latency: latencyOf(r.total), Percentiles: curveOf(r.total), Intervals: r.intervals,
 	}
+	r.late.Lock()
+	res.Late = latencyOf(r.late.latency)
+	r.late.Unlock()
 	if s := res.Elapsed.Seconds(); s > 0 {
 		res.OpsPerSec = float64(res.Ops) / s
 	}

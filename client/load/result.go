@@ -23,6 +23,9 @@ type Result struct {
 	// Latencies in microseconds, of whole pipelines.
 	Mean float64 `json:"mean_us"`
 	Latency
+	// Late is how long after its time the generator itself sent, where it was not waiting for a reply: what the machine adds
+	// to latencies by not running who is ready. Only Linux's open loop measures it.
+	Late Latency `json:"sent_late"`
 	// Percentiles is the histogram's curve, denser towards the end, up to the slowest pipeline at 100.
 	Percentiles []Percentile `json:"percentiles"`
 	// Intervals are the measurement cut into equal times, the last one perhaps shorter.

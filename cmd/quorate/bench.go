@@ -127,6 +127,9 @@ func writeResult(w io.Writer, p load.Plan, r load.Result) {
 		}
 		row("%.0f\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%d", r.OpsPerSec, micros(r.P50), micros(r.P95), micros(r.P99), micros(r.P999), micros(r.Max), cpu, r.Errors, r.Misses)
 	})
+	if r.Late.Max > 0 {
+		fmt.Fprintf(w, "\nThis machine woke the generator late: p99 %s, p99.9 %s, at most %s. Servers wait for it alike.\n", micros(r.Late.P99), micros(r.Late.P999), micros(r.Late.Max))
+	}
 	if r.FirstError != "" {
 		fmt.Fprintf(w, "\nfirst error: %s\n", r.FirstError)
 	}

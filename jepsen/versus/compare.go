@@ -61,6 +61,8 @@ type Row struct {
 	P50       Spread `json:"p50_us"`
 	P99       Spread `json:"p99_us"`
 	P999      Spread `json:"p999_us"`
+	// Late is the 99th percentile of how late the machine woke the generator; 0 in closed loops.
+	Late Spread `json:"sent_late_p99_us"`
 	// Hits is the share of GETs that found a key, over all pairs.
 	Hits       float64 `json:"hits"`
 	Errors     int64   `json:"errors"`
@@ -131,6 +133,7 @@ func Compare(ctx context.Context, o Options) (Report, error) {
 	r.Notes = []string{
 		fmt.Sprintf("Medians of %d interleaved rounds of %s each, (lowest–highest). %d clients, %d keys of %d bytes over all slots, %d-byte values, %.0f %% of GETs hit.",
 			o.Pairs, o.Duration, o.Clients, o.Keys, keySize, o.ValueSize, o.Hits*100),
+		"At a fixed rate, \"late\" is the 99th percentile of how long after its time the generator itself was run: each of the processes that an operation passes waits for the machine like that.",
 		"Latencies are those of whole pipelines; CPU is user and system time of all server processes, replicas included, over operations. Servers and load generator share the cores.",
 	}
 	return r, nil

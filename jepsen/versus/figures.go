@@ -26,6 +26,7 @@ func rowOf(w Workload, system string, rs []load.Result) Row {
 		P50:  micros(func(l load.Latency) int64 { return l.P50 }),
 		P99:  micros(func(l load.Latency) int64 { return l.P99 }),
 		P999: micros(func(l load.Latency) int64 { return l.P999 }),
+		Late: spreadOf(each(rs, func(r load.Result) float64 { return float64(r.Late.P99) })),
 	}
 	var gets, misses int64
 	for _, r := range rs {
@@ -71,11 +72,11 @@ func each[T, V any](all []T, of func(T) V) (out []V) {
 }
 
 func (c Comparison) tables() []Table {
-	figures := Table{Header: []string{"workload", "system", "operations/s", "CPU/op µs", "p50 µs", "p99 µs", "p99.9 µs", "errors"}}
+	figures := Table{Header: []string{"workload", "system", "operations/s", "CPU/op µs", "p50 µs", "p99 µs", "p99.9 µs", "late µs", "errors"}}
 	for _, r := range c.Rows {
 		figures.Rows = append(figures.Rows, []string{
 			r.Workload.String(), r.System, r.OpsPerSec.format("%.0f"), r.CPUPerOp.format("%.2f"),
-			r.P50.format("%.0f"), r.P99.format("%.0f"), r.P999.format("%.0f"), errorText(r.Errors, r.FirstError),
+			r.P50.format("%.0f"), r.P99.format("%.0f"), r.P999.format("%.0f"), lateText(r), errorText(r.Errors, r.FirstError),
 		})
 	}
 	if len(c.Ratios) == 0 {
@@ -86,6 +87,14 @@ func (c Comparison) tables() []Table {
 		ratios.Rows = append(ratios.Rows, []string{r.Workload.String(), r.System + " / " + r.Peer, r.Ops.format("%.2f"), r.CPU.format("%.2f")})
 	}
 	return []Table{figures, ratios}
+}
+
+// lateText is empty where nothing was to be sent at a certain time, and for clients that keep their own time.
+func lateText(r Row) string {
+	if r.Late.Median == 0 {
+		return ""
+	}
+	return r.Late.format("%.0f")
 }
 
 func errorText(n int64, first string) string {
