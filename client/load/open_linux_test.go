@@ -33,7 +33,7 @@ func TestHasReplies(t *testing.T) {
 
 // openPlan makes 50 pipelines per second on 5 connections.
 func openPlan(addr string) Plan {
-	return Plan{Seeds: []string{addr}, Clients: 5, Pipeline: 2, Keys: 100, KeySize: 16, ValueSize: 8, Rate: 100, Duration: time.Second}
+	return Plan{Seeds: []string{addr}, Clients: 5, Pipeline: 2, Keys: 100, KeySize: 16, ValueSize: 8, Rate: 100, Duration: 1500 * time.Millisecond}
 }
 
 // An open loop counts from when a pipeline was due, so what a server takes its time for shows up in those behind it, too.
@@ -45,7 +45,7 @@ func TestOpenLoopSendsWhatIsDue(t *testing.T) {
 		}
 		if asked.Add(1) == 20 {
 			late.Add(1)
-			time.Sleep(300 * time.Millisecond)
+			time.Sleep(time.Second)
 		}
 		return "+OK\r\n"
 	})
@@ -56,15 +56,15 @@ func TestOpenLoopSendsWhatIsDue(t *testing.T) {
 	if late.Load() != 1 || res.Errors != 0 {
 		t.Fatalf("%d stalls, %d errors", late.Load(), res.Errors)
 	}
-	if res.Ops == 0 || res.Ops > 130 {
-		t.Errorf("%d operations in a second at 100 a second", res.Ops)
+	if res.Ops == 0 || res.Ops > 170 {
+		t.Errorf("%d operations in 1.5 seconds at 100 a second", res.Ops)
 	}
 	// The server's stall is the server's: only what the generator did by itself is its own lateness.
-	if res.Late.Max == 0 || res.Late.Max >= 250_000 {
+	if res.Late.Max == 0 || res.Late.Max >= 900_000 {
 		t.Errorf("the generator was up to %d µs late by itself", res.Late.Max)
 	}
-	if res.Max < 250_000 {
-		t.Errorf("the longest wait is %d µs though the server stood still for 0.3 s", res.Max)
+	if res.Max < 900_000 {
+		t.Errorf("the longest wait is %d µs though the server stood still for a second", res.Max)
 	}
 }
 
