@@ -21,7 +21,7 @@ func jepsenCommand() *cobra.Command {
 		Short:   "Break a cluster of processes and check what clients saw",
 		Args:    cobra.NoArgs,
 	}
-	c.AddCommand(jepsenRunCommand(), jepsenMatrixCommand(), jepsenCheckCommand(), jepsenListCommand(), jepsenSimCommand())
+	c.AddCommand(jepsenRunCommand(), jepsenMatrixCommand(), jepsenCheckCommand(), jepsenListCommand(), jepsenSimCommand(), jepsenDuelCommand())
 	return c
 }
 
