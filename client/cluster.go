@@ -22,7 +22,7 @@ type Cluster struct {
 	opts  Options
 	conns map[string]*Conn
 	owner [slot.Count]string
-	// suspect is the node that last failed to answer: it is asked for the map last.
+	// suspect is the node that last failed to answer, or to serve a slot: it is asked for the map last.
 	suspect string
 }
 
@@ -59,6 +59,9 @@ func (c *Cluster) Do(ctx context.Context, key string, args ...string) (Value, er
 		}
 		to, ok := redirect(reply, addr)
 		if !ok {
+			if reply.Code() == "CLUSTERDOWN" {
+				c.owner[s], c.suspect = "", addr // cut off, perhaps: others may know who serves the slot now
+			}
 			return v, err
 		}
 		if asking = reply.Code() == "ASK"; !asking {
@@ -121,6 +124,9 @@ func redirect(e *ReplyError, from string) (addr string, ok bool) {
 	}
 	return net.JoinHostPort(host, port), true
 }
+
+// Suspect makes a node the last to be asked for the map: it has given reason to think that it is cut off.
+func (c *Cluster) Suspect(addr string) { c.suspect = addr }
 
 // Refresh loads the map from the first known node that answers.
 func (c *Cluster) Refresh(ctx context.Context) error {

@@ -139,6 +139,7 @@ func (s *session) unpin(addr string) {
 // lost forgets a connection that failed or led to the wrong node, and asks for the map again.
 func (s *session) lost(addr string) {
 	s.unpin(addr)
+	s.cluster.Suspect(addr)
 	// An error shows at the next operation.
 	_ = s.cluster.Refresh(s.ctx)
 }

@@ -260,3 +260,42 @@ func TestEveryWorkloadWritesWhatItsJudgesKnow(t *testing.T) {
 		}
 	}
 }
+
+// A node that is cut off says that it can't serve, and has an old map: clients must ask others then.
+func TestAClientTurnsAwayFromANodeThatIsCutOff(t *testing.T) {
+	slots := func(addr string) string {
+		host, port, _ := net.SplitHostPort(addr)
+		return "*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$" + strconv.Itoa(len(host)) + "\r\n" + host + "\r\n:" + port + "\r\n"
+	}
+	var cut, good string
+	cut = serve(t, func(args []string) string {
+		if args[0] == "CLUSTER" {
+			return slots(cut)
+		}
+		return "-CLUSTERDOWN cut off\r\n"
+	})
+	good = serve(t, func(args []string) string {
+		switch args[0] {
+		case "CLUSTER":
+			return slots(good)
+		case "EXEC":
+			return "*1\r\n:1\r\n"
+		}
+		return "+OK\r\n"
+	})
+	for name, do := range map[string]func(*session){
+		"single commands": func(s *session) { s.set("k") },
+		"transactions":    func(s *session) { s.multi(s.begin("txn", "k", "append x e"), []string{"APPEND", "k", "e."}) },
+	} {
+		var b bytes.Buffer
+		w := history.NewWriter(&b)
+		s := newSession(t.Context(), Options{Seeds: []string{cut, good}, Clients: 4, Seed: 1, History: w, Timeout: 5 * time.Second}, 1)
+		do(s)
+		first := s.failed
+		do(s)
+		if !first || s.failed {
+			t.Errorf("%s: the first failed: %v, the second failed: %v", name, first, s.failed)
+		}
+		s.close()
+	}
+}
