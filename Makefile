@@ -49,6 +49,11 @@ bench: build ## measure PAIRS (5) rounds beside Redis Cluster and etcd into READ
 	$(BIN) bench failover
 	$(BIN) bench rolling
 
+jepsen-mutants: ## switch guards off one by one and write into jepsen/README.md how soon that is noticed; takes hours
+	$(GO) test -tags mutation -run 'TestEvictionComparesVersions|TestHalfAVote' ./fsm ./shardgroup/stable
+	$(GO) build -tags mutation -o $(BIN)-mutation ./cmd/quorate
+	$(BIN)-mutation jepsen mutants --write jepsen/README.md
+
 lint: ## vet, gofmt, staticcheck and the repository's own rules
 	$(GO) vet ./...
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w on these files'; exit 1; }
@@ -56,4 +61,4 @@ lint: ## vet, gofmt, staticcheck and the repository's own rules
 	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 -checks inherit,-SA1019,-ST1005 ./...
 	$(GO) test .
 
-.PHONY: help build run demo test race fuzz jepsen-long bench lint
+.PHONY: help build run demo test race fuzz jepsen-long bench jepsen-mutants lint

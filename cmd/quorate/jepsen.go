@@ -14,6 +14,9 @@ import (
 	"github.com/quorate/quorate/jepsen/trial"
 )
 
+// weakened are the commands that only builds with the tag "mutation" have.
+var weakened []func() *cobra.Command
+
 func jepsenCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "jepsen",
@@ -22,6 +25,9 @@ func jepsenCommand() *cobra.Command {
 		Args:    cobra.NoArgs,
 	}
 	c.AddCommand(jepsenRunCommand(), jepsenMatrixCommand(), jepsenCheckCommand(), jepsenListCommand(), jepsenSimCommand(), jepsenDuelCommand())
+	for _, command := range weakened {
+		c.AddCommand(command())
+	}
 	return c
 }
 

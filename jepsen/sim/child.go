@@ -37,6 +37,7 @@ func Child(in io.Reader, out io.Writer) error {
 	if err := checkGuard(p.Mutation); err != nil {
 		return err
 	}
+	p.weaken()
 	var text io.Writer
 	if job.Trace {
 		text = out

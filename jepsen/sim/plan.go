@@ -52,7 +52,14 @@ type Options struct {
 	Clients  int           `json:"clients,omitempty"`
 	Groups   int           `json:"groups,omitempty"`
 	Shape    string        `json:"shape,omitempty"`
-	Mutation string        `json:"mutation,omitempty"`
+	// Pace is the mean time between two faults.
+	Pace       time.Duration `json:"pace_ns,omitempty"`
+	Overlap    int           `json:"overlap,omitempty"`
+	Think      time.Duration `json:"think_ns,omitempty"`
+	Election   time.Duration `json:"election_ns,omitempty"`
+	Durability string        `json:"durability,omitempty"`
+	Reads      string        `json:"reads,omitempty"`
+	Mutation   string        `json:"mutation,omitempty"`
 }
 
 // workloads are those that a seed chooses among. Every one's values are unique, so that the log tells what became of them.
@@ -93,11 +100,11 @@ func NewPlan(seed uint64, o Options) Plan {
 			s.draw(&p, rng)
 		}
 	}
+	p.narrow(o)
 	p.Snapshot, p.Trailing = 1<<20, 4096
 	if slices.Contains(p.Families, "snapshot") {
 		p.Snapshot, p.Trailing = int64(pick(rng, 2<<10, 8<<10, 32<<10)), pick[uint64](rng, 1, 5, 50)
 	}
-	p.narrow(o)
 	return p
 }
 
@@ -116,6 +123,24 @@ func (p *Plan) narrow(o Options) {
 	}
 	if o.Groups > 0 {
 		p.Groups = o.Groups
+	}
+	if o.Pace > 0 {
+		p.Pace = o.Pace
+	}
+	if o.Overlap > 0 {
+		p.Overlap = o.Overlap
+	}
+	if o.Think > 0 {
+		p.Think = o.Think
+	}
+	if o.Election > 0 {
+		p.Election, p.Lease = o.Election, o.Election*4/5
+	}
+	if o.Durability != "" {
+		p.Durability = o.Durability
+	}
+	if o.Reads != "" {
+		p.Reads = o.Reads
 	}
 	p.Mutation = o.Mutation
 }

@@ -96,13 +96,16 @@ func counterStep(s *session, key string) {
 	s.do(s.begin("incr", key, by), "INCRBY", key, by)
 }
 
-// ttlStep sets, changes and takes away deadlines, and reads, sometimes just around the deadline of its own last write.
+// ttlStep sets, changes and takes away deadlines, replaces what has not expired since it was watched, and reads, sometimes just
+// around the deadline of its own last write.
 func ttlStep(s *session, key string) {
 	life := 30 + s.rng.IntN(400)
 	ms := strconv.Itoa(life)
 	switch n := s.rng.IntN(100); {
-	case n < 60:
+	case n < 52:
 		s.get(key)
+	case n < 60:
+		s.compareAndSet(key)
 	case n < 63:
 		s.do(s.begin("persist", key), "PERSIST", key)
 	case n < 70:
@@ -130,6 +133,10 @@ func evictionStep(s *session, key string) {
 		fill := "fill:" + s.unique()
 		// Not part of the history: nobody reads it.
 		_, _ = s.cluster.Do(s.ctx, fill, "SET", fill, s.opts.ballast())
+	}
+	if s.chance(10) {
+		s.compareAndSet(key)
+		return
 	}
 	registerStep(s, key)
 }

@@ -22,11 +22,11 @@ func Specs() []Spec {
 			Rules: func(Conditions) check.Rules { return check.Rules{Lists: true} }, step: appendStep, final: appendFinal},
 		{Name: "lock", About: "SET NX PX beside a fencing number, given back by WATCH, MULTI, DEL, EXEC",
 			Rules: func(c Conditions) check.Rules { return linear(check.Locks(c.Skew+lateness, c.Logged)) }, step: lockStep, final: lockFinal},
-		{Name: "ttl", About: "SET PX, PEXPIRE, PERSIST and GET: no key dies early, lives on or comes back",
+		{Name: "ttl", About: "SET PX, PEXPIRE, PERSIST, GET and compare-and-set by WATCH: no key dies early, lives on or comes back",
 			Rules: func(c Conditions) check.Rules {
 				return linear(check.Registers{Skew: c.Skew + lateness, Logged: c.Logged}.Model())
 			}, step: ttlStep, final: finalGet},
-		{Name: "eviction", About: "registers while the nodes are out of memory", Flags: []string{"--maxmemory", "24mb", "--maxmemory-policy", "allkeys-lru"},
+		{Name: "eviction", About: "registers and compare-and-set by WATCH while the nodes are out of memory", Flags: []string{"--maxmemory", "24mb", "--maxmemory-policy", "allkeys-lru"},
 			Rules: func(c Conditions) check.Rules { return linear(check.Registers{Evicts: true, Logged: c.Logged}.Model()) }, step: evictionStep, final: finalGet},
 		{Name: "pipeline", About: "SETs and GETs of keys of one slot, several sent at once", Rules: register, step: pipelineStep, final: pipelineFinal},
 		{Name: "follower", About: "SET at the owner, GET from any replica (READONLY)", Rules: register, step: followerStep, final: finalGet},

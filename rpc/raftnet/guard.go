@@ -45,10 +45,7 @@ type guard struct {
 func (g *guard) acknowledge(leader raft.ServerID, term uint64, now time.Time) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.off.Promise {
-		return true
-	}
-	if g.voted > term || g.term > term {
+	if (g.voted > term || g.term > term) && !g.off.Promise {
 		return false
 	}
 	if g.leader != leader || g.term != term {

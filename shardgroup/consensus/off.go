@@ -15,6 +15,8 @@ type Off struct {
 	CommitLimit bool
 	// Lease (lease hazard 1): a leader answers reads for as long as it thinks that it leads.
 	Lease bool
+	// Revoke (lease hazard 4): a leader keeps its lease while it hands leadership over, unless the transport drops it.
+	Revoke bool
 	// ReadIndex: a leader tells followers how far they must be without making sure that it still leads.
 	ReadIndex bool
 	// Outcome: an unknown fate counts as "not applied", so that the proposal may be made again.

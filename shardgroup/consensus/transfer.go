@@ -62,7 +62,9 @@ func (r *Replica) transfer(ctx context.Context, to string) error {
 	if !r.votes(to) {
 		return errors.New("it is no voter of the group")
 	}
-	r.cfg.Transport.Revoke(before.Term)
+	if !r.cfg.off.Revoke {
+		r.cfg.Transport.Revoke(before.Term)
+	}
 	_, err := inst.await(inst.raft.LeadershipTransferToServer(raft.ServerID(to), raft.ServerAddress(to)))
 	switch {
 	case errors.Is(err, raft.ErrNotLeader):

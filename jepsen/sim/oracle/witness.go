@@ -23,8 +23,9 @@ type Witness struct {
 	o     *Oracle
 	group slot.GroupID
 	node  string
-	// last is the newest index that the replica has applied. Only the applying goroutine uses it.
+	// last is the newest index that the replica has applied, now its clock then. Only the applying goroutine uses them.
 	last uint64
+	now  int64
 }
 
 // every is at how many indexes one is whose digest is taken: it costs a millisecond.
@@ -36,6 +37,7 @@ func (w *Witness) Applied(l *raft.Log, m *fsm.Machine) {
 		w.o.Report("apply order", "group %d: node %s applies entry %d after %d", w.group, w.node, l.Index, w.last)
 	}
 	w.last = l.Index
+	w.clock(m)
 	w.o.Applied(w.group, w.node, l)
 	if xxh3.HashSeed([]byte{byte(l.Index), byte(l.Index >> 8), byte(l.Index >> 16)}, uint64(w.group))%every == 0 {
 		w.compare(m)
@@ -48,7 +50,16 @@ func (w *Witness) Restored(m *fsm.Machine) {
 		w.o.Report("apply order", "group %d: node %s restores a snapshot at %d after it has applied %d", w.group, w.node, m.Index(), w.last)
 	}
 	w.last = m.Index()
+	w.clock(m)
 	w.compare(m)
+}
+
+// clock checks that a replica's clock never goes back: what was seen expired could be seen again.
+func (w *Witness) clock(m *fsm.Machine) {
+	if now := m.Now(); now < w.now {
+		w.o.Report("clock", "group %d: node %s is at time %d after entry %d and was at %d before", w.group, w.node, now, w.last, w.now)
+	}
+	w.now = m.Now()
 }
 
 func (w *Witness) compare(m *fsm.Machine) {

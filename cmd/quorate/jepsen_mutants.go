@@ -1,0 +1,57 @@
+//go:build mutation
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+
+	"github.com/spf13/cobra"
+
+	"github.com/quorate/quorate/jepsen/mutants"
+	"github.com/quorate/quorate/jepsen/section"
+	"github.com/quorate/quorate/jepsen/sim"
+)
+
+func init() { weakened = append(weakened, jepsenMutantsCommand) }
+
+func jepsenMutantsCommand() *cobra.Command {
+	var o mutants.Options
+	var output, write string
+	c := &cobra.Command{
+		Use:   "mutants",
+		Short: "Switch guards off one by one and count the histories until the harness notices",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			self, err := os.Executable()
+			if err != nil {
+				return err
+			}
+			o.Command = func() *exec.Cmd { return exec.Command(self, "jepsen", simChild) }
+			o.Found = func(guard string, r mutants.Range, report sim.Report) {
+				fmt.Fprintf(c.ErrOrStderr(), "without %s, from seed %d, after %d of %d: %s\n", guard, r.First, r.Histories, r.Tried, report)
+			}
+			t, err := mutants.Run(c.Context(), o)
+			if err != nil {
+				return err
+			}
+			if write != "" {
+				return section.Write(write, "mutants", t.Markdown())
+			}
+			f := adminFlags{output: output}
+			return f.print(c.OutOrStdout(), t, func(w io.Writer) { fmt.Fprint(w, t.Markdown()) })
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&o.Dir, "dir", "jepsen-mutants", "folder of the account; called again, the hunt goes on where it was")
+	f.StringSliceVar(&o.Guards, "guards", nil, "guards to switch off (default: all)")
+	f.IntVar(&o.Ranges, "ranges", 9, "independent ranges of seeds for each guard")
+	f.IntVar(&o.Most, "most", 60, "histories of a range at most")
+	f.IntVar(&o.Control, "control", 5, "histories of each kind with the guard on")
+	f.DurationVar(&o.For, "for", 0, "time in which new histories are begun; 0 is no limit")
+	f.StringVar(&write, "write", "", "Markdown file whose section \"mutants\" becomes the table")
+	f.StringVarP(&output, "output", "o", "text", "text or json")
+	return c
+}

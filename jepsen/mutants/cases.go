@@ -1,0 +1,111 @@
+//go:build mutation
+
+package mutants
+
+import (
+	"time"
+
+	"github.com/quorate/quorate/jepsen/sim"
+)
+
+// Case is one guard that is switched off, or several, and where one looks for what that does.
+type Case struct {
+	// Guard is its name for sim.Options.Mutation.
+	Guard string
+	// Breaks says what can go wrong without it.
+	Breaks string
+	// Where narrows the simulation to what provokes it; every other choice is the seed's.
+	Where sim.Options
+	// Test is a test that fails without the guard, where simulation does not get: the package and the test's name.
+	Test [2]string
+	// Why says why simulation does not get there.
+	Why string
+}
+
+const pace = 1500 * time.Millisecond
+
+// where narrows to a workload and kinds of faults that come often.
+func where(workload string, families ...string) sim.Options {
+	return sim.Options{Workload: workload, Families: families, Pace: pace, Safety: 40 * time.Second}
+}
+
+// with changes options.
+func with(o sim.Options, change func(o *sim.Options)) sim.Options {
+	change(&o)
+	return o
+}
+
+// dense has many faults at once.
+func dense(o sim.Options) sim.Options {
+	return with(o, func(o *sim.Options) { o.Overlap, o.Pace, o.Think = 4, 500*time.Millisecond, 20*time.Millisecond })
+}
+
+// busy has more clients who hardly pause, and elections that take long enough to read in between.
+func busy(o sim.Options) sim.Options {
+	return with(o, func(o *sim.Options) { o.Clients, o.Think, o.Election = 6, 20*time.Millisecond, 2*time.Second })
+}
+
+func lease(o sim.Options) sim.Options {
+	return with(o, func(o *sim.Options) { o.Reads = "lease" })
+}
+
+func quorum(o sim.Options) sim.Options {
+	return with(o, func(o *sim.Options) { o.Reads = "quorum" })
+}
+
+func interval(o sim.Options) sim.Options {
+	return with(o, func(o *sim.Options) { o.Durability = "interval" })
+}
+
+func always(o sim.Options) sim.Options {
+	return with(o, func(o *sim.Options) { o.Durability = "always" })
+}
+
+// Cases are all guards.
+func Cases() []Case {
+	return []Case{
+		{Guard: "raftnet.Clamp", Breaks: "a follower applies a tail that was never committed (F1)", Where: dense(where("register", "isolate", "disk-slow")), Test: [2]string{"./rpc/raftnet", "TestClampKeepsReplicasEqual"}},
+		{Guard: "raftnet.SerialHeartbeats", Breaks: "heartbeats race the main loop: a deposed leader writes in the next leader's term (F2)", Where: where("register", "isolate", "pause", "transfer", "slow-return", "flap"), Test: [2]string{"./rpc/raftnet", "TestHeartbeatsTakeTheirTurn"}},
+		{Guard: "raftnet.SendTimes", Breaks: "an old acknowledgement makes a lease longer (F3)", Where: busy(lease(where("register", "slow-return", "pause", "one-way"))), Test: [2]string{"./rpc/raftnet", "TestWhoseAnswersCount"}},
+		{Guard: "raftnet.Accepted", Breaks: "a rejection makes a lease longer (F4)", Where: busy(lease(where("register", "one-way", "slow-return", "flap", "slow-net"))), Test: [2]string{"./rpc/raftnet", "TestWhoseAnswersCount"}},
+		{Guard: "raftnet.Voters", Breaks: "who has no vote makes a lease longer (hazard 10)", Where: lease(where("register", "isolate", "flap")), Test: [2]string{"./rpc/raftnet", "TestWhoseAnswersCount"}},
+		{Guard: "raftnet.Promise", Breaks: "a follower votes within the lease that it has promised", Where: busy(lease(where("register", "disk-slow", "bridge", "one-way", "restart"))), Test: [2]string{"./rpc/raftnet", "TestNoVoteLeavesInsidePromise"}},
+		{Guard: "raftnet.BootHold", Breaks: "a follower that starts again votes within a lease (hazard 3)", Where: busy(lease(where("register", "restart", "isolate", "one-way"))), Test: [2]string{"./rpc/raftnet", "TestNoElectionInsideLease"}},
+		{Guard: "raftnet.Revoke", Breaks: "a leader reads while it hands over (hazard 4)", Where: busy(lease(where("register", "transfer", "slow-net", "slow-return"))),
+			Why: "redundant: package consensus revokes the lease, too, before it hands over", Test: [2]string{"./rpc/raftnet", "TestNoElectionInsideLease"}},
+		{Guard: "raftnet.Revoke+consensus.Revoke", Breaks: "both off: a leader reads while it hands over (hazard 4)", Where: busy(lease(where("register", "transfer", "slow-net", "slow-return")))},
+		{Guard: "raftnet.TransferFence", Breaks: "a late TimeoutNow dethrones a later leader within its lease (hazard 5)", Where: busy(lease(where("register", "transfer", "slow-net", "pause"))), Test: [2]string{"./rpc/raftnet", "TestNoElectionInsideLease"}},
+		{Guard: "raftnet.HoldVotes", Breaks: "who lost acknowledged entries with the power elects a leader without them", Where: interval(where("append", "crash", "isolate"))},
+		{Guard: "consensus.Barrier", Breaks: "a new leader reads before it has applied what was committed (hazard 6)", Where: lease(where("register", "transfer", "kill", "isolate")), Test: [2]string{"./shardgroup/consensus", "TestNewLeaderWaitsForItsBarrier"}},
+		{Guard: "consensus.SendTimes", Breaks: "raft's VerifyLeader counts answers to older messages (F3)", Where: busy(quorum(where("register", "slow-return", "pause", "one-way"))), Test: [2]string{"./shardgroup/consensus", "TestConfirmationCountsFromItsBeginning"}},
+		{Guard: "consensus.Conflict", Breaks: "a snapshot over a conflicting tail is offered for ever (F6)", Where: where("counter", "snapshot", "isolate", "halves", "flap"), Test: [2]string{"./shardgroup/consensus", "TestSnapshotOverConflictingTail"}},
+		{Guard: "consensus.TransferWatch", Breaks: "a stuck hand-over refuses writes for ever (F7)", Where: where("counter", "transfer", "isolate", "pause", "slow-net"), Test: [2]string{"./shardgroup/consensus", "TestStuckTransferIsEnded"}},
+		{Guard: "consensus.CommitLimit", Breaks: "a follower shows what its leader does not show yet", Where: where("follower", "slow-return", "slow-net"), Test: [2]string{"./shardgroup/consensus", "TestFollowerDoesNotOvertakeItsLeader"}},
+		{Guard: "consensus.Lease", Breaks: "a leader that was replaced goes on reading", Where: lease(where("register", "isolate", "halves"))},
+		{Guard: "consensus.ReadIndex", Breaks: "a leader that was replaced tells followers how far they must be", Where: where("follower", "isolate", "halves", "bridge")},
+		{Guard: "consensus.Outcome", Breaks: "what may have been applied is proposed again", Where: where("counter", "isolate", "kill")},
+		{Guard: "consensus.Applied", Breaks: "a restarted instance applies entries twice", Where: where("counter", "snapshot", "isolate", "halves", "flap")},
+		{Guard: "consensus.LateSnapshot", Breaks: "an old snapshot takes the state back", Where: where("counter", "snapshot", "slow-net", "slow-return", "isolate")},
+		{Guard: "consensus.Reconcile", Breaks: "a log that does not continue the snapshot is used", Where: where("counter", "snapshot", "crash", "isolate", "kill")},
+		{Guard: "consensus.Monotonic", Breaks: "installing a snapshot takes acknowledged entries behind it", Where: where("counter", "snapshot", "slow-net", "isolate", "kill")},
+		{Guard: "shardgroup.Outcome", Breaks: "clients are told \"not applied\" of what may have been", Where: where("counter", "isolate", "kill")},
+		{Guard: "shardgroup.ReadIndex", Breaks: "a follower reads without asking the leader", Where: where("follower", "isolate")},
+		{Guard: "shardgroup.LogTime", Breaks: "each replica expires keys by its own clock", Where: where("ttl", "clock")},
+		{Guard: "shardgroup.EvictionInLog", Breaks: "each replica evicts what it likes", Where: where("eviction", "transfer")},
+		{Guard: "fsm.ClockMaximum", Breaks: "the clock in the log goes back", Where: where("ttl", "clock", "transfer")},
+		{Guard: "fsm.SnapshotClock", Breaks: "a restored replica's clock goes back", Where: where("ttl", "snapshot", "isolate", "kill")},
+		{Guard: "fsm.LogTime", Breaks: "a reader's own clock decides what has expired: a key that was seen gone comes back", Where: lease(where("ttl", "clock", "transfer"))},
+		{Guard: "fsm.WatchVersion", Breaks: "EXEC does not notice that a watched key changed", Where: where("cas")},
+		{Guard: "fsm.WatchGone", Breaks: "EXEC does not notice that a watched key expired or was evicted", Where: where("ttl")},
+		{Guard: "fsm.Ownership", Breaks: "two groups own a slot", Where: with(where("register"), func(o *sim.Options) { o.Groups = 2 })},
+		{Guard: "fsm.CopyOnWrite", Breaks: "a snapshot holds half of what came after it", Where: where("counter", "snapshot", "kill", "isolate")},
+		{Guard: "fsm.EvictionVersion", Breaks: "a key is evicted that was written after it had been chosen", Where: where("eviction", "isolate", "transfer", "kill"),
+			Test: [2]string{"./fsm", "TestEvictionComparesVersions"}, Why: "redundant today: only one batch is in flight, so nothing comes between the choice and the eviction"},
+		{Guard: "wal.Sync", Breaks: "what is acknowledged is not on the disk", Where: always(where("append", "power", "crash"))},
+		{Guard: "wal.FailStop", Breaks: "a failed sync counts as done", Where: always(where("append", "disk-fail", "power", "crash"))},
+		{Guard: "wal.Checksum", Breaks: "what a power cut has torn is read", Where: where("append", "crash", "power")},
+		{Guard: "stable.AtomicVote", Breaks: "half a vote is kept: a stale candidate is elected (F5)", Where: where("append", "crash", "kill", "isolate", "halves"),
+			Test: [2]string{"./shardgroup/stable", "TestHalfAVote"}, Why: "the power must go between two writes of one vote, and last term's candidate must ask again in that very term"},
+		{Guard: "stable.DurableVote", Breaks: "a restarted node votes twice in a term", Where: where("append", "kill", "isolate", "halves")},
+	}
+}
