@@ -98,7 +98,8 @@ func (a *applier) evictHere(l *raft.Log) {
 		return
 	}
 	m := a.g.machine
-	if op, _, ok := m.Victims(0, maxVictims, m.Now(), l.Index); ok {
+	const room = 64 << 10 // or writes are refused before anything is over the limit
+	if op, _, ok := m.Victims(room, maxVictims, m.Now(), l.Index); ok {
 		m.Do(&op, &a.discard)
 	}
 }

@@ -134,24 +134,23 @@ func wentBack(ops []history.Op) (stale, returned int) {
 }
 
 // silent is the longest time in which nothing about an object was answered though clients asked. Operations are in the order of
-// their returns.
+// their returns. The last reads do not count: clients may have given the object up long before.
 func silent(ops []history.Op) (longest time.Duration) {
 	since, asked := int64(-1), false
 	for _, op := range ops {
-		switch {
-		case op.Outcome != history.Applied:
-			if since < 0 {
-				since = op.Call
-			}
-			asked = true
-		case asked:
-			longest, asked, since = max(longest, time.Duration(op.Return-since)), false, op.Return
-		default:
+		if op.Kind == "final" || op.Kind == "holder" {
+			continue
+		}
+		if since < 0 {
+			since = op.Call
+		}
+		refused := op.Outcome != history.Applied
+		if refused || asked {
+			longest = max(longest, time.Duration(op.Return-since))
+		}
+		if asked = refused; !refused {
 			since = op.Return
 		}
-	}
-	if asked {
-		longest = max(longest, time.Duration(ops[len(ops)-1].Return-since))
 	}
 	return longest
 }

@@ -46,10 +46,9 @@ var every = []struct {
 	systems           []system
 }{
 	{"isolate-leader", "append", systems},
-	{"isolate-leader", "counter", usual},
 	{"isolate-leader", "register", usual},
 	{"isolate-leader", "ttl", usual},
-	{"pause-leader", "append", usual},
+	{"isolate-leader", "counter", usual},
 	{"pause-leader", "register", usual},
 	{"kill-leader", "append", usual},
 	{"kill-all", "append", usual},
