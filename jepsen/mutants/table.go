@@ -111,7 +111,7 @@ func (r Row) foundBy() string {
 	case r.Found > 0:
 		return strings.Join(r.Checkers, ", ")
 	case r.Test != "":
-		return "`" + r.Test + "`: " + r.Why
+		return strings.TrimSuffix("`"+r.Test+"`: "+r.Why, ": ")
 	case r.Why != "":
 		return "not found: " + r.Why
 	}
@@ -126,6 +126,9 @@ func (r Row) where() string {
 }
 
 func (r Row) took() string {
+	if r.Tried == 0 {
+		return "not simulated"
+	}
 	if r.Found == 0 {
 		return fmt.Sprintf("none in %d", r.Tried)
 	}
