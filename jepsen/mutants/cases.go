@@ -35,15 +35,15 @@ func with(o sim.Options, change func(o *sim.Options)) sim.Options {
 	return o
 }
 
-// dense has many faults at once.
+// dense has two faults at once and clients that hardly pause.
 func dense(o sim.Options) sim.Options {
-	return with(o, func(o *sim.Options) { o.Overlap, o.Pace, o.Think = 4, 500*time.Millisecond, 20*time.Millisecond })
+	return with(o, func(o *sim.Options) { o.Overlap, o.Think = 2, 20*time.Millisecond })
 }
 
 // late has answers under way for longer than an election takes: raft's own lease, which counts from their receipt, is long then.
 func late(o sim.Options) sim.Options {
 	return with(o, func(o *sim.Options) {
-		o.Overlap, o.Pace, o.Think, o.Election = 4, 500*time.Millisecond, 50*time.Millisecond, 500*time.Millisecond
+		o.Overlap, o.Think, o.Election = 2, 20*time.Millisecond, 500*time.Millisecond
 	})
 }
 
@@ -82,7 +82,7 @@ func Cases() []Case {
 			Why: "redundant: package consensus revokes the lease, too, before it hands over", Test: [2]string{"./rpc/raftnet", "TestNoElectionInsideLease"}},
 		{Guard: "raftnet.Revoke+consensus.Revoke", Breaks: "both off: a leader reads while it hands over (hazard 4)", Where: busy(lease(where("register", "transfer", "slow-net", "slow-return")))},
 		{Guard: "raftnet.TransferFence", Breaks: "a late TimeoutNow dethrones a later leader within its lease (hazard 5)", Where: busy(lease(where("register", "transfer", "slow-net", "pause"))), Test: [2]string{"./rpc/raftnet", "TestNoElectionInsideLease"}},
-		{Guard: "raftnet.HoldVotes", Breaks: "who lost acknowledged entries with the power elects a leader without them", Where: interval(where("append", "crash", "isolate"))},
+		{Guard: "raftnet.HoldVotes", Breaks: "who lost acknowledged entries with the power elects a leader without them", Where: dense(interval(where("append", "crash", "isolate")))},
 		{Guard: "consensus.Barrier", Breaks: "a new leader reads before it has applied what was committed (hazard 6)", Where: lease(where("register", "transfer", "kill", "isolate")), Test: [2]string{"./shardgroup/consensus", "TestNewLeaderWaitsForItsBarrier"}},
 		{Guard: "consensus.SendTimes", Breaks: "raft's VerifyLeader counts answers to older messages (F3)", Where: late(quorum(where("register", "slow-return", "one-way"))), Test: [2]string{"./shardgroup/consensus", "TestConfirmationCountsFromItsBeginning"}},
 		{Guard: "consensus.Conflict", Breaks: "a snapshot over a conflicting tail is offered for ever (F6)", Where: where("counter", "snapshot", "isolate", "halves", "flap"), Test: [2]string{"./shardgroup/consensus", "TestSnapshotOverConflictingTail"}},
