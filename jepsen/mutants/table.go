@@ -119,8 +119,8 @@ func (r Row) foundBy() string {
 }
 
 func (r Row) where() string {
-	if len(r.Families) == 0 {
-		return r.Workload + ", no faults"
+	if r.Families == nil {
+		return r.Workload + " × what the seed says"
 	}
 	return r.Workload + " × " + strings.Join(r.Families, ", ")
 }
