@@ -125,8 +125,13 @@ func (n *nemesis) diskStuck() wound {
 	return n.hurtDisk("stuck", machine.DiskFault{Stuck: true}, 20*time.Second)
 }
 
+// diskFail lets a sync and a write fail in turns. Without rolling dice: what a seed did before it still does otherwise.
 func (n *nemesis) diskFail() wound {
 	f := n.c.healthy()
+	if n.failures++; n.failures%2 == 1 {
+		f.FailSync = machine.ErrIO
+		return n.hurtDisk("the next sync fails", f, 5*time.Second)
+	}
 	f.Fail = machine.ErrIO
 	return n.hurtDisk("the next write or sync fails", f, 5*time.Second)
 }

@@ -45,6 +45,9 @@ type nemesis struct {
 	rng   *rand.Rand
 	began time.Time
 
+	// failures counts the disks that were told to fail.
+	failures int
+
 	mu     sync.Mutex
 	faults []Fault
 	open   sync.WaitGroup

@@ -40,8 +40,9 @@ type DiskFault struct {
 	Delay, Jitter time.Duration
 	// Stuck lets no write and no sync end.
 	Stuck bool
-	// Fail is what the next write or sync fails with, once; Full what every write fails with.
-	Fail, Full error
+	// Fail is what the next write or sync fails with, once: a write, since that comes first. FailSync is what the next sync fails
+	// with, once; what it should have made durable is lost then. Full is what every write fails with.
+	Fail, FailSync, Full error
 }
 
 // New makes a machine with empty disks.

@@ -118,6 +118,13 @@ func TestDisksSuffer(t *testing.T) {
 		if err := f.Sync(); err != nil {
 			t.Errorf("a sync after the failed one: %v", err)
 		}
+		m.SetDisk(DiskFault{FailSync: ErrIO})
+		if _, err := f.WriteAt([]byte("y"), 0); err != nil {
+			t.Errorf("a write before a sync that is to fail: %v", err)
+		}
+		if err := f.Sync(); !errors.Is(err, ErrIO) {
+			t.Errorf("a sync that is to fail: %v", err)
+		}
 		m.SetDisk(DiskFault{Stuck: true})
 		time.AfterFunc(time.Second, func() { p.End(true, rng()) })
 		if err := f.Sync(); err == nil {

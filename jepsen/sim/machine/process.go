@@ -158,13 +158,14 @@ func (p *Process) suffer(op crashdisk.Op) error {
 	for {
 		p.m.mu.Lock()
 		f, eased := p.m.disk, p.m.eased
-		if f.Fail != nil && (op == crashdisk.Sync || op == crashdisk.Write) {
-			p.m.disk.Fail = nil
+		fail := f.fails(op)
+		if fail != nil {
+			p.m.disk.Fail, p.m.disk.FailSync = nil, nil
 		}
 		p.m.mu.Unlock()
 		switch {
-		case f.Fail != nil && (op == crashdisk.Sync || op == crashdisk.Write):
-			return f.Fail
+		case fail != nil:
+			return fail
 		case f.Full != nil && (op == crashdisk.Create || op == crashdisk.Write):
 			return f.Full
 		case f.Stuck:
@@ -179,6 +180,17 @@ func (p *Process) suffer(op crashdisk.Op) error {
 		}
 		return nil
 	}
+}
+
+// fails is what an operation fails with once.
+func (f DiskFault) fails(op crashdisk.Op) error {
+	switch {
+	case op == crashdisk.Sync && f.FailSync != nil:
+		return f.FailSync
+	case op == crashdisk.Sync || op == crashdisk.Write:
+		return f.Fail
+	}
+	return nil
 }
 
 func (p *Process) sleep(delay, jitter time.Duration) error {
