@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/quorate/quorate/jepsen/sim"
@@ -107,7 +108,7 @@ func (o Options) hunt(c Case, r *record, i int, more func() bool) error {
 		}
 		x.Tried++
 		x.Wall += time.Since(began)
-		if !report.OK() {
+		if shows(report) {
 			x.Histories, x.Checker, x.Families = x.Tried, report.Violations[0].Checker, report.Plan.Families
 		}
 		x.Done = x.Histories > 0 || x.Tried >= o.Most
@@ -121,6 +122,11 @@ func (o Options) hunt(c Case, r *record, i int, more func() bool) error {
 	return nil
 }
 
+// shows says that something was found. A search that does not end fails a history, and shows nothing.
+func shows(r sim.Report) bool {
+	return !r.OK() && !strings.Contains(r.Violations[0].Text, "did not end in")
+}
+
 // calm runs the same with the guard on.
 func (o Options) calm(c Case, r *record, more func() bool) error {
 	for r.Control < o.Control && more() {
@@ -129,7 +135,7 @@ func (o Options) calm(c Case, r *record, more func() bool) error {
 			return err
 		}
 		r.Control++
-		if !report.OK() {
+		if shows(report) {
 			r.Alarms++
 			if o.Found != nil {
 				o.Found("none, where "+c.Guard+" is looked for", Range{First: uint64(r.Control), Histories: 1}, report)

@@ -89,6 +89,9 @@ const pollPause = 50 * time.Millisecond
 
 // led says which group has no leader that serves; "" if each has one.
 func (c *cluster) led(m *topology.Map) string {
+	if m == nil {
+		return "nobody was seen to have a map" // all nodes died before anybody looked
+	}
 	for i := range m.Groups {
 		if c.leader(m.Groups[i].ID) == nil {
 			return fmt.Sprintf("group %d has no leader", m.Groups[i].ID)
