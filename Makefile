@@ -21,6 +21,7 @@ demo: build ## take a tour of a minute: load, a killed leader, and the count
 test: ## vet and test everything, real processes included
 	$(GO) vet ./...
 	$(GO) vet -tags mutation ./...
+	$(GO) test -tags mutation -run 'TestEvictionComparesVersions|TestHalfAVote|TestAForgottenVote|TestAFailedSyncIsNone' ./fsm ./shardgroup/stable ./shardgroup/wal
 	$(GO) test ./...
 
 race: ## test with the race detector
@@ -50,7 +51,6 @@ bench: build ## measure PAIRS (5) rounds beside Redis Cluster and etcd into READ
 	$(BIN) bench rolling
 
 jepsen-mutants: ## switch guards off one by one and write into jepsen/README.md how soon that is noticed; takes hours
-	$(GO) test -tags mutation -run 'TestEvictionComparesVersions|TestHalfAVote' ./fsm ./shardgroup/stable
 	$(GO) build -tags mutation -o $(BIN)-mutation ./cmd/quorate
 	$(BIN)-mutation jepsen mutants --write jepsen/README.md
 

@@ -109,10 +109,10 @@ func Cases() []Case {
 		{Guard: "fsm.EvictionVersion", Breaks: "a key is evicted that was written after it had been chosen", Where: where("eviction", "isolate", "transfer", "kill"),
 			Test: [2]string{"./fsm", "TestEvictionComparesVersions"}, Why: "redundant today: only one batch is in flight, so nothing comes between the choice and the eviction"},
 		{Guard: "wal.Sync", Breaks: "what is acknowledged is not on the disk", Where: always(where("append", "power", "crash"))},
-		{Guard: "wal.FailStop", Breaks: "a failed sync counts as done", Where: always(where("append", "disk-fail", "power", "crash"))},
+		{Guard: "wal.FailStop", Breaks: "a failed sync counts as done", Where: always(where("append", "disk-fail", "power", "crash")), Test: [2]string{"./shardgroup/wal", "TestAFailedSyncIsNone"}},
 		{Guard: "wal.Checksum", Breaks: "what a power cut has torn is read", Where: where("append", "crash", "power")},
 		{Guard: "stable.AtomicVote", Breaks: "half a vote is kept: a stale candidate is elected (F5)", Where: where("append", "crash", "kill", "isolate", "halves"),
 			Test: [2]string{"./shardgroup/stable", "TestHalfAVote"}, Why: "the power must go between two writes of one vote, and last term's candidate must ask again in that very term"},
-		{Guard: "stable.DurableVote", Breaks: "a restarted node votes twice in a term", Where: where("append", "kill", "isolate", "halves")},
+		{Guard: "stable.DurableVote", Breaks: "a restarted node votes twice in a term", Where: where("append", "kill", "isolate", "halves"), Test: [2]string{"./shardgroup/stable", "TestAForgottenVote"}},
 	}
 }

@@ -33,3 +33,24 @@ func TestHalfAVote(t *testing.T) {
 	}
 	offAtomicVote = false
 }
+
+// TestAForgottenVote is TestVoteIsKept with the guard and without it.
+func TestAForgottenVote(t *testing.T) {
+	for _, off := range []bool{false, true} {
+		offDurableVote = off
+		path := filepath.Join(t.TempDir(), "stable")
+		s := openAt(t, path)
+		v := voter{t, raft.NewInmemStore()}
+		bootstrap(t, v.logs, s.ForGroup(7))
+		if !v.ask(s.ForGroup(7), "X", 4, 1, 1) {
+			t.Fatal("X did not get its vote")
+		}
+		must(t, s.Close())
+		s = openAt(t, path)
+		if twice := v.ask(s.ForGroup(7), "Y", 4, 9, 3); twice != off {
+			t.Errorf("guard off: %v; Y got a second vote of the term: %v", off, twice)
+		}
+		must(t, s.Close())
+	}
+	offDurableVote = false
+}
