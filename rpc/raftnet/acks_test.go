@@ -84,46 +84,30 @@ func TestWhoseAnswersCount(t *testing.T) {
 			ids("me", "b"), []said{{by: "b", term: 5, answer: yes(5, d), entries: conf("me")}}, 0, Off{}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for _, ask := range []*raft.AppendEntriesRequest{{}, {PrevLogEntry: 1, PrevLogTerm: 1}} { // heartbeats, and others
-				if got := confirmed(t, c.voters, c.talk, *ask, Off{}); got != c.want {
-					t.Errorf("conversation %d stands confirmed, want %d", got, c.want)
-				}
-				if c.off != (Off{}) && confirmed(t, c.voters, c.talk, *ask, c.off) == c.want {
-					t.Error("it makes no difference when the guard is off: this test proves nothing")
-				}
+			if got := confirmed(t, c.voters, c.talk, Off{}); got != c.want {
+				t.Errorf("conversation %d stands confirmed, want %d", got, c.want)
+			}
+			if c.off != (Off{}) && confirmed(t, c.voters, c.talk, c.off) == c.want {
+				t.Error("it makes no difference when the guard is off: this test proves nothing")
 			}
 		})
 	}
 }
 
-// acking answers requests, of both kinds, with what said tells at that moment.
-func acking(said func() ack) *scripted {
-	return &scripted{call: func(kind peer.Kind, _ []byte) ([]byte, error) {
-		a := said()
-		if kind == KindBeats {
-			return appendBytes([]byte{codecVersion, 1}, appendAck(nil, &a)), nil
-		}
-		return appendAck(nil, &a), nil
-	}}
-}
-
-func confirmed(t *testing.T, voters []raft.ServerID, talk []said, ask raft.AppendEntriesRequest, off Off) (conversation int) {
+func confirmed(t *testing.T, voters []raft.ServerID, talk []said, off Off) (conversation int) {
 	synctest.Test(t, func(t *testing.T) {
 		var now said
-		tr := open(t, acking(func() ack {
+		tr := open(t, &scripted{call: func(peer.Kind, []byte) ([]byte, error) {
 			time.Sleep(now.delay)
-			return now.answer
-		}), Options{}, off)
+			return appendAck(nil, &now.answer), nil
+		}}, Options{}, off)
 		tr.SetVoters(voters)
 		start := time.Now()
 		for i, s := range talk {
 			time.Sleep(time.Until(start.Add(time.Duration(i) * time.Second)))
 			now = s
-			req := ask
-			if req.Term = s.term; s.entries != nil {
-				req = raft.AppendEntriesRequest{Term: s.term, Entries: s.entries}
-			}
-			if err := tr.AppendEntries(s.by, "", &req, &raft.AppendEntriesResponse{}); err != nil {
+			req := &raft.AppendEntriesRequest{Term: s.term, Entries: s.entries}
+			if err := tr.AppendEntries(s.by, "", req, &raft.AppendEntriesResponse{}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -135,7 +119,7 @@ func confirmed(t *testing.T, voters []raft.ServerID, talk []said, ask raft.Appen
 		}
 		if ok {
 			conversation = int(sent.Sub(start) / time.Second)
-			if sent.Sub(start)%time.Second > tr.ticks() {
+			if sent.Sub(start)%time.Second != 0 {
 				conversation = 1000 // not a send time
 			}
 			if got := until.Sub(sent); off == (Off{}) && got != 391*time.Millisecond { // 400 − 1 % − 5
@@ -148,9 +132,12 @@ func confirmed(t *testing.T, voters []raft.ServerID, talk []said, ask raft.Appen
 
 func TestShorterPromiseShortensLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		tr := open(t, acking(func() ack { return yes(5, 100*time.Millisecond) }), Options{})
+		tr := open(t, &scripted{call: func(peer.Kind, []byte) ([]byte, error) {
+			a := yes(5, 100*time.Millisecond)
+			return appendAck(nil, &a), nil
+		}}, Options{})
 		start := time.Now()
-		tr.AppendEntries("b", "", &raft.AppendEntriesRequest{Term: 5, PrevLogEntry: 1}, &raft.AppendEntriesResponse{})
+		tr.AppendEntries("b", "", &raft.AppendEntriesRequest{Term: 5}, &raft.AppendEntriesResponse{})
 		until, ok := tr.LeaseUntil(5)
 		if want := 94 * time.Millisecond; !ok || until.Sub(start) != want {
 			t.Errorf("the lease is %v, %v, want %v", until.Sub(start), ok, want)
@@ -180,15 +167,13 @@ func TestSoleVoterIsItsOwnQuorum(t *testing.T) {
 }
 
 func TestOwnCandidacyEndsLease(t *testing.T) {
-	link := acking(func() ack { return yes(5, DefaultLease) })
-	acks := link.call
-	link.call = func(kind peer.Kind, frame []byte) ([]byte, error) {
+	a := yes(5, DefaultLease)
+	tr := open(t, &scripted{call: func(kind peer.Kind, _ []byte) ([]byte, error) {
 		if kind == KindVote {
 			return appendVerdict(nil, 6, false), nil
 		}
-		return acks(kind, frame)
-	}
-	tr := open(t, link, Options{})
+		return appendAck(nil, &a), nil
+	}}, Options{})
 	tr.AppendEntries("b", "", &raft.AppendEntriesRequest{Term: 5}, &raft.AppendEntriesResponse{})
 	if _, ok := tr.LeaseUntil(5); !ok {
 		t.Fatal("no lease")
@@ -206,14 +191,15 @@ func TestOwnCandidacyEndsLease(t *testing.T) {
 
 func TestAckNotifyAndAcks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		tr := open(t, acking(func() ack { return yes(5, DefaultLease) }), Options{})
+		a := yes(5, DefaultLease)
+		tr := open(t, &scripted{call: func(peer.Kind, []byte) ([]byte, error) { return appendAck(nil, &a), nil }}, Options{})
 		arrived := tr.AckNotify()
 		go tr.AppendEntries("x", "", &raft.AppendEntriesRequest{Term: 5}, &raft.AppendEntriesResponse{})
 		<-arrived
-		time.Sleep(7 * tr.ticks())
+		time.Sleep(time.Second)
 		tr.AppendEntries("b", "", &raft.AppendEntriesRequest{Term: 5}, &raft.AppendEntriesResponse{})
 		got := tr.Acks()
-		want := []PeerAck{{"b", 0, true}, {"x", 8 * tr.ticks(), false}}
+		want := []PeerAck{{"b", 0, true}, {"x", time.Second, false}}
 		if len(got) != 2 || got[0] != want[0] || got[1] != want[1] {
 			t.Errorf("got %v, want %v", got, want)
 		}
@@ -221,7 +207,8 @@ func TestAckNotifyAndAcks(t *testing.T) {
 }
 
 func TestLeaseChecksDoNotAllocate(t *testing.T) {
-	tr := open(t, acking(func() ack { return yes(5, DefaultLease) }), Options{})
+	a := yes(5, DefaultLease)
+	tr := open(t, &scripted{call: func(peer.Kind, []byte) ([]byte, error) { return appendAck(nil, &a), nil }}, Options{})
 	tr.AppendEntries("b", "", &raft.AppendEntriesRequest{Term: 5}, &raft.AppendEntriesResponse{})
 	if n := testing.AllocsPerRun(100, func() { tr.LeaseUntil(5); tr.QuorumSent(5) }); n != 0 {
 		t.Errorf("%v allocations", n)

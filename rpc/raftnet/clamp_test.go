@@ -55,7 +55,9 @@ func diverges(t *testing.T, off Off) (lost bool) {
 		var attempts atomic.Int32
 		c.net.SetTap(func(_ context.Context, m memnet.Message) bool {
 			if m.From == "n1" && m.To == "n0" && m.Kind == KindAppend && !m.Reply {
-				attempts.Add(1)
+				if req, err := decodeAppend([]byte(m.From), m.Payload); err == nil && !isHeartbeat(req) {
+					attempts.Add(1)
+				}
 			}
 			return m.From != "n0" && m.To != "n0" && quiet(m)
 		})

@@ -38,7 +38,7 @@ func (d *desk) take(q peer.Request) bool {
 		return false
 	}
 	req, err := decodeAppend(d.t.sender(q.From).id, q.Payload)
-	if err != nil {
+	if err != nil || isHeartbeat(req) {
 		d.taken.Store(false)
 		return false
 	}

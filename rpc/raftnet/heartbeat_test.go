@@ -181,7 +181,7 @@ func TestHeldAckOfOldHeartbeatConfirmsNothingNew(t *testing.T) {
 			}
 			release, held := make(chan struct{}), make(chan struct{}, 100)
 			c.net.SetTap(func(ctx context.Context, m memnet.Message) bool {
-				if m.To == topology.NodeID(l.id) && m.Reply && (m.Kind == KindAppend || m.Kind == KindBeats) {
+				if m.To == topology.NodeID(l.id) && m.Reply && m.Kind == KindAppend {
 					held <- struct{}{}
 					<-release
 				}

@@ -16,9 +16,8 @@ import (
 
 // Mux shares one Link among the groups of a node.
 type Mux struct {
-	link  Link
-	off   Off
-	beats beats
+	link Link
+	off  Off
 
 	mu     sync.RWMutex
 	groups map[slot.GroupID]*Transport
@@ -27,8 +26,6 @@ type Mux struct {
 // NewMux registers the Raft handlers on link. Call it before the link serves.
 func NewMux(link Link) *Mux {
 	m := &Mux{link: link, groups: map[slot.GroupID]*Transport{}}
-	m.beats.init(m)
-	link.Handle(KindBeats, m.serveBeats)
 	link.Take(KindAppend, m.takeAppend)
 	link.Handle(KindAppend, m.handler((*Transport).serveAppend))
 	link.Handle(KindVote, m.handler((*Transport).serveVote))

@@ -29,7 +29,6 @@ const (
 	KindPreVote
 	KindTimeoutNow
 	KindSnapshot
-	KindBeats // heartbeats of any number of groups, on behalf of no group
 )
 
 // Defaults of Options.

@@ -3,7 +3,8 @@ package raftnet
 import (
 	"fmt"
 
-	"github.com/quorate/quorate/fsm/slot"
+	"github.com/hashicorp/raft"
+
 	"github.com/quorate/quorate/placement/topology"
 	"github.com/quorate/quorate/rpc/peer"
 )
@@ -14,29 +15,12 @@ type Frame struct {
 	Term uint64
 	// LastIndex and LastTerm are the entry before those of an AppendEntries, a candidate's newest one, or a snapshot's last.
 	LastIndex, LastTerm uint64
-	// Entries and Commit are an AppendEntries's.
+	// Entries and Commit are an AppendEntries's. A heartbeat has none, nor a last entry.
 	Entries int
 	Commit  uint64
 }
 
-// Beat is one group's heartbeat.
-type Beat struct {
-	Group slot.GroupID
-	Term  uint64
-}
-
-// PeekBeats decodes a request of KindBeats: heartbeats of several groups, each of which is its leader's.
-func PeekBeats(payload []byte) ([]Beat, bool) {
-	frames, err := decodeBeats(payload)
-	beats := make([]Beat, len(frames))
-	for i, f := range frames {
-		beats[i] = Beat{f.group, f.term}
-	}
-	return beats, err == nil
-}
-
-// Peek decodes a request of kind that node from sent; false if it is none of this package's that is about one group, or
-// damaged.
+// Peek decodes a request of kind that node from sent; false if it is none of this package's, or damaged.
 func Peek(kind peer.Kind, from topology.NodeID, payload []byte) (Frame, bool) {
 	f := Frame{Kind: kind}
 	switch kind {
@@ -70,6 +54,8 @@ func (f Frame) Leads() bool {
 
 func (f Frame) String() string {
 	switch {
+	case f.Kind == KindAppend && isHeartbeat(&raft.AppendEntriesRequest{PrevLogEntry: f.LastIndex, LeaderCommitIndex: f.Commit}) && f.Entries == 0:
+		return fmt.Sprintf("heartbeat term %d", f.Term)
 	case f.Kind == KindAppend:
 		return fmt.Sprintf("append term %d, %d entries after %d.%d, commit %d", f.Term, f.Entries, f.LastTerm, f.LastIndex, f.Commit)
 	case f.Kind == KindVote:

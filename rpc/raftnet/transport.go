@@ -45,8 +45,6 @@ type Transport struct {
 	heartbeat atomic.Pointer[func(raft.RPC)]
 
 	desk desk
-	// hurried is until when heartbeats do not wait; under Mux.beats.mu.
-	hurried time.Duration
 	// selfID is self, as Raft wants it. lastSender is whoever sent something last: mostly the leader.
 	selfID     []byte
 	lastSender atomic.Pointer[sender]
@@ -122,9 +120,6 @@ func (t *Transport) AppendEntries(id raft.ServerID, _ raft.ServerAddress, args *
 	args.Entries = cut(args.Entries)
 	t.clamp(args)
 	t.acks.observe(args)
-	if isHeartbeat(args) {
-		return t.beat(id, args, resp)
-	}
 
 	x := exchanges.Get().(*exchange)
 	defer exchanges.Put(x)
@@ -132,8 +127,12 @@ func (t *Transport) AppendEntries(id raft.ServerID, _ raft.ServerAddress, args *
 	if x.frame, err = appendAppend(x.frame[:0], args); err != nil {
 		return err
 	}
+	timeout := appendTimeout
+	if isHeartbeat(args) {
+		timeout = t.heartbeatTimeout()
+	}
 	sent := time.Now()
-	reply, err := t.ask(appendTimeout, id, KindAppend, x.frame, x.reply[:0])
+	reply, err := t.ask(timeout, id, KindAppend, x.frame, x.reply[:0])
 	if err != nil {
 		return err
 	}

@@ -28,8 +28,6 @@ type Transport interface {
 	Revoke(term uint64)
 	// AckNotify returns a channel that is closed when the next acknowledgement arrives.
 	AckNotify() <-chan struct{}
-	// Hurry sends this group's heartbeats at once for a moment, instead of together with those of others.
-	Hurry()
 	// ReleaseVotes lets a transport that was opened with its votes held back take part in elections.
 	ReleaseVotes()
 }

@@ -103,7 +103,6 @@ func (g *Gate) confirmed(term uint64, since time.Time) bool {
 
 func (g *Gate) trigger() bool {
 	if inst := g.r.current.Load(); inst != nil {
-		g.r.cfg.Transport.Hurry()
 		inst.raft.VerifyLeader()
 	}
 	return true

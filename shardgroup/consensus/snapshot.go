@@ -36,7 +36,6 @@ func (r *Replica) enough() int64 { return max(r.cfg.SnapshotBytes, r.logs.snapsh
 
 // logGrown wishes for a snapshot when the log has grown by enough.
 func (r *Replica) logGrown(bytes int64) {
-	r.transport.stir()
 	if bytes < r.enough() {
 		return
 	}

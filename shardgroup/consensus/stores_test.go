@@ -224,5 +224,4 @@ func (inmem) QuorumSent(uint64) (time.Time, bool) { return time.Time{}, false }
 func (inmem) LeaseUntil(uint64) (time.Time, bool) { return time.Time{}, false }
 func (inmem) Revoke(uint64)                       {}
 func (inmem) AckNotify() <-chan struct{}          { return nil }
-func (inmem) Hurry()                              {}
 func (inmem) ReleaseVotes()                       {}

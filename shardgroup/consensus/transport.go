@@ -13,7 +13,7 @@ import (
 
 // limited is the transport as raft sees it. It hides Close, so that the transport outlives a raft instance, refuses
 // pipelining (a wedged pipeline stops a follower for ever after a disk stall, hashicorp/raft#612), notes how far each
-// follower is, holds back what has no news (quiet.go), and keeps followers from getting ahead of the leader's state machine:
+// follower is, and keeps followers from getting ahead of the leader's state machine:
 //
 // a follower that applied an entry before its leader did could show it to a linearizable reader, and the leader's own
 // reads, a moment later, would not have it yet. So no AppendEntries carries a commit index above what this node's
@@ -28,30 +28,18 @@ type limited struct {
 	// back, and would keep the others from electing somebody who works.
 	down atomic.Bool
 
-	// patience is for how long a follower that has answered passes for being there.
-	patience time.Duration
-	// held counts the requests that holdBack holds back; stirred is closed to make them look around.
-	held atomic.Int32
-
-	mu      sync.Mutex
-	peers   map[raft.ServerID]peerState // of term
-	term    uint64
-	stirred chan struct{}
+	mu    sync.Mutex
+	peers map[raft.ServerID]peerState // of term
+	term  uint64
 }
 
 type peerState struct {
 	matched uint64
-	// told is the commit index that it was told last, 0 if it may have forgotten it.
-	told uint64
-	// sent is when the newest request that it has accepted was sent.
-	sent time.Time
+	sent    time.Time
 }
 
-func newLimited(t Transport, self raft.ServerID, fsm *machine, patience time.Duration, off Off) *limited {
-	return &limited{
-		Transport: t, preVote: t, self: self, fsm: fsm, patience: patience, off: off,
-		peers: map[raft.ServerID]peerState{}, stirred: make(chan struct{}),
-	}
+func newLimited(t Transport, self raft.ServerID, fsm *machine, off Off) *limited {
+	return &limited{Transport: t, preVote: t, self: self, fsm: fsm, off: off, peers: map[raft.ServerID]peerState{}}
 }
 
 // RequestPreVote implements raft.WithPreVote; without it raft silently switches pre-vote off.
@@ -78,27 +66,18 @@ func (l *limited) AppendEntries(id raft.ServerID, to raft.ServerAddress, req *ra
 	if l.down.Load() {
 		return raft.ErrRaftShutdown
 	}
-	if l.holdBack(id, req) {
-		*resp = raft.AppendEntriesResponse{Term: req.Term, LastLog: req.PrevLogEntry, Success: true}
-		return nil
-	}
 	sent := time.Now()
-	err := l.Transport.AppendEntries(id, to, req, resp)
-	if err == nil && resp.Success && resp.Term == req.Term {
+	if err := l.Transport.AppendEntries(id, to, req, resp); err != nil {
+		return err
+	}
+	if resp.Success && resp.Term == req.Term {
 		matched := req.PrevLogEntry + uint64(len(req.Entries))
+		l.note(id, req.Term, matched, sent)
 		if len(req.Entries) > 0 {
-			// Before it is noted: of two that acknowledge at the same moment, not both may be taken for unneeded.
 			l.rest(id, matched, time.Since(sent))
 		}
-		l.note(id, req.Term, peerState{matched, req.LeaderCommitIndex, sent})
 	}
-	switch {
-	case req.PrevLogEntry == 0 && len(req.Entries) == 0:
-		l.heard(id, resp, err)
-	case err != nil:
-		l.forget(id)
-	}
-	return err
+	return nil
 }
 
 // InstallSnapshot implements raft.Transport.
@@ -108,13 +87,12 @@ func (l *limited) InstallSnapshot(id raft.ServerID, to raft.ServerAddress, req *
 		return err
 	}
 	if resp.Success {
-		l.note(id, req.Term, peerState{matched: req.LastLogIndex, sent: sent})
+		l.note(id, req.Term, req.LastLogIndex, sent)
 	}
 	return nil
 }
 
-// note adds what a follower has accepted in term.
-func (l *limited) note(id raft.ServerID, term uint64, news peerState) {
+func (l *limited) note(id raft.ServerID, term, matched uint64, sent time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if term < l.term {
@@ -125,9 +103,9 @@ func (l *limited) note(id raft.ServerID, term uint64, news peerState) {
 		clear(l.peers)
 	}
 	p := l.peers[id]
-	p.matched, p.told = max(p.matched, news.matched), max(p.told, news.told)
-	if news.sent.After(p.sent) {
-		p.sent = news.sent
+	p.matched = max(p.matched, matched)
+	if sent.After(p.sent) {
+		p.sent = sent
 	}
 	l.peers[id] = p
 }
