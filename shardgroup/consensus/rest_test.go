@@ -90,3 +90,24 @@ func countAppends(net *memnet.Network, l, f *node, do func()) int {
 	net.SetTap(nil)
 	return int(n.Load())
 }
+
+// Of two followers that acknowledge an entry at the same moment, one is needed.
+func TestSimultaneousAcknowledgementsCommitAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 3, nil)
+		l := c.ready()
+		const way = 5 * time.Millisecond
+		c.net.SetDelay(func(topology.NodeID, topology.NodeID) time.Duration { return way })
+		time.Sleep(time.Second)
+		for i := range 200 {
+			time.Sleep(40 * time.Millisecond) // both are back from their rest, and not asked for anything else yet
+			began := time.Now()
+			if err := l.propose(fmt.Sprint(i)); err != nil {
+				t.Fatal(err)
+			}
+			if took := time.Since(began); took != 2*way {
+				t.Errorf("write %d took %v, want %v", i, took, 2*way)
+			}
+		}
+	})
+}

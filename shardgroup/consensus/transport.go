@@ -72,10 +72,11 @@ func (l *limited) AppendEntries(id raft.ServerID, to raft.ServerAddress, req *ra
 	}
 	if resp.Success && resp.Term == req.Term {
 		matched := req.PrevLogEntry + uint64(len(req.Entries))
-		l.note(id, req.Term, matched, sent)
 		if len(req.Entries) > 0 {
+			// Before it is noted: of two that acknowledge at the same moment, not both may be taken for unneeded.
 			l.rest(id, matched, time.Since(sent))
 		}
+		l.note(id, req.Term, matched, sent)
 	}
 	return nil
 }
