@@ -96,6 +96,14 @@ names begin with {jepsen-; they stay.`,
 		},
 	}
 	j.register(c)
+	runFlags(c, &o)
+	f := c.Flags()
+	f.DurationSliceVar(&quiet, "quiet", []time.Duration{500 * time.Millisecond, 3 * time.Second}, "least and most time between two faults")
+	f.DurationSliceVar(&hurt, "hurt", []time.Duration{200 * time.Millisecond, 4 * time.Second}, "least and most time that a fault lasts")
+	return c
+}
+
+func runFlags(c *cobra.Command, o *trial.Options) {
 	f := c.Flags()
 	f.StringVarP(&o.Workload, "workload", "w", "register", "what clients do (quorate jepsen list)")
 	f.StringSliceVarP(&o.Nemesis, "nemesis", "n", []string{"kill"}, "faults, comma-separated, one at a time at random; none, or all")
@@ -116,9 +124,6 @@ names begin with {jepsen-; they stay.`,
 	f.StringVar(&o.System, "system", "quorate", "what is hurt: quorate, or redis (a Redis Cluster of the redis-server in PATH; --nodes is masters and replicas)")
 	f.IntVar(&o.Replicas, "replicas", 2, "with --system redis: replicas of each master")
 	f.DurationVar(&o.NodeTimeout, "node-timeout", 15*time.Second, "with --system redis: cluster-node-timeout, after which a silent node counts as dead")
-	f.DurationSliceVar(&quiet, "quiet", []time.Duration{500 * time.Millisecond, 3 * time.Second}, "least and most time between two faults")
-	f.DurationSliceVar(&hurt, "hurt", []time.Duration{200 * time.Millisecond, 4 * time.Second}, "least and most time that a fault lasts")
-	return c
 }
 
 // bounds reads a flag of two times.
