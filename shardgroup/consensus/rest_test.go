@@ -99,7 +99,7 @@ func TestSimultaneousAcknowledgementsCommitAtOnce(t *testing.T) {
 		const way = 5 * time.Millisecond
 		c.net.SetDelay(func(topology.NodeID, topology.NodeID) time.Duration { return way })
 		time.Sleep(time.Second)
-		for i := range 200 {
+		for i := range 2000 {
 			time.Sleep(40 * time.Millisecond) // both are back from their rest, and not asked for anything else yet
 			began := time.Now()
 			if err := l.propose(fmt.Sprint(i)); err != nil {
