@@ -26,6 +26,10 @@ var (
 	ErrTransferring = errors.New("not applied: leadership is being transferred")
 	// ErrClosed: nothing was applied; the replica is closed or restarting.
 	ErrClosed = errors.New("not applied: the replica is closed")
+	// ErrForgotten ends the process: entries that were applied here are the group's no more. A majority has lost them with its
+	// power (durability interval) and has gone on without them. Started again, this node knows them no more either, unless
+	// its newest snapshot holds them: then its data must go, too.
+	ErrForgotten = errors.New("they may have been applied here, but a majority has lost them with its power: start again to forget them, too")
 	// ErrNotConfirmed: no quorum confirmed in time that this replica still leads.
 	ErrNotConfirmed = errors.New("leadership was not confirmed by a quorum")
 )

@@ -19,7 +19,9 @@ type logStore struct {
 	members *members
 	// grown is called with the bytes appended since the last snapshot.
 	grown func(int64)
-	off   Off
+	// committed is the newest entry that the state machine has been given, or may be given at any time.
+	committed func() uint64
+	off       Off
 
 	mu sync.Mutex
 	// first and last are the log's bounds, 0 and 0 if it is empty.
@@ -59,7 +61,7 @@ func (s *logStore) reconcile() error {
 		return s.fail.check("open", fmt.Errorf("the log begins at entry %d, but the newest snapshot ends at %d: "+
 			"files are missing; remove this replica's folder and let it join again as a new member", s.first, s.snapshot))
 	case s.last < s.snapshot, s.conflicts(s.snapshot, s.snapshotTerm):
-		return s.DeleteRange(s.first, s.last)
+		return s.remove(s.first, s.last)
 	default:
 		return nil
 	}
@@ -162,7 +164,7 @@ func (s *logStore) makeRoom(from uint64) error {
 	case last == 0 && (from == snapshot+1), from == last+1:
 		return nil
 	case last < snapshot && from == snapshot+1:
-		return s.DeleteRange(first, last)
+		return s.remove(first, last)
 	default:
 		return s.fail.check("store log entries", fmt.Errorf(
 			"entry %d does not continue the log, which ends at %d, nor the snapshot, which ends at %d", from, last, snapshot))
@@ -170,8 +172,24 @@ func (s *logStore) makeRoom(from uint64) error {
 }
 
 // DeleteRange implements raft.LogStore: a prefix when the log is compacted, a suffix when it conflicts with the leader's.
-// Raft does both at once only of ranges that do not overlap, so the bounds may follow after the disk.
+// A suffix that may have been applied here conflicts only if the group has forgotten it (ErrForgotten): it is deleted, and
+// then the process ends, because no state machine can go back.
 func (s *logStore) DeleteRange(from, to uint64) error {
+	s.mu.Lock()
+	suffix := to >= s.last
+	s.mu.Unlock()
+	if err := s.remove(from, to); err != nil {
+		return err
+	}
+	if suffix && from <= s.committed() {
+		return s.fail.check(fmt.Sprintf("delete log entries %d to %d", from, to), ErrForgotten)
+	}
+	return nil
+}
+
+// remove deletes entries. Raft deletes a prefix and a suffix at once only if they do not overlap, so the bounds may follow
+// after the disk.
+func (s *logStore) remove(from, to uint64) error {
 	if err := s.LogStore.DeleteRange(from, to); err != nil {
 		return s.fail.check(fmt.Sprintf("delete log entries %d to %d", from, to), err)
 	}

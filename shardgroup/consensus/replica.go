@@ -92,7 +92,7 @@ func newReplica(cfg Config) *Replica {
 		changed: make(chan struct{}),
 	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
-	r.logs = &logStore{LogStore: cfg.Logs, fail: r.fail, members: r.members, grown: r.logGrown}
+	r.logs = &logStore{LogStore: cfg.Logs, fail: r.fail, members: r.members, grown: r.logGrown, committed: r.committed}
 	r.stable = stableStore{cfg.Stable, r.fail}
 	r.snapshots = &snapshotStore{SnapshotStore: cfg.Snapshots, fail: r.fail, saved: r.logs.saved}
 	r.fsm = newMachine(cfg.FSM, r.logs, r.snapshotOverConflict, cfg.Timers.Apply)
@@ -122,6 +122,15 @@ func (r *Replica) bootstrap() error {
 		return err
 	}
 	return r.logs.StoreLog(&raft.Log{Index: 1, Term: 1, Type: raft.LogConfiguration, Data: raft.EncodeConfiguration(*r.cfg.Bootstrap)})
+}
+
+// committed is the newest entry that the state machine has been given, or may be given at any time.
+func (r *Replica) committed() uint64 {
+	given := r.fsm.begun.Load()
+	if in := r.current.Load(); in != nil {
+		given = max(given, in.raft.CommitIndex())
+	}
+	return given
 }
 
 // start makes a new instance over the stores and publishes it.

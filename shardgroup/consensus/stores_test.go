@@ -17,6 +17,8 @@ type fixture struct {
 	store  *raft.InmemStore
 	fatal  []error
 	voters [][]raft.ServerID
+	// committed is what the state machine may have been given.
+	committed uint64
 }
 
 func newFixture(t *testing.T, newest *raft.SnapshotMeta, entries ...*raft.Log) *fixture {
@@ -27,7 +29,7 @@ func newFixture(t *testing.T, newest *raft.SnapshotMeta, entries ...*raft.Log) *
 	}
 	fail := &failStop{fatal: func(err error) { f.fatal = append(f.fatal, err) }}
 	m := &members{setVoters: func(ids []raft.ServerID) { f.voters = append(f.voters, ids) }}
-	f.logs = &logStore{LogStore: f.store, fail: fail, members: m, grown: func(int64) {}}
+	f.logs = &logStore{LogStore: f.store, fail: fail, members: m, grown: func(int64) {}, committed: func() uint64 { return f.committed }}
 	if err := f.logs.open(newest); err != nil && len(f.fatal) == 0 {
 		t.Fatal(err)
 	}
@@ -225,3 +227,19 @@ func (inmem) LeaseUntil(uint64) (time.Time, bool) { return time.Time{}, false }
 func (inmem) Revoke(uint64)                       {}
 func (inmem) AckNotify() <-chan struct{}          { return nil }
 func (inmem) ReleaseVotes()                       {}
+
+// What was applied can't be taken back: a process whose log loses it must end, and not know it when it starts again.
+func TestForgottenEntriesEndTheProcess(t *testing.T) {
+	f := newFixture(t, nil, run(1, 9, 1)...)
+	f.committed = 5
+	err := errors.Join(f.logs.DeleteRange(6, 9), f.logs.StoreLogs(run(6, 7, 2)), f.logs.DeleteRange(1, 2))
+	if err != nil || len(f.fatal) > 0 {
+		t.Fatalf("a conflict behind what is committed, or a compaction, is fatal: %v, %v", err, f.fatal)
+	}
+	if err := f.logs.DeleteRange(5, 7); !errors.Is(err, ErrForgotten) || len(f.fatal) != 1 || !errors.Is(f.fatal[0], ErrForgotten) {
+		t.Errorf("a conflict within what is committed: error %v, fatal %v", err, f.fatal)
+	}
+	if last, err := f.store.LastIndex(); err != nil || last != 4 {
+		t.Errorf("the log ends at %d, %v", last, err)
+	}
+}
