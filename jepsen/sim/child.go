@@ -38,9 +38,14 @@ func Child(in io.Reader, out io.Writer) error {
 		return err
 	}
 	p.weaken()
-	var text io.Writer
-	if job.Trace {
-		text = out
+	text := out
+	if !job.Trace {
+		null, err := openNull()
+		if err != nil {
+			return fmt.Errorf("simulate: %w", err)
+		}
+		defer null.Close()
+		text = null
 	}
 	began := time.Now()
 	r, err := simulate(p, text, job.Verbose)

@@ -12,6 +12,9 @@ import (
 	"time"
 )
 
+// runsFile is where a farm keeps its runs, one per line.
+const runsFile = "runs.jsonl"
+
 // Farm works through seeds, each in a process of its own.
 type Farm struct {
 	Command Command
@@ -25,6 +28,8 @@ type Farm struct {
 	Dir string
 	// Stop ends the work at the first violation, AsFound leaves violations as they were found: no smaller run is looked for.
 	Stop, AsFound bool
+	// Twice runs each seed again and compares what happened.
+	Twice bool
 	// Progress is called after each run, from one goroutine at a time.
 	Progress func(Summary, Report)
 	// Shrunk is called for each violation with the smallest job found that still shows it.
@@ -45,7 +50,7 @@ func (f *Farm) Run(ctx context.Context) (Summary, error) {
 			return *f.summary, err
 		}
 		var err error
-		f.file, err = os.OpenFile(filepath.Join(f.Dir, "runs.jsonl"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+		f.file, err = os.OpenFile(filepath.Join(f.Dir, runsFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 		if err != nil {
 			return *f.summary, err
 		}
@@ -77,6 +82,9 @@ func (f *Farm) take(ctx context.Context) (seed uint64, ok bool) {
 func (f *Farm) one(job Job) {
 	r, err := f.Command.Simulate(job, nil)
 	f.note(r, err)
+	if err == nil && f.Twice {
+		f.repeat(job, r)
+	}
 	if err != nil || r.OK() {
 		return
 	}
@@ -95,6 +103,18 @@ func (f *Farm) one(job Job) {
 	}
 }
 
+// repeat runs a job again, which should do the same.
+func (f *Farm) repeat(job Job, first Report) {
+	again, err := f.Command.Simulate(job, nil)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.err = errors.Join(f.err, err)
+	f.summary.Repeated++
+	if again.Trace == first.Trace {
+		f.summary.Same++
+	}
+}
+
 // note takes a run down.
 func (f *Farm) note(r Report, err error) {
 	f.mu.Lock()
@@ -105,17 +125,24 @@ func (f *Farm) note(r Report, err error) {
 	}
 	f.summary.add(r)
 	if f.file != nil {
-		f.err = errors.Join(f.err, json.NewEncoder(f.file).Encode(r))
+		kept := r
+		kept.History = ""
+		f.err = errors.Join(f.err, json.NewEncoder(f.file).Encode(kept))
 	}
 	if f.Progress != nil {
 		f.Progress(*f.summary, r)
 	}
 }
 
-// keep writes a violation's report and the trace of the smallest job that shows it.
+// keep writes a violation's report, the clients' history and the trace of the smallest job that shows it.
 func (f *Farm) keep(job Job, r Report, small Job) (err error) {
 	dir := filepath.Join(f.Dir, fmt.Sprintf("seed-%d", job.Seed))
 	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	history := r.History
+	r.History = ""
+	if err := os.WriteFile(filepath.Join(dir, "history.jsonl"), []byte(history), 0o644); err != nil {
 		return err
 	}
 	for name, v := range map[string]any{"report.json": r, "smallest.json": small} {

@@ -39,6 +39,8 @@ type Report struct {
 	Trace string `json:"trace"`
 	// Steady says that the seed will give the same run again.
 	Steady bool `json:"steady"`
+	// History is what the clients saw, as JSON lines, if there is a violation.
+	History string `json:"history,omitempty"`
 }
 
 // OK says that nothing was found.
@@ -60,6 +62,9 @@ func (r *run) report() Report {
 		out.Ops = r.writer.Counts()
 	}
 	out.Violations = append(o.Violations(), r.verdicts()...)
+	if !out.OK() {
+		out.History = r.history.String()
+	}
 	sum := xxh3.HashString128(r.c.trace.digest() + r.history.String()).Bytes()
 	out.Trace = hex.EncodeToString(sum[:])
 	return out

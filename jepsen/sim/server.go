@@ -13,6 +13,7 @@ import (
 	"github.com/quorate/quorate/jepsen/sim/machine"
 	"github.com/quorate/quorate/rpc/node"
 	"github.com/quorate/quorate/shardgroup"
+	"github.com/quorate/quorate/shardgroup/consensus"
 	"github.com/quorate/quorate/shardgroup/wal/crashdisk"
 )
 
@@ -162,8 +163,9 @@ func (s *server) release() {
 	s.held--
 }
 
-// expected reports whether a process may end itself so: its disk has failed it.
+// expected reports whether a process may end itself so: its disk has failed it, or the group has lost, with the power of a
+// majority, what this process has applied.
 func (c *cluster) expected(err error) bool {
-	return errors.Is(err, machine.ErrIO) || errors.Is(err, machine.ErrFull) || errors.Is(err, crashdisk.ErrPowerCut) ||
+	return c.plan.Durability == "interval" && errors.Is(err, consensus.ErrForgotten) || errors.Is(err, machine.ErrIO) || errors.Is(err, machine.ErrFull) || errors.Is(err, crashdisk.ErrPowerCut) ||
 		strings.Contains(err.Error(), "did not end within")
 }

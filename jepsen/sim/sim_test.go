@@ -72,15 +72,16 @@ func everything() (names []string) {
 	return names
 }
 
-// The same seed gives the same run, to the last message.
+// The same seed gives the same run, to the last message, whether somebody reads along or not.
 func TestSeedsReplay(t *testing.T) {
 	for seed := range uint64(2) {
 		job := Job{Seed: 100 + seed, Options: Options{Shape: "dense", Safety: 10 * time.Second}}
 		first := simulated(t, job)
+		job.Trace = true
 		if again := simulated(t, job); again.Trace != first.Trace && first.Steady && again.Steady {
 			t.Errorf("seed %d gave two runs:\n%s\n%s", job.Seed, first, again)
 		}
-		job.Seed += 1000
+		job.Seed, job.Trace = job.Seed+1000, false
 		if other := simulated(t, job); other.Trace == first.Trace {
 			t.Errorf("seeds %d and %d gave the same run", job.Seed-1000, job.Seed)
 		}
@@ -147,6 +148,13 @@ func TestFarm(t *testing.T) {
 	kept, err := os.ReadFile(filepath.Join(dir, "runs.jsonl"))
 	if err != nil || strings.Count(string(kept), "\n") != 3 {
 		t.Errorf("%d lines were kept, %v", strings.Count(string(kept), "\n"), err)
+	}
+	again, err := ReadSummary(dir)
+	if err != nil || again.Runs != 3 || again.Ops != s.Ops || again.Simulated != s.Simulated || again.First != 1 || again.Last != 3 {
+		t.Errorf("read back: %+v, %v", again, err)
+	}
+	if text := again.Markdown(); !strings.HasPrefix(text, "3 runs, seeds 1 to 3: ") || strings.Count(text, "\n| ") != len(s.Families)+1 {
+		t.Errorf("as Markdown:\n%s", text)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

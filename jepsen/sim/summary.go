@@ -15,14 +15,20 @@ type Summary struct {
 	Real      time.Duration  `json:"real_ns"`
 	CPU       time.Duration  `json:"cpu_ns"`
 	Ops       history.Counts `json:"ops"`
-	// Elections counts lost leaders, Restarts processes that came back, Crashes power cuts, Lost committed entries that were lost
-	// with the power of a majority in durability interval.
+	// Elections counts lost leaders, Restarts processes that came back, Entries what replicas applied, Compared states that were
+	// compared with another replica's, and Lost committed entries that were lost with the power of a majority in durability interval.
 	Elections int `json:"leader_losses"`
 	Restarts  int `json:"restarts"`
 	Entries   int `json:"entries"`
 	Compared  int `json:"digests_compared"`
 	Lost      int `json:"lost_entries"`
 	Messages  int `json:"messages"`
+	// Repeated runs were done twice, of which Same did the same again.
+	Repeated int `json:"repeated"`
+	Same     int `json:"same"`
+	// First and Last are the smallest and the largest seed.
+	First uint64 `json:"first_seed"`
+	Last  uint64 `json:"last_seed"`
 	// Families has a row per kind of faults, in the order of Families, and then "none".
 	Families []FamilySummary `json:"families"`
 }
@@ -53,7 +59,10 @@ func newSummary() *Summary {
 }
 
 func (s *Summary) add(r Report) {
-	s.Runs++
+	if s.Runs++; s.Runs == 1 {
+		s.First, s.Last = r.Plan.Seed, r.Plan.Seed
+	}
+	s.First, s.Last = min(s.First, r.Plan.Seed), max(s.Last, r.Plan.Seed)
 	if !r.OK() {
 		s.Violated++
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -17,51 +18,60 @@ import (
 )
 
 // trace is what happened in a run, in order. All of it goes into a hash, by which two runs can be compared; what people
-// want to read goes to out.
+// want to read goes to out. Neither hash nor run depend on whether somebody reads. (Verbose runs may go another way: what formats the nodes' logs is not under our control.)
 type trace struct {
-	// out takes the text; nil for none. verbose adds the messages between nodes and the nodes' logs.
+	// out takes the text. verbose adds the messages between nodes and the nodes' logs.
 	out     io.Writer
 	verbose bool
 
 	mu    sync.Mutex
 	began time.Time
 	sum   *xxh3.Hasher
-	hosts map[topology.NodeID]fabric.Host
+	names []named
+}
+
+// named is a node and the host that it is on.
+type named struct {
+	id   topology.NodeID
+	host fabric.Host
 }
 
 func newTrace(out io.Writer, verbose bool) *trace {
-	return &trace{out: out, verbose: verbose, began: time.Now(), sum: xxh3.New(), hosts: map[topology.NodeID]fabric.Host{}}
+	return &trace{out: out, verbose: verbose, began: time.Now(), sum: xxh3.New()}
 }
 
 // event is worth a line.
-func (t *trace) event(format string, args ...any) { t.line(t.out, format, args...) }
-
-func (t *trace) line(out io.Writer, format string, args ...any) {
+func (t *trace) event(format string, args ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	line := fmt.Sprintf("%12.6f  %s\n", time.Since(t.began).Seconds(), t.readable(fmt.Sprintf(format, args...)))
+	line := t.line(fmt.Sprintf(format, args...))
 	_, _ = t.sum.WriteString(line)
-	if out != nil {
-		_, _ = io.WriteString(out, line) // whoever reads it may go away
-	}
+	t.print(line)
 }
 
-// readable puts hosts' names in the place of nodes' IDs.
-func (t *trace) readable(s string) string {
-	if t.out == nil {
-		return s
+// aside is a line for those who want to know all.
+func (t *trace) aside(text string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.print(t.line(text))
+}
+
+// line has the time in front, and hosts' names in the place of nodes' IDs.
+func (t *trace) line(text string) string {
+	for _, n := range t.names {
+		text = strings.ReplaceAll(text, string(n.id), string(n.host))
 	}
-	for id, host := range t.hosts {
-		s = strings.ReplaceAll(s, string(id), string(host))
-	}
-	return s
+	return fmt.Sprintf("%12.6f  %s\n", time.Since(t.began).Seconds(), text)
+}
+
+func (t *trace) print(line string) {
+	_, _ = io.WriteString(t.out, line) // whoever reads it may go away
 }
 
 // message is one between nodes.
 func (t *trace) message(m fabric.Sent) {
-	if t.verbose && t.out != nil {
-		t.line(t.out, "%s > %s  %s", m.From, m.To, t.describe(m))
-		return
+	if t.verbose {
+		t.aside(fmt.Sprintf("%s > %s  %s", m.From, m.To, t.describe(m)))
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -95,13 +105,21 @@ func frameOf(m fabric.Sent) (raftnet.Frame, bool) {
 func (t *trace) name(id topology.NodeID, h fabric.Host) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.hosts[id] = h
+	if !slices.Contains(t.names, named{id, h}) {
+		t.names = append(t.names, named{id, h})
+	}
 }
 
+// hostOf is a node's host, "" before it has started.
 func (t *trace) hostOf(id topology.NodeID) fabric.Host {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.hosts[id]
+	for _, n := range t.names {
+		if n.id == id {
+			return n.host
+		}
+	}
+	return ""
 }
 
 // digest identifies the whole run, messages included.
@@ -114,7 +132,7 @@ func (t *trace) digest() string {
 
 // logger takes a node's log into the trace if it is verbose.
 func (t *trace) logger(h fabric.Host) *slog.Logger {
-	if !t.verbose || t.out == nil {
+	if !t.verbose {
 		return slog.New(slog.DiscardHandler)
 	}
 	drop := func(_ []string, a slog.Attr) slog.Attr {
@@ -132,6 +150,6 @@ type logWriter struct {
 }
 
 func (w logWriter) Write(b []byte) (int, error) {
-	w.t.line(w.t.out, "%s: %s", w.h, strings.TrimSpace(string(b)))
+	w.t.aside(fmt.Sprintf("%s: %s", w.h, strings.TrimSpace(string(b))))
 	return len(b), nil
 }

@@ -24,6 +24,7 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	}
 	Prepare()
+	garbage = 8 << 20
 	var out string
 	if err := Run(seed, func() { out = dice() }); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -71,11 +72,17 @@ func dice() string {
 			}
 		})
 	}
-	for range 30 {
+	kept := [][]byte{}
+	for i := range 30 {
+		kept = append(kept, make([]byte, 1<<20))
+		if i%8 == 7 {
+			kept = nil
+		}
 		time.Sleep(time.Second)
 		Settle(1)
 	}
 	wg.Wait()
+	fmt.Fprintf(&out, " collected %d times", collections.Load())
 	fmt.Fprintf(&out, " thread %d", syscall.Gettid()-syscall.Getpid())
 	return out.String()
 }
@@ -99,6 +106,9 @@ func throw(t *testing.T, seed uint64) string {
 // The same seed gives the same run, another one another, and nothing is printed but what the program prints.
 func TestSeedDecidesEverything(t *testing.T) {
 	first := throw(t, 7)
+	if strings.Contains(first, "collected 0 times") {
+		t.Error("no garbage was collected")
+	}
 	if strings.Count(first, "\n") != 1 || len(first) < 1000 || !strings.HasSuffix(first, "steady: true\n") {
 		t.Fatalf("the child printed %q", first)
 	}

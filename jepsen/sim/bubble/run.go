@@ -108,8 +108,8 @@ func (s *source) Read(b []byte) (int, error) {
 	return s.stream.Read(b)
 }
 
-// garbage is how large the heap may grow before Settle collects it.
-const garbage = 1 << 30
+// garbage is how large the heap may grow before Settle collects it; smaller in a test.
+var garbage uint64 = 1 << 30
 
 var heapSize = []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 

@@ -51,7 +51,17 @@ func (w *Witness) Restored(m *fsm.Machine) {
 	}
 	w.last = m.Index()
 	w.clock(m)
-	w.compare(m)
+	if !w.o.lossy(w.group) {
+		w.compare(m)
+	}
+}
+
+// lossy reports whether a group has lost entries. A replica may then start with a state that has seen them, from its newest
+// snapshot: it is compared with the others once it has applied something.
+func (o *Oracle) lossy(id slot.GroupID) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.group(id).lost > 0
 }
 
 // clock checks that a replica's clock never goes back: what was seen expired could be seen again.
