@@ -36,6 +36,7 @@ type simFlags struct {
 	verbose  bool
 	families []string
 	output   string
+	summary  string
 	farm     sim.Farm
 }
 
@@ -61,6 +62,9 @@ seed is shown, with the smallest run found that shows it too and the command tha
 			if len(o.families) == 1 && o.families[0] == "none" {
 				o.farm.Options.Families = []string{}
 			}
+			if o.summary != "" {
+				return o.summarize(c.OutOrStdout())
+			}
 			if c.Flags().Changed("replay") {
 				return o.replayed(c.OutOrStdout())
 			}
@@ -79,6 +83,8 @@ func (o *simFlags) register(c *cobra.Command) {
 	f.StringVar(&o.farm.Dir, "dir", "", "folder for runs.jsonl and the traces of violations; runs are appended")
 	f.BoolVar(&o.farm.Stop, "stop", false, "end at the first violation")
 	f.BoolVar(&o.farm.AsFound, "as-found", false, "do not look for smaller runs that show a violation")
+	f.BoolVar(&o.farm.Twice, "twice", false, "run each seed again and compare")
+	f.StringVar(&o.summary, "summary", "", "run nothing: add up the runs kept in this folder, as Markdown or JSON")
 	f.Uint64Var(&o.replay, "replay", 0, "run this seed only and print its trace")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "with --replay: print all messages and the nodes' logs too")
 	f.StringVarP(&o.output, "output", "o", "text", "text or json")
@@ -91,6 +97,18 @@ func (o *simFlags) register(c *cobra.Command) {
 	if len(sim.Guards()) > 0 {
 		f.StringVar(&o.farm.Options.Mutation, "mutation", "", "guard to switch off: "+strings.Join(sim.Guards(), ", "))
 	}
+}
+
+func (o *simFlags) summarize(w io.Writer) error {
+	s, err := sim.ReadSummary(o.summary)
+	if err != nil {
+		return err
+	}
+	if o.output == "json" {
+		return json.NewEncoder(w).Encode(s)
+	}
+	_, err = io.WriteString(w, s.Markdown())
+	return err
 }
 
 func shapeNames() string {
@@ -168,21 +186,24 @@ func parseSeeds(s string) (first, last uint64, err error) {
 
 // simLines is the state of the work for the live table.
 func simLines(s sim.Summary, took time.Duration) []string {
-	return []string{
-		fmt.Sprintf("simulated  %.2f hours in %d runs, %.0f times as fast as time", s.Simulated.Hours(), s.Runs, s.Simulated.Seconds()/max(took.Seconds(), 1e-9)),
-		fmt.Sprintf("clients    %d operations: %d applied, %d failed, %d unknown", s.Ops.Total(), s.Ops.Applied, s.Ops.Failed, s.Ops.Unknown),
-		fmt.Sprintf("leaders    %d lost", s.Elections),
-		fmt.Sprintf("processes  %d restarted", s.Restarts),
-		fmt.Sprintf("replicas   %d entries applied, %d states compared, %d messages", s.Entries, s.Compared, s.Messages),
-		fmt.Sprintf("violations %d", s.Violated),
+	lines := []string{
+		fmt.Sprintf("simulated   %10.2f hours in %d runs, %.0f times as fast as time", s.Simulated.Hours(), s.Runs, s.Simulated.Seconds()/max(took.Seconds(), 1e-9)),
+		fmt.Sprintf("operations  %10d: %d applied, %d failed, %d unknown", s.Ops.Total(), s.Ops.Applied, s.Ops.Failed, s.Ops.Unknown),
+		fmt.Sprintf("leaders     %10d lost", s.Elections),
+		fmt.Sprintf("processes   %10d restarted", s.Restarts),
+		fmt.Sprintf("entries     %10d applied, %d states compared, %d messages", s.Entries, s.Compared, s.Messages),
 	}
+	if s.Repeated > 0 {
+		lines = append(lines, fmt.Sprintf("repeated    %10d runs, %d did the same", s.Repeated, s.Same))
+	}
+	return append(lines, fmt.Sprintf("violations  %10d", s.Violated))
 }
 
 func writeSimSummary(w io.Writer, s sim.Summary, took time.Duration) {
 	fmt.Fprintln(w, strings.Join(simLines(s, took), "\n"))
-	fmt.Fprintf(w, "time       %v on the wall, %v of processors\n", took.Round(time.Second), s.CPU.Round(time.Second))
+	fmt.Fprintf(w, "time        %10v on the wall, %v of processors\n", took.Round(time.Second), s.CPU.Round(time.Second))
 	if s.Lost > 0 {
-		fmt.Fprintf(w, "lost       %d entries with the power of a majority, as durability interval allows\n", s.Lost)
+		fmt.Fprintf(w, "lost        %10d entries with the power of a majority, as durability interval allows\n", s.Lost)
 	}
 	fmt.Fprintln(w)
 	table(w, "FAULTS\tRUNS\tHOURS\tOPERATIONS\tLEADERS LOST\tDONE\tBIT\tVIOLATIONS", func(row func(string, ...any)) {
