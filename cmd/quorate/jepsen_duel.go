@@ -45,7 +45,7 @@ the folder; called again with the same folder it runs those that are missing.`,
 	f := c.Flags()
 	f.StringVar(&o.Dir, "dir", "jepsen-duel", "folder of the histories")
 	f.DurationVarP(&o.Duration, "duration", "d", time.Minute, "time of a history's workload")
-	f.IntVar(&o.Histories, "histories", 0, "how many are run at most; 0 is all that are missing")
+	f.IntVar(&o.Histories, "histories", 0, "how many are run at most; 0 is all that are missing, -1 none")
 	f.Uint64Var(&o.Seeds, "seeds", 1, "histories of each kind")
 	f.IntVar(&o.Port, "port", 19000, "port of every node")
 	f.StringVar(&o.Subnet, "subnet", "10.96.71", "first three numbers of the addresses")

@@ -20,7 +20,7 @@ type Options struct {
 	Binary, Subnet string
 	Port           int
 	CheckTimeout   time.Duration
-	// Duration is that of a history, Histories how many are run at most (0: all that are missing), Seeds how many there are of
+	// Duration is that of a history, Histories how many are run at most (0: all that are missing, below 0: none), Seeds how many there are of
 	// each kind.
 	Duration  time.Duration
 	Histories int
@@ -35,7 +35,7 @@ func Run(ctx context.Context, o Options) (Table, error) {
 	for seed := uint64(1); seed <= o.Seeds; seed++ {
 		for _, c := range cells(seed) {
 			dir := filepath.Join(o.Dir, c.folder())
-			if _, err := verdict(dir); !errors.Is(err, fs.ErrNotExist) || o.Histories > 0 && run == o.Histories {
+			if _, err := verdict(dir); !errors.Is(err, fs.ErrNotExist) || o.Histories != 0 && run >= o.Histories {
 				if err != nil && !errors.Is(err, fs.ErrNotExist) {
 					return Table{}, err
 				}
