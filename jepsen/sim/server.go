@@ -29,6 +29,8 @@ type server struct {
 	node    *node.Node
 	process *machine.Process
 	lives   uint64
+	// stopping is the process that is being stopped.
+	stopping *machine.Process
 	// held keeps it down until the fault that did it is over, counted.
 	held int
 }
@@ -111,12 +113,17 @@ func (s *server) now() (*node.Node, *machine.Process) {
 	return s.node, s.process
 }
 
-// stop ends the node as an operator does.
+// stop ends the node as an operator does. Only the first to stop a process does: a second would wait in the node for a mutex,
+// and virtual time stands still for those.
 func (s *server) stop(ctx context.Context) {
-	n, p := s.now()
-	if n == nil {
+	s.mu.Lock()
+	n, p := s.node, s.process
+	if n == nil || s.stopping == p {
+		s.mu.Unlock()
 		return
 	}
+	s.stopping = p
+	s.mu.Unlock()
 	err := n.Stop(ctx)
 	s.mu.Lock()
 	mine := s.process == p
