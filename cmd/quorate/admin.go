@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/quorate/quorate/client"
 )
@@ -24,12 +25,18 @@ type adminFlags struct {
 func (f *adminFlags) register(c *cobra.Command) {
 	p := c.PersistentFlags()
 	p.StringSliceVarP(&f.addrs, "addr", "a", []string{"127.0.0.1:7001"}, "client host:port of any nodes, tried in order")
-	p.StringVar(&f.password, "password", os.Getenv("QUORATE_PASSWORD"), "password (or QUORATE_PASSWORD)")
+	passwordFlag(p, &f.password, "password (or QUORATE_PASSWORD)")
 	p.StringVarP(&f.output, "output", "o", "text", "text or json")
 	p.DurationVar(&f.timeout, "timeout", 15*time.Second, "time for the whole command")
 	if err := c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp)); err != nil {
 		panic(err) // the flag was registered two lines above
 	}
+}
+
+// passwordFlag takes its default from the environment, where "ps" does not show it, and keeps it out of the help.
+func passwordFlag(f *pflag.FlagSet, to *string, usage string) {
+	f.StringVar(to, "password", os.Getenv("QUORATE_PASSWORD"), usage)
+	f.Lookup("password").DefValue = ""
 }
 
 // do connects, runs f and closes the connection.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -51,7 +50,7 @@ histogram too; the HTML page needs nothing else.`,
 	}
 	f := c.Flags()
 	f.StringSliceVarP(&p.Seeds, "addr", "a", []string{"127.0.0.1:7001"}, "client host:port of any nodes")
-	f.StringVar(&p.Password, "password", os.Getenv("QUORATE_PASSWORD"), "password (or QUORATE_PASSWORD)")
+	passwordFlag(f, &p.Password, "password (or QUORATE_PASSWORD)")
 	f.IntVarP(&p.Clients, "clients", "c", 50, "connections")
 	f.IntVarP(&p.Pipeline, "pipeline", "P", 1, "commands sent at once")
 	f.Float64Var(&p.Reads, "reads", 0, "share of GETs, 0 to 1; the rest are SETs")

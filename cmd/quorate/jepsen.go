@@ -119,7 +119,7 @@ func runFlags(c *cobra.Command, o *trial.Options) {
 	f.StringVar(&o.Subnet, "subnet", trial.DefaultSubnet, "first three numbers of the addresses with --network")
 	f.DurationVar(&o.Think, "think", 2*time.Millisecond, "pause of a client after each operation")
 	f.StringSliceVar(&o.Cluster, "cluster", nil, "client host:port of a cluster that you run: no server is started, nothing is hurt")
-	f.StringVar(&o.Password, "password", os.Getenv("QUORATE_PASSWORD"), "password of --cluster (or QUORATE_PASSWORD)")
+	passwordFlag(f, &o.Password, "password of --cluster (or QUORATE_PASSWORD)")
 	f.StringSliceVar(&o.Flags, "server-flag", nil, "flag for every server, such as --server-flag=--durability=interval (repeatable)")
 	f.StringVar(&o.System, "system", "quorate", "what is hurt: quorate, or redis (a Redis Cluster of the redis-server in PATH; --nodes is masters and replicas)")
 	f.IntVar(&o.Replicas, "replicas", 2, "with --system redis: replicas of each master")

@@ -44,3 +44,13 @@ func TestDevBlamesAnotherClusterOnlyForItsPorts(t *testing.T) {
 		t.Errorf("dev --nodes 0: %v", err)
 	}
 }
+
+func TestHelpDoesNotShowThePassword(t *testing.T) {
+	t.Setenv("QUORATE_PASSWORD", "hunter2")
+	for _, line := range []string{"cluster status --help", "bench --help", "jepsen run --help"} {
+		out, err := run(strings.Fields(line)...)
+		if err != nil || !strings.Contains(out, "QUORATE_PASSWORD") || strings.Contains(out, "hunter2") {
+			t.Errorf("quorate %s: %v\n%s", line, err, out)
+		}
+	}
+}
