@@ -18,8 +18,8 @@ type Job struct {
 	Seed    uint64  `json:"seed"`
 	Options Options `json:"options"`
 	// Trace has the text of the run printed, Verbose with all messages and the nodes' logs.
-	Trace   bool `json:"trace,omitempty"`
-	Verbose bool `json:"verbose,omitempty"`
+	Trace   bool `json:"trace"`
+	Verbose bool `json:"verbose"`
 }
 
 // Child does the one job that it reads from in: it writes the report to out, as one line of JSON, behind the trace. It
@@ -38,13 +38,13 @@ func Child(in io.Reader, out io.Writer) error {
 		return err
 	}
 	p.weaken()
+	null, err := openNull()
+	if err != nil {
+		return fmt.Errorf("simulate: %w", err)
+	}
+	defer null.Close()
 	text := out
 	if !job.Trace {
-		null, err := openNull()
-		if err != nil {
-			return fmt.Errorf("simulate: %w", err)
-		}
-		defer null.Close()
 		text = null
 	}
 	began := time.Now()

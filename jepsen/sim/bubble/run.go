@@ -53,6 +53,7 @@ func Run(seed uint64, f func()) error {
 	returned := false
 	test := testing.InternalTest{Name: "bubble", F: func(t *testing.T) {
 		synctest.Test(t, func(*testing.T) {
+			wipe()
 			steady(seed, 20)
 			f()
 			unsteady = unsteady || !onFirstThread()

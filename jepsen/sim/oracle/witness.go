@@ -50,14 +50,17 @@ func (w *Witness) Restored(m *fsm.Machine) {
 		w.o.Report("apply order", "group %d: node %s restores a snapshot at %d after it has applied %d", w.group, w.node, m.Index(), w.last)
 	}
 	w.last = m.Index()
-	w.clock(m)
-	if !w.o.lossy(w.group) {
-		w.compare(m)
+	if w.o.lossy(w.group) {
+		w.now = m.Now()
+		return
 	}
+	w.clock(m)
+	w.compare(m)
 }
 
 // lossy reports whether a group has lost entries. A replica may then start with a state that has seen them, from its newest
-// snapshot: it is compared with the others once it has applied something.
+// snapshot: it is compared with the others once it has applied something. And one that has applied them may be given a
+// snapshot of those that went on without them, whose clock is behind.
 func (o *Oracle) lossy(id slot.GroupID) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
