@@ -73,9 +73,9 @@ func dice() string {
 		})
 	}
 	kept := [][]byte{}
-	for i := range 30 {
+	for range 30 {
 		kept = append(kept, make([]byte, 1<<20))
-		if i%8 == 7 {
+		if len(kept) == 8 {
 			kept = nil
 		}
 		time.Sleep(time.Second)

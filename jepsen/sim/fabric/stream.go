@@ -89,7 +89,7 @@ func (s *stream) finish(err error, atOnce bool) {
 // read waits for the next segment.
 func (s *stream) read(b []byte) (int, error) {
 	for {
-		n, err, wait, changed := s.take(b)
+		n, wait, changed, err := s.take(b)
 		if n > 0 || err != nil || len(b) == 0 {
 			return n, err
 		}
@@ -116,7 +116,7 @@ func (s *stream) pause(wait time.Duration, changed <-chan struct{}) {
 }
 
 // take reads what has arrived, or says how long there will be nothing.
-func (s *stream) take(b []byte) (n int, err error, wait time.Duration, changed <-chan struct{}) {
+func (s *stream) take(b []byte) (n int, wait time.Duration, changed <-chan struct{}, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
@@ -126,21 +126,21 @@ func (s *stream) take(b []byte) (n int, err error, wait time.Duration, changed <
 	}
 	switch {
 	case s.shut:
-		return 0, net.ErrClosed, 0, nil
+		return 0, 0, nil, net.ErrClosed
 	case !s.deadline.IsZero() && !now.Before(s.deadline):
-		return 0, os.ErrDeadlineExceeded, 0, nil
+		return 0, 0, nil, os.ErrDeadlineExceeded
 	case len(s.queue) == 0 && s.end == nil, s.stuck():
-		return 0, nil, s.until(now, time.Time{}), s.changed
+		return 0, s.until(now, time.Time{}), s.changed, nil
 	case now.Before(next):
-		return 0, nil, s.until(now, next), s.changed
+		return 0, s.until(now, next), s.changed, nil
 	case len(s.queue) == 0:
-		return 0, s.end, 0, nil
+		return 0, 0, nil, s.end
 	}
 	n = copy(b, s.queue[0].data)
 	if s.queue[0].data = s.queue[0].data[n:]; len(s.queue[0].data) == 0 {
 		s.queue = s.queue[1:]
 	}
-	return n, nil, 0, nil
+	return n, 0, nil, nil
 }
 
 // stuck reports whether the link carries nothing now. What a link loses is sent again some time after it works again.
