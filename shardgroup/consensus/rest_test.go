@@ -111,3 +111,16 @@ func TestSimultaneousAcknowledgementsCommitAtOnce(t *testing.T) {
 		}
 	})
 }
+
+// Raft's leadership transfer asks for replication again without a pause while raft shuts down: a refusal must take time.
+func TestAnEndingInstanceTakesTimeToRefuse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &limited{self: "l", fsm: &machine{}, peers: map[raft.ServerID]peerState{}}
+		l.down.Store(true)
+		began := time.Now()
+		err := l.AppendEntries("f", "f", &raft.AppendEntriesRequest{}, &raft.AppendEntriesResponse{})
+		if err != raft.ErrRaftShutdown || time.Since(began) < refusal {
+			t.Errorf("%v after %v", err, time.Since(began))
+		}
+	})
+}

@@ -33,6 +33,9 @@ type limited struct {
 	term  uint64
 }
 
+// refusal is how long a request waits that is refused because the instance ends.
+const refusal = time.Millisecond
+
 type peerState struct {
 	matched uint64
 	sent    time.Time
@@ -64,6 +67,9 @@ func (l *limited) AppendEntries(id raft.ServerID, to raft.ServerAddress, req *ra
 		req.LeaderCommitIndex = min(req.LeaderCommitIndex, l.fsm.applied.Load())
 	}
 	if l.down.Load() {
+		// Not at once: raft's leadership transfer asks again without a pause while raft shuts down, and where its two
+		// goroutines hand each other the only processor, nobody else gets to end it.
+		time.Sleep(refusal)
 		return raft.ErrRaftShutdown
 	}
 	sent := time.Now()
