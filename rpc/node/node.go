@@ -19,6 +19,7 @@ import (
 	"github.com/quorate/quorate/rpc/peer"
 	"github.com/quorate/quorate/rpc/raftnet"
 	"github.com/quorate/quorate/rpc/resp"
+	"github.com/quorate/quorate/shardgroup/wal/disk"
 )
 
 // Options are what a node needs from its process besides the configuration.
@@ -77,6 +78,7 @@ func Start(o Options) (n *Node, err error) {
 	n = &Node{
 		cfg: c, version: o.Version, log: o.Logger, level: o.Level, fatal: o.Fatal, host: o.Host,
 		started: time.Now(), asked: make(chan struct{}), timings: newTimings(),
+		replicas: replicas{mu: disk.NewLock()},
 	}
 	if n.level == nil {
 		n.level = new(slog.LevelVar)

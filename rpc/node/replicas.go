@@ -17,6 +17,7 @@ import (
 	"github.com/quorate/quorate/placement/topology"
 	"github.com/quorate/quorate/shardgroup"
 	"github.com/quorate/quorate/shardgroup/consensus"
+	"github.com/quorate/quorate/shardgroup/wal/disk"
 )
 
 // replica is one open replica on this node.
@@ -40,7 +41,7 @@ type replica struct {
 
 // replicas are the groups that this node holds a replica of. Lookups take no lock.
 type replicas struct {
-	mu   sync.Mutex
+	mu   disk.Lock // held while replicas open and close
 	open atomic.Pointer[map[slot.GroupID]*replica]
 }
 
