@@ -308,10 +308,20 @@ func TestFollowerReadsAreLinearizable(t *testing.T) {
 func TestPowerCutOfOneReplica(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var cut atomic.Bool
-		c := newCluster(t, func(_ *node, cfg *Config) { cfg.Consensus.LostTail = cut.Load() })
+		var recorded atomic.Int32
+		var n *node
+		c := newCluster(t, func(_ *node, cfg *Config) {
+			cfg.Consensus.LostTail = cut.Load()
+			cfg.Recovered = func() error {
+				if recorded.Add(1); !n.VotesHeld() {
+					t.Error("the replica votes before it is on record that it has caught up")
+				}
+				return nil
+			}
+		})
 		l := c.leader()
 		l.submit("SET k v").want(t, "+OK ")
-		n := c.others(l)[0]
+		n = c.others(l)[0]
 		n.close()
 		cut.Store(true)
 		n.open()
@@ -321,6 +331,9 @@ func TestPowerCutOfOneReplica(t *testing.T) {
 		c.await("release of the votes", func() bool { return !n.VotesHeld() })
 		if n.Replica().Applied() == 0 {
 			t.Error("the votes were released before anything was caught up with")
+		}
+		if recorded.Load() != 1 {
+			t.Errorf("its recovery was recorded %d times", recorded.Load())
 		}
 	})
 }

@@ -2,6 +2,7 @@ package shardgroup
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -109,6 +110,7 @@ func (g *Group) runVotes() {
 			return
 		}
 		if g.caughtUp() {
+			g.recordRecovery()
 			g.releaseVotes("it has caught up")
 		} else if g.majorityHolds() {
 			g.bereaved.Store(true)
@@ -123,6 +125,7 @@ func (g *Group) awaitSuccessor() {
 	for g.bereaved.Load() {
 		changed := g.replica.Changed()
 		if g.replica.Leader().Leader != "" {
+			g.recordRecovery()
 			g.bereaved.Store(false)
 			return
 		}
@@ -131,6 +134,16 @@ func (g *Group) awaitSuccessor() {
 		case <-g.ctx.Done():
 			return
 		}
+	}
+}
+
+// recordRecovery comes before anything is acknowledged that a later start must not take for lost.
+func (g *Group) recordRecovery() {
+	if g.cfg.Recovered == nil {
+		return
+	}
+	if err := g.cfg.Recovered(); err != nil {
+		g.cfg.Fatal(fmt.Errorf("group %d: record that it has caught up: %w", g.cfg.ID, err))
 	}
 }
 

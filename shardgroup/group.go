@@ -30,6 +30,8 @@ type Config struct {
 	Entry func(time.Duration)
 	// Peers may be nil in a group that never reads from followers and was not opened with LostTail.
 	Peers Peers
+	// Recovered, if set, records that a replica opened with LostTail has caught up, before it votes again.
+	Recovered func() error
 	// Witness, if set, watches the state machine: for tests and simulations.
 	Witness Witness
 	Logger  *slog.Logger

@@ -135,6 +135,7 @@ func (n *Node) openReplica(g *topology.Group) (*replica, error) {
 		Limits:    shardgroup.Limits{Park: n.cfg.Parking},
 		Clock:     n.clock,
 		Peers:     groupPeers{n},
+		Recovered: func() error { return n.stores.stable.GroupRecovered(g.ID) },
 		Logger:    n.log,
 		Fatal:     n.fatal,
 	}
@@ -246,7 +247,7 @@ func (n *Node) closeReplicas() error {
 }
 
 // awaitTail waits, after a power cut in durability interval, until every replica has caught up with a leader and votes again,
-// and records that. Should the node stop before, the next start begins anew.
+// and records that. Should the node stop before, the next start goes on with the groups that have not.
 func (n *Node) awaitTail(ctx context.Context) {
 	n.log.Warn("a power cut may have taken writes that this node had acknowledged: its replicas do not vote until they have caught up")
 	select {

@@ -199,7 +199,7 @@ func (s *stores) group(id slot.GroupID) (groupStores, error) {
 	} else if g.logs, err = s.log.group(id); err != nil {
 		return g, err
 	}
-	g.lostTail = id != placementGroup && s.stable.LostTailPossible()
+	g.lostTail = id != placementGroup && s.stable.LostTail(id)
 	term, err := g.stable.GetUint64([]byte("CurrentTerm"))
 	if err != nil {
 		return g, err

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
+
+	"github.com/quorate/quorate/fsm/slot"
 )
 
 // run is the node-level record of the present run, or of the one before until BeginRun.
@@ -15,6 +18,8 @@ type run struct {
 	Clean bool   `json:"clean"` // the run ended with Close
 	// Suspect: this or an earlier run may have lost acknowledged entries, and the node has not caught up since.
 	Suspect bool `json:"suspect"`
+	// Recovered are the groups that have caught up since the last loss, though not all of the node's have.
+	Recovered []slot.GroupID `json:"recovered,omitempty"`
 }
 
 const (
@@ -52,7 +57,11 @@ func (s *Store) BeginRun(lossy bool) error {
 	}
 	last := s.run
 	cut := last.Lossy && !last.Clean && (boot == "" || boot != last.Boot)
-	if err := s.saveRun(run{Boot: boot, Lossy: lossy, Suspect: last.Suspect || cut}); err != nil {
+	next := run{Boot: boot, Lossy: lossy, Suspect: last.Suspect || cut, Recovered: last.Recovered}
+	if cut {
+		next.Recovered = nil
+	}
+	if err := s.saveRun(next); err != nil {
 		return err
 	}
 	s.running = true
@@ -60,11 +69,32 @@ func (s *Store) BeginRun(lossy bool) error {
 }
 
 // LostTailPossible reports, after BeginRun, whether the machine lost power (or crashed) during a lossy run and the node
-// has not caught up since. Its log may then lack entries that it acknowledged, so it must not vote before TailRecovered.
+// has not caught up since. Its log may then lack entries that it acknowledged; see LostTail.
 func (s *Store) LostTailPossible() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.run.Suspect
+}
+
+// LostTail reports whether group's log may lack entries that it acknowledged: the replica must not vote before GroupRecovered.
+func (s *Store) LostTail(group slot.GroupID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.run.Suspect && !slices.Contains(s.run.Recovered, group)
+}
+
+// GroupRecovered records that group has, since the loss, caught up with a leader. It acknowledges entries anew from then on,
+// and they are all there if its process ends before the node's other groups have caught up: it must not be counted among
+// those who have lost their tails once more, since a majority of such goes on without what the others have.
+func (s *Store) GroupRecovered(group slot.GroupID) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.run.Suspect || slices.Contains(s.run.Recovered, group) {
+		return nil
+	}
+	r := s.run
+	r.Recovered = append(slices.Clone(r.Recovered), group)
+	return s.saveRun(r)
 }
 
 // TailRecovered records that each of the node's groups has, since the loss, caught up with a leader.
@@ -75,7 +105,7 @@ func (s *Store) TailRecovered() error {
 		return nil
 	}
 	r := s.run
-	r.Suspect = false
+	r.Suspect, r.Recovered = false, nil
 	return s.saveRun(r)
 }
 

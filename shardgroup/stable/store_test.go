@@ -393,3 +393,40 @@ func TestLivesAreKept(t *testing.T) {
 		}
 	}
 }
+
+// A group that has caught up acknowledges anew, and none of that is lost when its process is killed while others of the
+// node's groups have yet to catch up. A further power cut starts all over.
+func TestAGroupThatCaughtUpHasNotLostItsTailAgain(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "stable")
+	begin := func(boot string) *Store {
+		s := openAt(t, path)
+		s.bootID = func() (string, error) { return boot, nil }
+		must(t, s.BeginRun(true))
+		return s
+	}
+	kill := func(s *Store) {
+		must(t, s.file.Close())
+		s.running = false // so that the deferred Close writes no clean end
+	}
+	expect := func(s *Store, what string, first, second bool) {
+		t.Helper()
+		if s.LostTail(1) != first || s.LostTail(2) != second || s.LostTailPossible() != (first || second) {
+			t.Errorf("%s: lost tail of group 1 %v, of group 2 %v, of any %v", what, s.LostTail(1), s.LostTail(2), s.LostTailPossible())
+		}
+	}
+	kill(begin("1"))
+	s := begin("2")
+	expect(s, "power cut", true, true)
+	must(t, s.GroupRecovered(1))
+	expect(s, "group 1 has caught up", false, true)
+	kill(s)
+	s = begin("2")
+	expect(s, "killed before group 2 had", false, true)
+	kill(s)
+	s = begin("3")
+	expect(s, "another power cut", true, true)
+	must(t, s.GroupRecovered(2))
+	must(t, s.TailRecovered())
+	expect(s, "all have caught up", false, false)
+	must(t, s.Close())
+}
