@@ -5,7 +5,8 @@
 //	s, err := stable.Open(path, fatal)           // OpenOn takes another file than bbolt's, for simulations
 //	s.NodeID()                                   // 40 hex digits, drawn when the file was made
 //	s.BeginRun(durability == wal.Interval)
-//	if s.LostTailPossible() { … }                // catch up before voting, then s.TailRecovered()
+//	if s.LostTail(group) { … }                   // catch up before voting, s.GroupRecovered(group) before the first vote
+//	s.TailRecovered()                            // when all of the node's groups have
 //	raft.NewRaft(…, s.ForGroup(id), …)
 //	s.Close()                                    // after the log's Close: marks a clean end
 //
