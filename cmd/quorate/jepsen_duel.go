@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/quorate/quorate/jepsen/duel"
-	"github.com/quorate/quorate/jepsen/section"
 	"github.com/quorate/quorate/jepsen/trial"
+	"github.com/quorate/quorate/jepsen/versus"
 )
 
 func jepsenDuelCommand() *cobra.Command {
@@ -36,7 +36,7 @@ the folder; called again with the same folder it runs those that are missing.`,
 				return err
 			}
 			if write != "" {
-				return section.Write(write, "redis", t.Markdown())
+				return versus.WriteInto(write, "redis", t.Markdown())
 			}
 			f := adminFlags{output: output}
 			return f.print(c.OutOrStdout(), t, func(w io.Writer) { fmt.Fprint(w, t.Markdown()) })

@@ -11,8 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/quorate/quorate/jepsen/mutants"
-	"github.com/quorate/quorate/jepsen/section"
 	"github.com/quorate/quorate/jepsen/sim"
+	"github.com/quorate/quorate/jepsen/versus"
 )
 
 func init() { weakened = append(weakened, jepsenMutantsCommand) }
@@ -38,7 +38,7 @@ func jepsenMutantsCommand() *cobra.Command {
 				return err
 			}
 			if write != "" {
-				return section.Write(write, "mutants", t.Markdown())
+				return versus.WriteInto(write, "mutants", t.Markdown())
 			}
 			f := adminFlags{output: output}
 			return f.print(c.OutOrStdout(), t, func(w io.Writer) { fmt.Fprint(w, t.Markdown()) })
