@@ -176,18 +176,28 @@ func replicaOf(nodes []client.NodeStatus, g slot.GroupID, id topology.NodeID) cl
 	return client.ReplicaStatus{Group: g, Node: id, State: stateDown}
 }
 
+// knownGroup is the group of the map that an operator means by arg.
+func (n *Node) knownGroup(arg string) (*topology.Group, error) {
+	g, err := parseGroup(arg)
+	if err != nil {
+		return nil, err
+	}
+	group := n.place.Map().GroupByID(g)
+	if group == nil {
+		return nil, fmt.Errorf("group %d does not exist; quorate cluster groups lists them", g)
+	}
+	return group, nil
+}
+
 func (n *Node) adminTransfer(ctx context.Context, args []string) ([]byte, error) {
 	if len(args) != 2 {
 		return nil, errors.New("want: QUORATE TRANSFER group node")
 	}
-	g, err := parseGroup(args[0])
+	group, err := n.knownGroup(args[0])
 	if err != nil {
 		return nil, err
 	}
-	m := n.place.Map()
-	if m.GroupByID(g) == nil {
-		return nil, fmt.Errorf("group %d does not exist; quorate cluster groups lists them", g)
-	}
+	g, m := group.ID, n.place.Map()
 	to, err := findNode(m, args[1])
 	if err != nil {
 		return nil, err

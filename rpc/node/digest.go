@@ -25,14 +25,11 @@ func (n *Node) adminDigest(ctx context.Context, args []string) ([]byte, error) {
 	if len(args) != 1 {
 		return nil, errors.New("want: QUORATE DIGEST group")
 	}
-	g, err := parseGroup(args[0])
+	group, err := n.knownGroup(args[0])
 	if err != nil {
 		return nil, err
 	}
-	group := n.place.Map().GroupByID(g)
-	if group == nil {
-		return nil, fmt.Errorf("group %d does not exist; quorate cluster groups lists them", g)
-	}
+	g := group.ID
 	leader := n.Leader(g)
 	if leader == "" {
 		return nil, fmt.Errorf("group %d has no leader at the moment; try again", g)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -21,14 +20,11 @@ func (n *Node) adminSnapshot(ctx context.Context, args []string) ([]byte, error)
 	if len(args) != 1 {
 		return nil, errors.New("want: QUORATE SNAPSHOT group")
 	}
-	g, err := parseGroup(args[0])
+	group, err := n.knownGroup(args[0])
 	if err != nil {
 		return nil, err
 	}
-	group := n.place.Map().GroupByID(g)
-	if group == nil {
-		return nil, fmt.Errorf("group %d does not exist; quorate cluster groups lists them", g)
-	}
+	g := group.ID
 	ctx, cancel := context.WithTimeout(ctx, snapshotTimeout)
 	defer cancel()
 	all := make([]client.Snapshot, len(group.Members))

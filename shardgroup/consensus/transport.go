@@ -67,8 +67,8 @@ func (l *limited) AppendEntries(id raft.ServerID, to raft.ServerAddress, req *ra
 		req.LeaderCommitIndex = min(req.LeaderCommitIndex, l.fsm.applied.Load())
 	}
 	if l.down.Load() {
-		// Not at once: raft's leadership transfer asks again without a pause while raft shuts down, and where its two
-		// goroutines hand each other the only processor, nobody else gets to end it.
+		// Not at once: raft's leadership transfer asks again without a pause while raft shuts down, until raft's main loop
+		// gets to end it. With one processor and no preemption, as in jepsen/sim, that was never.
 		time.Sleep(refusal)
 		return raft.ErrRaftShutdown
 	}
