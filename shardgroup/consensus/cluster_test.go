@@ -20,9 +20,11 @@ import (
 
 // cluster is a group of replicas on a network in memory, for synctest bubbles.
 type cluster struct {
-	t     *testing.T
-	net   *memnet.Network
-	tune  func(*Config)
+	t    *testing.T
+	net  *memnet.Network
+	tune func(*Config)
+	// mux changes the network's end of each node that is opened; nil leaves it.
+	mux   func(*raftnet.Mux)
 	nodes []*node
 }
 
@@ -42,14 +44,19 @@ type node struct {
 
 func newCluster(t *testing.T, n int, tune func(*Config)) *cluster {
 	t.Helper()
-	c := &cluster{t: t, net: memnet.New(), tune: tune}
+	return (&cluster{t: t, net: memnet.New(), tune: tune}).start(n)
+}
+
+// start opens n nodes, which close with the test.
+func (c *cluster) start(n int) *cluster {
+	c.t.Helper()
 	for i := range n {
 		c.add(fmt.Sprintf("n%d", i))
 	}
 	for _, n := range c.nodes {
 		n.open(true)
 	}
-	t.Cleanup(func() {
+	c.t.Cleanup(func() {
 		for _, n := range c.nodes {
 			n.close()
 		}
@@ -85,8 +92,12 @@ func (n *node) open(bootstrap bool) {
 	n.c.t.Helper()
 	n.link = n.c.net.Node(topology.NodeID(n.id))
 	cfg := n.config(bootstrap)
+	mux := raftnet.NewMux(n.link)
+	if n.c.mux != nil {
+		n.c.mux(mux)
+	}
 	var err error
-	if n.tr, err = raftnet.NewMux(n.link).Open(7, raftnet.Options{Lease: cfg.Timing.Lease, HadState: n.runs > 0, HoldVotes: cfg.LostTail, Logger: cfg.Logger}); err != nil {
+	if n.tr, err = mux.Open(7, raftnet.Options{Lease: cfg.Timing.Lease, HadState: n.runs > 0, HoldVotes: cfg.LostTail, Logger: cfg.Logger}); err != nil {
 		n.c.t.Fatal(err)
 	}
 	n.runs++

@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/hashicorp/raft"
+
 	"github.com/quorate/quorate/placement/topology"
 	"github.com/quorate/quorate/rpc/raftnet"
 	"github.com/quorate/quorate/rpc/raftnet/memnet"
@@ -194,6 +196,91 @@ func TestConfirmationCountsFromItsBeginning(t *testing.T) {
 				_, err := l.Gate().Confirm(ctx)
 				if confirmed := err == nil; confirmed != off {
 					t.Errorf("confirmed: %v (%v)", confirmed, err)
+				}
+			})
+		})
+	}
+}
+
+// deposedLate makes a leader whom raft takes for one after another has been elected: what its followers answered before is on
+// its way for so long, one answer after the other, and raft's own lease counts from the receipt. Returned are both, after the
+// new one has acknowledged item.
+func deposedLate(c *cluster, item string) (old, next *node) {
+	old = c.ready()
+	release, done := deafen(c, old)
+	go func() {
+		defer close(done)
+		for range 4 { // each before the lease of the one before ends
+			time.Sleep(old.cfg.Timing.Lease * 3 / 4)
+			select {
+			case release <- struct{}{}:
+			case <-time.After(time.Second): // there were fewer
+			}
+		}
+	}()
+	next = c.ready(old)
+	if err := next.propose(item); err != nil {
+		c.t.Fatal(err)
+	}
+	if inst := old.current.Load(); inst == nil || inst.raft.State() != raft.Leader {
+		c.t.Fatal("raft has noticed in time that the old leader is none: nothing is tested")
+	}
+	return old, next
+}
+
+// deafen holds all answers on their way to a leader, two from each follower, and lets nothing else out of it and into it. Each
+// receipt on release lets one answer in. Whoever closes done has ended to do that; the test waits for it.
+func deafen(c *cluster, leader *node) (release, done chan struct{}) {
+	var held atomic.Int32
+	var cut atomic.Bool
+	release, done = make(chan struct{}), make(chan struct{})
+	c.t.Cleanup(func() { <-done })
+	c.net.SetTap(func(ctx context.Context, m memnet.Message) bool {
+		switch {
+		case string(m.To) != leader.id:
+		case !m.Reply:
+			return !cut.Load()
+		case m.Kind == raftnet.KindAppend:
+			held.Add(1)
+			select {
+			case <-release:
+			case <-ctx.Done():
+			}
+		}
+		return true
+	})
+	c.await("two answers on their way from each follower", func() bool { return held.Load() >= 4 })
+	cut.Store(true)
+	for _, n := range c.others(leader) {
+		c.net.Cut(topology.NodeID(leader.id), topology.NodeID(n.id))
+	}
+	return release, done
+}
+
+// A leader that was replaced and does not know it reads nothing (lease hazard 1), nor does it tell followers how far to be.
+func TestAReplacedLeaderAnswersNothing(t *testing.T) {
+	for name, off := range map[string]Off{"guards on": {}, "Lease": {Lease: true}, "ReadIndex": {ReadIndex: true}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				// An answer that takes half a second is none: by then, all must be over.
+				short := Timing{Heartbeat: 200 * time.Millisecond, Election: 200 * time.Millisecond, Lease: 190 * time.Millisecond, Commit: 10 * time.Millisecond}
+				c := newCluster(t, 3, func(cfg *Config) { cfg.off, cfg.Timing = off, short })
+				if err := c.ready().propose("old"); err != nil {
+					t.Fatal(err)
+				}
+				old, next := deposedLate(c, "new")
+				soon := func() context.Context { // of no duration: what is not known now must be asked for
+					ctx, cancel := context.WithTimeout(t.Context(), 0)
+					t.Cleanup(cancel)
+					return ctx
+				}
+				if item, err := old.read(soon()); (err == nil) != off.Lease {
+					t.Errorf("read %q, %v, at a leader that was replaced", item, err)
+				}
+				// Without the lease's guard the index is wrong, too: it rests on it.
+				index, err := old.ReadIndex(soon())
+				if wrong := err == nil && index < next.Stats().Applied; wrong != (off.Lease || off.ReadIndex) {
+					t.Errorf("a leader that was replaced says that %d is enough (%v), the newest write is %d", index, err, next.Stats().Applied)
 				}
 			})
 		})
