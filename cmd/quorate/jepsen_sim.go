@@ -202,6 +202,7 @@ func simLines(s sim.Summary, took time.Duration) []string {
 func writeSimSummary(w io.Writer, s sim.Summary, took time.Duration) {
 	fmt.Fprintln(w, strings.Join(simLines(s, took), "\n"))
 	fmt.Fprintf(w, "time        %10v on the wall, %v of processors\n", took.Round(time.Second), s.CPU.Round(time.Second))
+	fmt.Fprintf(w, "memory      %10d MiB at most in one process\n", s.Memory>>20)
 	if s.Lost > 0 {
 		fmt.Fprintf(w, "lost        %10d entries with the power of a majority, as durability interval allows\n", s.Lost)
 	}

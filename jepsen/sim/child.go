@@ -52,8 +52,10 @@ func Child(in io.Reader, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	beat(judging)
 	report := r.report()
-	report.Real, report.CPU = time.Since(began), spent()
+	report.Real = time.Since(began)
+	report.CPU, report.Memory = spent()
 	return json.NewEncoder(out).Encode(report)
 }
 
@@ -63,10 +65,6 @@ type Command func() *exec.Cmd
 
 // refused is the exit status of a process whose Child returned an error; one that panics ends with another.
 const refused = 1
-
-// hung is for how long a process may say nothing: its goroutines then hold each other up in a way that virtual time cannot
-// end.
-const hung = 10 * time.Minute
 
 // Simulate runs one job in a process of its own. What the process says beside its report goes to trace. An error means that
 // the harness failed; that the run ended in a panic, or never, is a violation.
@@ -81,12 +79,17 @@ func (c Command) Simulate(job Job, trace io.Writer) (Report, error) {
 	var errs tail
 	lines := &splitter{trace: trace}
 	cmd.Stdout, cmd.Stderr = lines, &errs
-	if err := bubble.Start(cmd, job.Seed); err != nil {
+	beats, err := listen(cmd)
+	if err != nil {
 		return Report{}, err
 	}
-	late := time.AfterFunc(hung, func() { _ = cmd.Process.Signal(quit) }) // it prints where its goroutines are
+	if err := bubble.Start(cmd, job.Seed); err != nil {
+		beats.close()
+		return Report{}, err
+	}
+	beats.watch(cmd.Process)
 	err = cmd.Wait()
-	late.Stop()
+	hung := beats.close()
 	report := Report{Plan: NewPlan(job.Seed, job.Options)}
 	if err == nil {
 		err = json.Unmarshal(lines.last, &report)
@@ -97,12 +100,21 @@ func (c Command) Simulate(job Job, trace io.Writer) (Report, error) {
 	case errs.Len() == 0 || cmd.ProcessState.ExitCode() == refused:
 		return report, fmt.Errorf("simulate seed %d: %w: %s", job.Seed, err, strings.TrimSpace(errs.String()))
 	}
-	checker := "panic"
-	if strings.Contains(errs.String(), "blocked goroutines remain") {
-		checker = "goroutine leak"
-	}
-	report.Violations = []oracle.Violation{{Checker: checker, Text: errs.String()}}
+	report.Violations = []oracle.Violation{{Checker: blame(hung, errs.String()), Text: errs.String()}}
 	return report, nil
+}
+
+// blame says what it was that ended a process before its report.
+func blame(hung bool, text string) string {
+	switch {
+	case hung:
+		return "harness: hung"
+	case strings.Contains(text, "runtime: out of memory"):
+		return "harness: memory"
+	case strings.Contains(text, "blocked goroutines remain"):
+		return "goroutine leak"
+	}
+	return "panic"
 }
 
 // splitter passes lines on but for the last one.

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"errors"
 	"net"
 	"runtime"
 	"time"
@@ -78,7 +79,7 @@ func (s *server) tuneGroup(gc *shardgroup.Config) {
 
 func (s *server) tune(g slot.GroupID, cc *consensus.Config) {
 	p := s.c.plan
-	cc.Logs = s.c.oracle.Watch(g, string(s.host), cc.Logs)
+	cc.Logs = unhurried{s.c.oracle.Watch(g, string(s.host), cc.Logs)}
 	cc.Stable = mortal{cc.Stable}
 	cc.SnapshotBytes, cc.TrailingLogs, cc.Timing.Commit = p.Snapshot, p.Trailing, p.Commit
 	p.weakenReplica(cc)
@@ -95,6 +96,23 @@ func (w placementWatch) Apply(l *raft.Log) any {
 	out := w.FSM.Apply(l)
 	w.s.c.oracle.Applied(0, string(w.s.host), l)
 	return out
+}
+
+// unhurried is a log that takes its time to say that it can't be read. Raft's leadership transfer has a follower's replication
+// read again without a pause as long as that fails. The two hand each other the only processor, which nothing takes from
+// them here: nobody else would get to end them, nor would virtual time go on.
+type unhurried struct{ raft.LogStore }
+
+// excuse is how long it takes.
+const excuse = time.Millisecond
+
+// GetLog implements raft.LogStore.
+func (u unhurried) GetLog(index uint64, l *raft.Log) error {
+	err := u.LogStore.GetLog(index, l)
+	if err != nil && !errors.Is(err, raft.ErrLogNotFound) {
+		time.Sleep(excuse)
+	}
+	return err
 }
 
 // mortal is a stable store whose caller does not live on after an error: the process has ended by then. Raft would panic.

@@ -10,13 +10,13 @@ import (
 // quit has a Go process print its goroutines and end.
 const quit = syscall.SIGQUIT
 
-// spent is the processor time of this process.
-func spent() time.Duration {
+// spent is this process's processor time, and the most memory that it has had, in bytes.
+func spent() (cpu time.Duration, memory int64) {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return 0
+		return 0, 0
 	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano()), u.Maxrss << 10
 }
 
 // openNull takes a trace that nobody reads. It is written all the same, to a file of the same kind as standard output: whoever

@@ -25,10 +25,12 @@ type Report struct {
 	Plan Plan `json:"plan"`
 	// Violations are what cannot be in a correct cluster, the first first; none is what everybody hopes for.
 	Violations []oracle.Violation `json:"violations,omitempty"`
-	// Simulated is virtual time, Real what the clock on the wall says that it took, CPU what the processor spent.
+	// Simulated is virtual time, Real what the clock on the wall says that it took, CPU what the processor spent, and Memory the
+	// most that the process had, in bytes.
 	Simulated time.Duration  `json:"simulated_ns"`
 	Real      time.Duration  `json:"real_ns"`
 	CPU       time.Duration  `json:"cpu_ns"`
+	Memory    int64          `json:"memory_bytes,omitempty"`
 	Ops       history.Counts `json:"ops"`
 	Counts    oracle.Counts  `json:"counts"`
 	Messages  int            `json:"messages"`

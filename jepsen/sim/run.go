@@ -75,9 +75,13 @@ func (r *run) all() {
 
 // keep does what goes on all the time.
 func (r *run) keep(stop <-chan struct{}) {
-	supervise := time.Now()
+	supervise, beaten := time.Now(), time.Now()
 	for !await(stop, settling) {
 		bubble.Settle(r.plan.Seed)
+		if time.Since(beaten) >= beatEvery {
+			beaten = time.Now()
+			beat(going)
+		}
 		r.c.look()
 		r.c.losses.look()
 		if time.Since(supervise) >= supervision {

@@ -14,12 +14,18 @@ import (
 	"github.com/quorate/quorate/jepsen/sim/oracle"
 )
 
-// asChild in the environment makes the test binary simulate one job.
-const asChild = "QUORATE_SIM_CHILD"
+// asChild in the environment makes the test binary simulate one job, or hang.
+const (
+	asChild = "QUORATE_SIM_CHILD"
+	hangs   = "hangs"
+)
 
 func TestMain(m *testing.M) {
-	if os.Getenv(asChild) == "" {
+	switch os.Getenv(asChild) {
+	case "":
 		os.Exit(m.Run())
+	case hangs:
+		pingPong()
 	}
 	if err := Child(os.Stdin, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -15,6 +15,8 @@ type Summary struct {
 	Real      time.Duration  `json:"real_ns"`
 	CPU       time.Duration  `json:"cpu_ns"`
 	Ops       history.Counts `json:"ops"`
+	// Memory is the most that one run's process had, in bytes.
+	Memory int64 `json:"memory_bytes"`
 	// Elections counts lost leaders, Restarts processes that came back, Entries what replicas applied, Compared states that were
 	// compared with another replica's, and Lost committed entries that were lost with the power of a majority in durability interval.
 	Elections int `json:"leader_losses"`
@@ -68,6 +70,7 @@ func (s *Summary) add(r Report) {
 	}
 	s.Simulated, s.Real, s.CPU = s.Simulated+r.Simulated, s.Real+r.Real, s.CPU+r.CPU
 	s.Ops.Applied, s.Ops.Failed, s.Ops.Unknown = s.Ops.Applied+r.Ops.Applied, s.Ops.Failed+r.Ops.Failed, s.Ops.Unknown+r.Ops.Unknown
+	s.Memory = max(s.Memory, r.Memory)
 	s.Elections += r.Counts.Elections
 	s.Restarts += r.Restarts
 	s.Entries += r.Counts.Entries

@@ -92,7 +92,7 @@ func holds(l *Log, id slot.GroupID, want []*raft.Log) error {
 	}
 	for _, i := range []uint64{first - 1, last + 1} {
 		if err := g.GetLog(i, new(raft.Log)); err != raft.ErrLogNotFound {
-			return fmt.Errorf("group %d entry %d: %v, want raft.ErrLogNotFound", id, i, err)
+			return fmt.Errorf("group %d entry %d: want raft.ErrLogNotFound, got %w", id, i, err)
 		}
 	}
 	return nil

@@ -18,8 +18,9 @@ import (
 	"testing/synctest"
 )
 
-// Env is what the process of a run needs in its environment, beside what it inherits.
-var Env = []string{"GOMAXPROCS=1", "GOGC=off", "GODEBUG=asyncpreemptoff=1,randseednop=0,memprofilerate=0", "GOTRACEBACK=all"}
+// Env is what the process of a run needs in its environment, beside what it inherits. That stacks begin with what they were
+// seen to need only saves time.
+var Env = []string{"GOMAXPROCS=1", "GOGC=off", "GODEBUG=asyncpreemptoff=1,randseednop=0,adaptivestackstart=1,memprofilerate=0", "GOTRACEBACK=all"}
 
 var errFailed = errors.New("the function in the bubble did not return")
 
@@ -109,21 +110,32 @@ func (s *source) Read(b []byte) (int, error) {
 	return s.stream.Read(b)
 }
 
-// garbage is how large the heap may grow before Settle collects it; smaller in a test.
-var garbage uint64 = 1 << 30
+// garbage is how much may be thrown away before Settle collects it; less in a test. Little is quicker: the processor's caches
+// hold it, and the kernel need not find more and more memory.
+var garbage uint64 = 64 << 20
+
+// limit is the heap's size at which Settle collects. What is in use for good may grow, but not so that there is a collection each time.
+var limit uint64
 
 var heapSize = []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+
+func heap() uint64 {
+	metrics.Read(heapSize)
+	return heapSize[0].Value.Uint64()
+}
 
 // Settle frees memory if there is much garbage: call it now and then, after equal virtual times, from one goroutine of the
 // bubble. The garbage collector does not run by itself, because it interrupts whoever runs, at a time that no seed knows.
 // All others are asleep meanwhile. After it the runtime's caches are not what they were, and how often they miss costs
 // random numbers, so the run is put back on the seed's way.
 func Settle(seed uint64) {
-	if metrics.Read(heapSize); heapSize[0].Value.Uint64() < garbage {
+	if heap() < max(limit, garbage) {
 		return
 	}
 	synctest.Wait()
 	runtime.GC()
+	used := heap()
+	limit = used + max(used, garbage)
 	wipe()
 	steady(seed+collections.Add(1), 20)
 }

@@ -45,7 +45,7 @@ func Start(cmd *exec.Cmd, seed uint64) error {
 }
 
 // memory is how much the process may have, in bytes; it ends with a trace of its goroutines if it wants more.
-const memory = 8 << 30
+const memory = 3 << 30
 
 // prepare waits until the process has stopped at its start, replaces its random bytes, lets it run until it has started its
 // first thread, holds that, and lets the rest run freely.
