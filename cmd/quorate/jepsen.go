@@ -22,8 +22,8 @@ func jepsenCommand() *cobra.Command {
 		Use:     "jepsen",
 		GroupID: "measure",
 		Short:   "Break a cluster of processes and check what clients saw",
-		Args:    cobra.NoArgs,
 	}
+	group(c)
 	c.AddCommand(jepsenRunCommand(), jepsenMatrixCommand(), jepsenCheckCommand(), jepsenListCommand(), jepsenSimCommand(), jepsenDuelCommand())
 	for _, command := range weakened {
 		c.AddCommand(command())

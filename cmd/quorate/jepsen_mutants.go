@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/quorate/quorate/jepsen/mutants"
-	"github.com/quorate/quorate/jepsen/sim"
 	"github.com/quorate/quorate/jepsen/versus"
 )
 
@@ -20,6 +19,7 @@ func init() { weakened = append(weakened, jepsenMutantsCommand) }
 func jepsenMutantsCommand() *cobra.Command {
 	var o mutants.Options
 	var output, write string
+	var processes bool
 	c := &cobra.Command{
 		Use:   "mutants",
 		Short: "Switch guards off one by one and count the histories until the harness notices",
@@ -30,8 +30,11 @@ func jepsenMutantsCommand() *cobra.Command {
 				return err
 			}
 			o.Command = func() *exec.Cmd { return exec.Command(self, "jepsen", simChild) }
-			o.Found = func(guard string, r mutants.Range, report sim.Report) {
-				fmt.Fprintf(c.ErrOrStderr(), "without %s, from seed %d, after %d of %d: %s\n", guard, r.First, r.Histories, r.Tried, report)
+			if processes {
+				o.Binary = self
+			}
+			o.Found = func(guard string, r mutants.Range, text string) {
+				fmt.Fprintf(c.ErrOrStderr(), "without %s, from seed %d, after %d of %d: %s\n", guard, r.First, r.Histories, r.Tried, text)
 			}
 			t, err := mutants.Run(c.Context(), o)
 			if err != nil {
@@ -50,6 +53,8 @@ func jepsenMutantsCommand() *cobra.Command {
 	f.IntVar(&o.Ranges, "ranges", 9, "independent ranges of seeds for each guard")
 	f.IntVar(&o.Most, "most", 60, "histories of a range at most")
 	f.IntVar(&o.Control, "control", 5, "histories of each kind with the guard on")
+	f.BoolVar(&processes, "processes", false, "look for them in clusters of real processes, not in simulations; some of those need root (network namespaces)")
+	f.IntVar(&o.Port, "port", 17501, "first client port of the processes")
 	f.DurationVar(&o.For, "for", 0, "time in which new histories are begun; 0 is no limit")
 	f.StringVar(&write, "write", "", "Markdown file whose section \"mutants\" becomes the table")
 	f.StringVarP(&output, "output", "o", "text", "text or json")

@@ -94,9 +94,7 @@ func (o *simFlags) register(c *cobra.Command) {
 	f.IntVarP(&o.farm.Options.Clients, "clients", "c", 0, "clients (default: as the seed says)")
 	f.IntVar(&o.farm.Options.Groups, "groups", 0, "shard groups (default: as the seed says)")
 	f.StringVar(&o.farm.Options.Shape, "shape", "", "proportions of the runs: "+shapeNames()+" (default: as the seed says)")
-	if len(sim.Guards()) > 0 {
-		f.StringVar(&o.farm.Options.Mutation, "mutation", "", "guard to switch off: "+strings.Join(sim.Guards(), ", "))
-	}
+	mutationFlag(f, &o.farm.Options.Mutation)
 }
 
 func (o *simFlags) summarize(w io.Writer) error {

@@ -2,8 +2,12 @@ package main
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/quorate/quorate/rpc/node/guards"
 )
 
 func run(args ...string) (string, error) {
@@ -52,5 +56,25 @@ func TestHelpDoesNotShowThePassword(t *testing.T) {
 		if err != nil || !strings.Contains(out, "QUORATE_PASSWORD") || strings.Contains(out, "hunter2") {
 			t.Errorf("quorate %s: %v\n%s", line, err, out)
 		}
+	}
+}
+
+// TestServersCanNotBeWeakened: in a normal build, no flag, variable or line of a file switches a guard off.
+func TestServersCanNotBeWeakened(t *testing.T) {
+	if len(guards.Names()) > 0 {
+		t.Skip("this build is for that")
+	}
+	file := filepath.Join(t.TempDir(), "quorate.yaml")
+	if err := os.WriteFile(file, []byte("mutation: consensus.Lease\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"server", "--mutation", "consensus.Lease"}, {"server", "--config", file}, {"jepsen", "mutants"}, {"jepsen", "sim", "--mutation", "consensus.Lease"}} {
+		if _, err := run(args...); err == nil || !strings.Contains(err.Error(), "unknown") {
+			t.Errorf("quorate %s: %v, want an error", strings.Join(args, " "), err)
+		}
+	}
+	t.Setenv("QUORATE_MUTATION", "consensus.Lease")
+	if _, err := run("server"); err == nil || !strings.Contains(err.Error(), "unknown key") {
+		t.Errorf("QUORATE_MUTATION: %v, want an error", err)
 	}
 }

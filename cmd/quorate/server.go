@@ -6,17 +6,20 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/quorate/quorate/rpc/node"
 	"github.com/quorate/quorate/rpc/node/config"
+	"github.com/quorate/quorate/rpc/node/guards"
 	"github.com/quorate/quorate/rpc/node/heap"
 )
 
 func serverCommand() *cobra.Command {
 	var cfg config.Config
-	var file string
+	var file, off string
 	c := &cobra.Command{
 		Use:     "server",
 		GroupID: "run",
@@ -34,15 +37,27 @@ Every key below can also be set in the environment (QUORATE_DATA_DIR for --data-
 			if err := config.Load(c.Flags(), file, os.Environ()); err != nil {
 				return err
 			}
-			return runServer(c.Context(), cfg)
+			var host node.Host
+			if err := guards.Weaken(off, &host); err != nil {
+				return err
+			}
+			return runServer(c.Context(), cfg, host)
 		},
 	}
 	config.Flags(c.Flags(), &cfg)
+	mutationFlag(c.Flags(), &off)
 	c.Flags().StringVar(&file, "config", os.Getenv(config.EnvPrefix+"CONFIG"), "YAML file with any of these keys")
 	return c
 }
 
-func runServer(ctx context.Context, cfg config.Config) error {
+// mutationFlag registers the flag that switches guards off, where the build can do that.
+func mutationFlag(f *pflag.FlagSet, names *string) {
+	if len(guards.Names()) > 0 {
+		f.StringVar(names, "mutation", "", "guards to switch off, with + between them: "+strings.Join(guards.Names(), ", "))
+	}
+}
+
+func runServer(ctx context.Context, cfg config.Config, host node.Host) error {
 	level := new(slog.LevelVar)
 	log, err := logger(cfg, level)
 	if err != nil {
@@ -51,7 +66,7 @@ func runServer(ctx context.Context, cfg config.Config) error {
 	if cfg.MaxProcs > 0 {
 		runtime.GOMAXPROCS(cfg.MaxProcs)
 	}
-	n, err := node.Start(node.Options{Config: cfg, Version: version(), Logger: log, Level: level, Fatal: fatal(log)})
+	n, err := node.Start(node.Options{Config: cfg, Version: version(), Logger: log, Level: level, Fatal: fatal(log), Host: host})
 	if err != nil {
 		return err
 	}

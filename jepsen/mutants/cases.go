@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/jepsen/sim"
+	"github.com/quorate/quorate/jepsen/trial"
 )
 
 // Case is one guard that is switched off, or several, and where one looks for what that does.
@@ -16,9 +17,11 @@ type Case struct {
 	Breaks string
 	// Where narrows the simulation to what provokes it; every other choice is the seed's.
 	Where sim.Options
-	// Test is a test that fails without the guard, where simulation does not get: the package and the test's name.
+	// Real are the histories of real processes in which to look, beside; without a workload there are none.
+	Real trial.Config
+	// Test is a test that fails without the guard, where histories do not get: the package and the test's name.
 	Test [2]string
-	// Why says why simulation does not get there.
+	// Why says why they do not get there.
 	Why string
 }
 
@@ -33,6 +36,16 @@ func where(workload string, families ...string) sim.Options {
 func with(o sim.Options, change func(o *sim.Options)) sim.Options {
 	change(&o)
 	return o
+}
+
+// live is a history of real processes: short, with hardly a pause between faults of seconds.
+func live(workload, nemesis string, flags ...string) trial.Config {
+	return trial.Config{
+		Workload: workload, Nemesis: []string{nemesis}, Duration: 15 * time.Second, Nodes: 3, Clients: 12, Think: 2 * time.Millisecond,
+		Quiet: [2]time.Duration{200 * time.Millisecond, 600 * time.Millisecond},
+		Hurt:  [2]time.Duration{1200 * time.Millisecond, 3500 * time.Millisecond},
+		Bound: trial.DefaultBound, Flags: flags,
+	}
 }
 
 // dense has two faults at once and clients that hardly pause.
@@ -88,7 +101,7 @@ func Cases() []Case {
 		{Guard: "consensus.Conflict", Breaks: "a snapshot over a conflicting tail is offered for ever (F6)", Where: where("counter", "snapshot", "isolate", "halves", "flap"), Test: [2]string{"./shardgroup/consensus", "TestSnapshotOverConflictingTail"}},
 		{Guard: "consensus.TransferWatch", Breaks: "a stuck hand-over refuses writes for ever (F7)", Where: where("counter", "transfer", "isolate", "pause", "slow-net"), Test: [2]string{"./shardgroup/consensus", "TestStuckTransferIsEnded"}},
 		{Guard: "consensus.CommitLimit", Breaks: "a follower shows what its leader does not show yet", Where: where("follower", "slow-return", "slow-net"), Test: [2]string{"./shardgroup/consensus", "TestFollowerDoesNotOvertakeItsLeader"}},
-		{Guard: "consensus.Lease", Breaks: "a leader that was replaced goes on reading", Where: late(lease(where("register", "slow-return", "one-way"))), Test: [2]string{"./shardgroup/consensus", "TestAReplacedLeaderAnswersNothing"}},
+		{Guard: "consensus.Lease", Breaks: "a leader that was replaced goes on reading", Where: late(lease(where("register", "slow-return", "one-way"))), Real: live("stale-map", "pause-leader"), Test: [2]string{"./shardgroup/consensus", "TestAReplacedLeaderAnswersNothing"}},
 		{Guard: "consensus.ReadIndex", Breaks: "a leader that was replaced tells followers how far they must be", Where: late(where("follower", "slow-return", "one-way")), Test: [2]string{"./shardgroup/consensus", "TestAReplacedLeaderAnswersNothing"}},
 		{Guard: "consensus.Outcome", Breaks: "what may have been applied is proposed again", Where: where("counter", "isolate", "kill")},
 		{Guard: "consensus.Applied", Breaks: "a restarted instance applies entries twice", Where: where("counter", "snapshot", "isolate", "halves", "flap"), Test: [2]string{"./shardgroup/consensus", "TestARestartedInstanceAppliesTwiceWithoutTheGuard"}},

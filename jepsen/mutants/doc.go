@@ -1,3 +1,3 @@
-// Package mutants switches the guards off one by one and counts how many histories it takes the harness to notice. Only
-// builds with the tag "mutation" can do that; others hold nothing of it.
+// Package mutants switches the guards off one by one and counts how many histories, simulated or of real processes, it takes
+// the harness to notice. Only builds with the tag "mutation" can do that; others hold nothing of it.
 package mutants

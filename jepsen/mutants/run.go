@@ -3,6 +3,7 @@
 package mutants
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/quorate/quorate/jepsen/sim"
@@ -19,6 +19,9 @@ import (
 // Options of a hunt.
 type Options struct {
 	Command sim.Command
+	// Binary is the executable of the real processes, none to simulate only; Port is their first client port.
+	Binary string
+	Port   int
 	// Dir keeps what was found; what is there is not looked for again.
 	Dir string
 	// Guards are those to hunt for; nil is all.
@@ -29,8 +32,8 @@ type Options struct {
 	Control int
 	// For is for how long new histories are begun; 0 is no limit.
 	For time.Duration
-	// Found is told of every range, with the report of the violation.
-	Found func(guard string, r Range, report sim.Report)
+	// Found is told of every range, with what the history showed that ended it.
+	Found func(guard string, r Range, text string)
 }
 
 // Range is what came of one range of seeds.
@@ -40,7 +43,7 @@ type Range struct {
 	Histories int    `json:"histories"`
 	Tried     int    `json:"tried"`
 	Checker   string `json:"checker,omitempty"`
-	// Families are those of the history that showed it, Done says that the range has come to its end.
+	// Families are the faults of the history that showed it, Done says that the range has come to its end.
 	Families []string      `json:"families,omitempty"`
 	Wall     time.Duration `json:"wall_ns"`
 	Done     bool          `json:"done"`
@@ -49,9 +52,9 @@ type Range struct {
 // record is all that is known of a guard.
 type record struct {
 	Guard string `json:"guard"`
-	// Where is how the simulation was narrowed; what was found elsewhere does not count.
-	Where  sim.Options `json:"where"`
-	Ranges []Range     `json:"ranges"`
+	// Where is how the histories were narrowed; what was found elsewhere does not count.
+	Where  json.RawMessage `json:"where"`
+	Ranges []Range         `json:"ranges"`
 	// Control counts histories with the guard on, Alarms those in which something was found.
 	Control int `json:"control"`
 	Alarms  int `json:"alarms"`
@@ -69,17 +72,10 @@ func Run(ctx context.Context, o Options) (Table, error) {
 	more := func() bool { return ctx.Err() == nil && (o.For == 0 || time.Since(began) < o.For) }
 	for i := range o.Ranges {
 		for _, c := range Cases() {
-			if !more() || o.Guards != nil && !slices.Contains(o.Guards, c.Guard) {
+			if o.Guards != nil && !slices.Contains(o.Guards, c.Guard) {
 				continue
 			}
-			r, err := load(o.Dir, c)
-			if err == nil && !r.hopeless() {
-				err = o.hunt(c, &r, i, more)
-			}
-			if err == nil && i == 0 {
-				err = o.calm(c, &r, more)
-			}
-			if err != nil {
+			if err := o.work(ctx, c, i, more); err != nil {
 				return Table{}, err
 			}
 		}
@@ -87,90 +83,102 @@ func Run(ctx context.Context, o Options) (Table, error) {
 	return Load(o.Dir)
 }
 
-// hopeless: nothing was found in a whole range, so no more of them are worth the time.
-func (r record) hopeless() bool {
-	return slices.ContainsFunc(r.Ranges, func(x Range) bool { return x.Done && x.Histories == 0 })
+// work looks for the lack of one guard in the i-th ranges.
+func (o Options) work(ctx context.Context, c Case, i int, more func() bool) error {
+	g := o.simulated(c)
+	if o.Binary != "" {
+		g = o.processes(c)
+	}
+	if g.where == nil {
+		return nil
+	}
+	r, err := g.load(o.Dir, c.Guard)
+	if err == nil && !r.hopeless(o.Most) {
+		err = o.hunt(ctx, g, &r, i, more)
+	}
+	if err == nil && i == 0 {
+		err = o.calm(ctx, g, &r, more)
+	}
+	if ctx.Err() != nil {
+		return nil // what was interrupted has not been
+	}
+	return err
 }
 
-// hunt works through the i-th range of a guard.
-func (o Options) hunt(c Case, r *record, i int, more func() bool) error {
+// hopeless: nothing was found in a range of most histories, so no more of them are worth the time.
+func (r record) hopeless(most int) bool {
+	return slices.ContainsFunc(r.Ranges, func(x Range) bool { return x.Histories == 0 && x.Tried >= most })
+}
+
+// hunt works through the i-th range of a guard. One in which nothing was found goes on if it may have more histories now.
+func (o Options) hunt(ctx context.Context, g ground, r *record, i int, more func() bool) error {
 	if i == len(r.Ranges) {
 		r.Ranges = append(r.Ranges, Range{First: uint64(i)*between + 1})
 	}
 	x := &r.Ranges[i]
-	for !x.Done && more() {
+	for x.Histories == 0 && x.Tried < o.Most && more() {
 		began := time.Now()
-		options := c.Where
-		options.Mutation = c.Guard
-		report, err := o.Command.Simulate(sim.Job{Seed: x.First + uint64(x.Tried), Options: options}, nil)
+		found, err := g.try(ctx, r.Guard, x.First+uint64(x.Tried))
 		if err != nil {
 			return err
 		}
 		x.Tried++
 		x.Wall += time.Since(began)
-		if shows(report) {
-			x.Histories, x.Checker, x.Families = x.Tried, report.Violations[0].Checker, report.Plan.Families
+		if found.Checker != "" {
+			x.Histories, x.Checker, x.Families = x.Tried, found.Checker, found.Faults
 		}
 		x.Done = x.Histories > 0 || x.Tried >= o.Most
 		if x.Done && o.Found != nil {
-			o.Found(c.Guard, *x, report)
+			o.Found(r.Guard, *x, found.Text)
 		}
-		if err := r.save(o.Dir); err != nil {
+		if err := r.save(filepath.Join(o.Dir, g.file)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// shows says that something was found. A search that does not end fails a history, and shows nothing.
-func shows(r sim.Report) bool {
-	return !r.OK() && !strings.Contains(r.Violations[0].Text, "did not end in")
-}
-
 // calm runs the same with the guard on.
-func (o Options) calm(c Case, r *record, more func() bool) error {
+func (o Options) calm(ctx context.Context, g ground, r *record, more func() bool) error {
 	for r.Control < o.Control && more() {
-		report, err := o.Command.Simulate(sim.Job{Seed: uint64(r.Control) + 1, Options: c.Where}, nil)
+		found, err := g.try(ctx, "", uint64(r.Control)+1)
 		if err != nil {
 			return err
 		}
 		r.Control++
-		if shows(report) {
+		if found.Checker != "" {
 			r.Alarms++
 			if o.Found != nil {
-				o.Found("none, where "+c.Guard+" is looked for", Range{First: uint64(r.Control), Histories: 1}, report)
+				o.Found("none, where "+r.Guard+" is looked for", Range{First: uint64(r.Control), Histories: 1}, found.Text)
 			}
 		}
-		if err := r.save(o.Dir); err != nil {
+		if err := r.save(filepath.Join(o.Dir, g.file)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func path(dir, guard string) string { return filepath.Join(dir, guard+".json") }
-
-func load(dir string, c Case) (r record, err error) {
-	b, err := os.ReadFile(path(dir, c.Guard))
+// load takes the account of what was done so far.
+func (g ground) load(dir, guard string) (r record, err error) {
+	b, err := os.ReadFile(filepath.Join(dir, g.file))
 	if err == nil {
 		err = json.Unmarshal(b, &r)
 	}
-	if errors.Is(err, fs.ErrNotExist) || err == nil && !same(r.Where, c.Where) {
-		return record{Guard: c.Guard, Where: c.Where}, nil
+	var kept bytes.Buffer
+	if err == nil {
+		err = json.Compact(&kept, r.Where)
+	}
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !bytes.Equal(kept.Bytes(), g.where) {
+		return record{Guard: guard, Where: g.where}, nil
 	}
 	return r, err
 }
 
-func same(a, b sim.Options) bool {
-	x, _ := json.Marshal(a)
-	y, _ := json.Marshal(b)
-	return string(x) == string(y)
-}
-
-func (r record) save(dir string) error {
+func (r record) save(path string) error {
 	b, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(path(dir, r.Guard), append(b, '\n'), 0o644)
+	return os.WriteFile(path, append(b, '\n'), 0o644)
 }

@@ -3,7 +3,9 @@
 package mutants
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -17,10 +19,20 @@ type Table struct {
 type Row struct {
 	Guard  string `json:"guard"`
 	Breaks string `json:"breaks"`
+	// Simulated and Processes are where it was looked for; Processes is nil for most.
+	Simulated Hunted  `json:"simulated"`
+	Processes *Hunted `json:"processes,omitempty"`
+	// Test fails without the guard, if there is one.
+	Test string `json:"test,omitempty"`
+	Why  string `json:"why,omitempty"`
+}
+
+// Hunted is what was found on one ground.
+type Hunted struct {
+	Workload string   `json:"workload"`
+	Faults   []string `json:"faults"`
 	// Checkers noticed, the most frequent first.
 	Checkers []string `json:"checkers,omitempty"`
-	Workload string   `json:"workload"`
-	Families []string `json:"families"`
 	// Ranges were worked through, in Found of them it was found, after Median histories.
 	Ranges int `json:"ranges"`
 	Found  int `json:"found"`
@@ -32,25 +44,36 @@ type Row struct {
 	Tried   int `json:"tried"`
 	Control int `json:"control"`
 	Alarms  int `json:"alarms"`
-	// Test fails without the guard, if there is one.
-	Test string `json:"test,omitempty"`
-	Why  string `json:"why,omitempty"`
 }
 
 // Load makes the table of what dir holds.
 func Load(dir string) (t Table, err error) {
+	o := Options{Dir: dir}
 	for _, c := range Cases() {
-		r, err := load(dir, c)
+		row := Row{Guard: c.Guard, Breaks: c.Breaks, Why: c.Why}
+		if c.Test[1] != "" {
+			row.Test = strings.TrimPrefix(c.Test[0], "./") + " " + c.Test[1]
+		}
+		r, err := o.simulated(c).load(dir, c.Guard)
 		if err != nil {
 			return t, err
 		}
-		t.Rows = append(t.Rows, r.row(c))
+		row.Simulated = r.hunted(c.Where.Workload, c.Where.Families)
+		if g := o.processes(c); g.where != nil {
+			r, err := g.load(dir, c.Guard)
+			if err != nil {
+				return t, err
+			}
+			h := r.hunted(c.Real.Workload, c.Real.Nemesis)
+			row.Processes = &h
+		}
+		t.Rows = append(t.Rows, row)
 	}
 	return t, nil
 }
 
-func (r record) row(c Case) Row {
-	out := Row{Guard: c.Guard, Breaks: c.Breaks, Workload: c.Where.Workload, Families: c.Where.Families, Control: r.Control, Alarms: r.Alarms}
+func (r record) hunted(workload string, faults []string) Hunted {
+	out := Hunted{Workload: workload, Faults: faults, Control: r.Control, Alarms: r.Alarms}
 	var took []int
 	count := map[string]int{}
 	for _, x := range r.Ranges {
@@ -64,23 +87,12 @@ func (r record) row(c Case) Row {
 			count[x.Checker]++
 		}
 	}
-	for checker := range count {
-		out.Checkers = append(out.Checkers, checker)
-	}
-	slices.SortFunc(out.Checkers, func(a, b string) int {
-		if count[a] != count[b] {
-			return count[b] - count[a]
-		}
-		return strings.Compare(a, b)
+	out.Checkers = slices.SortedFunc(maps.Keys(count), func(a, b string) int {
+		return cmp.Or(count[b]-count[a], strings.Compare(a, b))
 	})
 	slices.Sort(took)
 	if out.Found = len(took); out.Found > 0 {
 		out.Median, out.Least, out.Most = took[len(took)/2], took[0], took[len(took)-1]
-		return out
-	}
-	out.Why = c.Why
-	if c.Test[1] != "" {
-		out.Test = strings.TrimPrefix(c.Test[0], "./") + " " + c.Test[1]
 	}
 	return out
 }
@@ -88,53 +100,67 @@ func (r record) row(c Case) Row {
 // Markdown is the table for the README.
 func (t Table) Markdown() string {
 	var b strings.Builder
-	simulated, tested, control, alarms := 0, 0, 0, 0
+	var simulated, live, tested int
+	var control, alarms [2]int
 	for _, r := range t.Rows {
-		if r.Found > 0 {
+		switch {
+		case r.Simulated.Found > 0:
 			simulated++
-		} else if r.Test != "" {
+		case r.Processes != nil && r.Processes.Found > 0:
+			live++
+		case r.Test != "":
 			tested++
 		}
-		control, alarms = control+r.Control, alarms+r.Alarms
+		control[0], alarms[0] = control[0]+r.Simulated.Control, alarms[0]+r.Simulated.Alarms
+		if r.Processes != nil {
+			control[1], alarms[1] = control[1]+r.Processes.Control, alarms[1]+r.Processes.Alarms
+		}
 	}
-	fmt.Fprintf(&b, "%d of %d planted bugs are found: %d by simulation, %d by a test of its own. With all guards on, the same simulations found %d violations in %d histories.\n\n",
-		simulated+tested, len(t.Rows), simulated, tested, alarms, control)
-	b.WriteString("| guard that is off | what breaks | found by | workload × faults | histories until found, median (least–most) of ranges |\n|---|---|---|---|---|\n")
+	fmt.Fprintf(&b, "%d of %d planted bugs are found: %d by simulation, %d more by hurting real processes, and %d by a test of their own. "+
+		"With all guards on, the same simulations found %d violations in %d histories, the same processes %d in %d.\n\n",
+		simulated+live+tested, len(t.Rows), simulated, live, tested, alarms[0], control[0], alarms[1], control[1])
+	b.WriteString("| guard that is off | what breaks | found by | simulated: histories until found, median (least–most) of ranges | real processes, likewise |\n|---|---|---|---|---|\n")
 	for _, r := range t.Rows {
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", r.Guard, r.Breaks, r.foundBy(), r.where(), r.took())
+		live := ""
+		if r.Processes != nil {
+			live = r.Processes.String()
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", r.Guard, r.Breaks, r.foundBy(), r.Simulated, live)
 	}
 	return b.String()
 }
 
+// foundBy names the checkers, or the test where none of them noticed.
 func (r Row) foundBy() string {
+	checkers := slices.Clone(r.Simulated.Checkers)
+	if r.Processes != nil {
+		for _, c := range r.Processes.Checkers {
+			if !slices.Contains(checkers, c) {
+				checkers = append(checkers, c)
+			}
+		}
+	}
+	text := strings.Join(checkers, ", ")
 	switch {
-	case r.Found > 0:
-		return strings.Join(r.Checkers, ", ")
+	case text != "":
+		return text
 	case r.Test != "":
-		return strings.TrimSuffix("`"+r.Test+"`: "+r.Why, ": ")
-	case r.Why != "":
-		return "not found: " + r.Why
+		text = "`" + r.Test + "`"
+	default:
+		text = "not found"
 	}
-	return "not found"
+	return strings.TrimSuffix(text+": "+r.Why, ": ")
 }
 
-func (r Row) where() string {
-	if r.Families == nil {
-		return r.Workload + " × what the seed says"
-	}
-	return r.Workload + " × " + strings.Join(r.Families, ", ")
-}
-
-func (r Row) took() string {
-	if r.Tried == 0 {
-		return "not simulated"
-	}
-	if r.Found == 0 {
-		return fmt.Sprintf("none in %d", r.Tried)
+// String says how long it took.
+func (h Hunted) String() string {
+	where := h.Workload + " × " + cmp.Or(strings.Join(h.Faults, ", "), "what the seed says")
+	if h.Found == 0 {
+		return fmt.Sprintf("%s: none in %d", where, h.Tried)
 	}
 	found := ""
-	if r.Found < r.Ranges {
-		found = fmt.Sprintf(", found in %d", r.Found)
+	if h.Found < h.Ranges {
+		found = fmt.Sprintf(", found in %d", h.Found)
 	}
-	return fmt.Sprintf("%d (%d–%d) of %d%s", r.Median, r.Least, r.Most, r.Ranges, found)
+	return fmt.Sprintf("%s: %d (%d–%d) of %d%s", where, h.Median, h.Least, h.Most, h.Ranges, found)
 }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/quorate/quorate/jepsen/sim/bubble"
 	"github.com/quorate/quorate/jepsen/sim/oracle"
+	"github.com/quorate/quorate/rpc/node"
+	"github.com/quorate/quorate/rpc/node/guards"
 )
 
 // Job is what a process is asked to simulate.
@@ -34,10 +36,10 @@ func Child(in io.Reader, out io.Writer) error {
 	if err := p.check(); err != nil {
 		return err
 	}
-	if err := checkGuard(p.Mutation); err != nil {
+	// The judges have no guards but those of the program, so what has one switch for all of it stays off while they judge.
+	if err := guards.Weaken(p.Mutation, new(node.Host)); err != nil {
 		return err
 	}
-	p.weaken()
 	null, err := openNull()
 	if err != nil {
 		return fmt.Errorf("simulate: %w", err)

@@ -14,6 +14,7 @@ import (
 	"github.com/quorate/quorate/placement/topology"
 	"github.com/quorate/quorate/rpc/node"
 	"github.com/quorate/quorate/rpc/node/config"
+	"github.com/quorate/quorate/rpc/node/guards"
 	"github.com/quorate/quorate/shardgroup"
 	"github.com/quorate/quorate/shardgroup/consensus"
 	"github.com/quorate/quorate/shardgroup/wal"
@@ -50,7 +51,7 @@ const (
 
 // hostOf is what a process of the node runs on.
 func (s *server) hostOf(p *machine.Process) node.Host {
-	return node.Host{
+	h := node.Host{
 		Listen: func(addr string) (net.Listener, error) { return s.c.net.Listen(s.host, addr) },
 		Peers: func(self topology.NodeID) (node.Peers, error) {
 			s.c.trace.name(self, s.host)
@@ -61,10 +62,11 @@ func (s *server) hostOf(p *machine.Process) node.Host {
 		},
 		Disk: p.Disk, Stable: p.Stable, Files: p.Files(), Clock: s.machine.Now,
 		Log:     func(o *wal.Options) { o.SegmentBytes = segmentBytes },
-		Mux:     s.c.plan.weakenMux,
 		Replica: s.tunePlacement,
 		Group:   s.tuneGroup,
 	}
+	_ = guards.Weaken(s.c.plan.Mutation, &h) // the name is good, or there would be no run
+	return h
 }
 
 func (s *server) tunePlacement(cc *consensus.Config) {
@@ -82,7 +84,6 @@ func (s *server) tune(g slot.GroupID, cc *consensus.Config) {
 	cc.Logs = unhurried{s.c.oracle.Watch(g, string(s.host), cc.Logs)}
 	cc.Stable = mortal{cc.Stable}
 	cc.SnapshotBytes, cc.TrailingLogs, cc.Timing.Commit = p.Snapshot, p.Trailing, p.Commit
-	p.weakenReplica(cc)
 }
 
 // placementWatch shows the oracle what placement's replica applies.
