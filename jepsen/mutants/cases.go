@@ -53,10 +53,12 @@ func dense(o sim.Options) sim.Options {
 	return with(o, func(o *sim.Options) { o.Overlap, o.Think = 2, 20*time.Millisecond })
 }
 
-// late has answers under way for longer than an election takes: raft's own lease, which counts from their receipt, is long then.
-func late(o sim.Options) sim.Options {
+// answers has them arrive for long after their senders have elected another leader.
+func answers(workload string, nodes int, o sim.Options) sim.Options {
 	return with(o, func(o *sim.Options) {
-		o.Overlap, o.Think, o.Election = 2, 20*time.Millisecond, 500*time.Millisecond
+		o.Workload, o.Families, o.Overlap = workload, []string{"late-answers"}, 1
+		o.Shape, o.Nodes, o.Groups, o.Clients, o.Think, o.Election = "dense", nodes, 1, 24, 20*time.Millisecond, 2*time.Second
+		o.Safety = 4 * time.Minute
 	})
 }
 
@@ -86,7 +88,7 @@ func Cases() []Case {
 	return []Case{
 		{Guard: "raftnet.Clamp", Breaks: "a follower applies a tail that was never committed (F1)", Where: dense(where("register", "isolate", "disk-slow")), Test: [2]string{"./rpc/raftnet", "TestClampKeepsReplicasEqual"}},
 		{Guard: "raftnet.SerialHeartbeats", Breaks: "heartbeats race the main loop: a deposed leader writes in the next leader's term (F2)", Where: where("register", "isolate", "pause", "transfer", "slow-return", "flap"), Test: [2]string{"./rpc/raftnet", "TestHeartbeatsTakeTheirTurn"}, Why: "in virtual time goroutines take turns, so the two hardly ever meet"},
-		{Guard: "raftnet.SendTimes", Breaks: "an old acknowledgement makes a lease longer (F3)", Where: late(lease(where("register", "slow-return", "one-way"))), Test: [2]string{"./rpc/raftnet", "TestWhoseAnswersCount"}},
+		{Guard: "raftnet.SendTimes", Breaks: "an old acknowledgement makes a lease longer (F3)", Where: answers("follower", 5, lease(where("", ""))), Real: live("stale-map", "pause-leader"), Test: [2]string{"./rpc/raftnet", "TestWhoseAnswersCount"}},
 		{Guard: "raftnet.Accepted", Breaks: "a rejection makes a lease longer (F4)", Where: busy(lease(where("register", "one-way", "slow-return", "flap", "slow-net"))), Test: [2]string{"./rpc/raftnet", "TestWhoseAnswersCount"}},
 		{Guard: "raftnet.Voters", Breaks: "who has no vote makes a lease longer (hazard 10)", Where: lease(where("register", "isolate", "flap")), Test: [2]string{"./rpc/raftnet", "TestWhoseAnswersCount"}, Why: "the simulation changes no members"},
 		{Guard: "raftnet.Promise", Breaks: "a follower votes within the lease that it has promised", Where: busy(lease(where("register", "disk-slow", "bridge", "one-way", "restart"))), Test: [2]string{"./rpc/raftnet", "TestNoVoteLeavesInsidePromise"}},
@@ -97,12 +99,12 @@ func Cases() []Case {
 		{Guard: "raftnet.TransferFence", Breaks: "a late TimeoutNow dethrones a later leader within its lease (hazard 5)", Where: busy(lease(where("register", "transfer", "slow-net", "pause"))), Test: [2]string{"./rpc/raftnet", "TestNoElectionInsideLease"}},
 		{Guard: "raftnet.HoldVotes", Breaks: "who lost acknowledged entries with the power elects a leader without them", Where: dense(interval(where("append", "crash", "isolate")))},
 		{Guard: "consensus.Barrier", Breaks: "a new leader reads before it has applied what was committed (hazard 6)", Where: lease(where("register", "transfer", "kill", "isolate")), Test: [2]string{"./shardgroup/consensus", "TestNewLeaderWaitsForItsBarrier"}},
-		{Guard: "consensus.SendTimes", Breaks: "raft's VerifyLeader counts answers to older messages (F3)", Where: late(quorum(where("register", "slow-return", "one-way"))), Test: [2]string{"./shardgroup/consensus", "TestConfirmationCountsFromItsBeginning"}},
+		{Guard: "consensus.SendTimes", Breaks: "raft's VerifyLeader counts answers to older messages (F3)", Where: answers("follower", 5, quorum(where("", ""))), Test: [2]string{"./shardgroup/consensus", "TestConfirmationCountsFromItsBeginning"}},
 		{Guard: "consensus.Conflict", Breaks: "a snapshot over a conflicting tail is offered for ever (F6)", Where: where("counter", "snapshot", "isolate", "halves", "flap"), Test: [2]string{"./shardgroup/consensus", "TestSnapshotOverConflictingTail"}},
 		{Guard: "consensus.TransferWatch", Breaks: "a stuck hand-over refuses writes for ever (F7)", Where: where("counter", "transfer", "isolate", "pause", "slow-net"), Test: [2]string{"./shardgroup/consensus", "TestStuckTransferIsEnded"}},
 		{Guard: "consensus.CommitLimit", Breaks: "a follower shows what its leader does not show yet", Where: where("follower", "slow-return", "slow-net"), Test: [2]string{"./shardgroup/consensus", "TestFollowerDoesNotOvertakeItsLeader"}},
-		{Guard: "consensus.Lease", Breaks: "a leader that was replaced goes on reading", Where: late(lease(where("register", "slow-return", "one-way"))), Real: live("stale-map", "pause-leader"), Test: [2]string{"./shardgroup/consensus", "TestAReplacedLeaderAnswersNothing"}},
-		{Guard: "consensus.ReadIndex", Breaks: "a leader that was replaced tells followers how far they must be", Where: late(where("follower", "slow-return", "one-way")), Test: [2]string{"./shardgroup/consensus", "TestAReplacedLeaderAnswersNothing"}},
+		{Guard: "consensus.Lease", Breaks: "a leader that was replaced goes on reading", Where: answers("follower", 5, lease(where("", ""))), Real: live("stale-map", "pause-leader"), Test: [2]string{"./shardgroup/consensus", "TestAReplacedLeaderAnswersNothing"}},
+		{Guard: "consensus.ReadIndex", Breaks: "a leader that was replaced tells followers how far they must be", Where: answers("follower", 5, where("", "")), Test: [2]string{"./shardgroup/consensus", "TestAReplacedLeaderAnswersNothing"}},
 		{Guard: "consensus.Outcome", Breaks: "what may have been applied is proposed again", Where: where("counter", "isolate", "kill")},
 		{Guard: "consensus.Applied", Breaks: "a restarted instance applies entries twice", Where: where("counter", "snapshot", "isolate", "halves", "flap"), Test: [2]string{"./shardgroup/consensus", "TestARestartedInstanceAppliesTwiceWithoutTheGuard"}},
 		{Guard: "consensus.LateSnapshot", Breaks: "an old snapshot takes the state back", Where: where("counter", "snapshot", "slow-net", "slow-return", "isolate"), Test: [2]string{"./shardgroup/consensus", "TestALateSnapshotIsRefused"}},

@@ -40,10 +40,11 @@ func (o Options) simulated(c Case) ground {
 		options := c.Where
 		options.Mutation = off
 		r, err := o.Command.Simulate(sim.Job{Seed: seed, Options: options}, nil)
-		if err != nil || r.OK() || strings.Contains(r.Violations[0].Text, "did not end in") {
-			return f, err // a search that does not end fails a history, and shows nothing
+		f = finding{Faults: r.Plan.Families, Text: r.String()}
+		if err == nil && !r.OK() && !strings.Contains(r.Violations[0].Text, "did not end in") { // a search that does not end shows nothing
+			f.Checker = r.Violations[0].Checker
 		}
-		return finding{Checker: r.Violations[0].Checker, Faults: r.Plan.Families, Text: r.String()}, nil
+		return f, err
 	}}
 }
 
@@ -67,7 +68,8 @@ func (o Options) processes(c Case) ground {
 			return f, err
 		}
 		if v.Word() != "VIOLATION" {
-			return f, os.RemoveAll(dir)
+			text, _, _ := strings.Cut(v.String(), "\n")
+			return finding{Text: text}, os.RemoveAll(dir)
 		}
 		i := slices.IndexFunc(v.Results, func(r check.Result) bool { return !r.OK })
 		return finding{Checker: v.Results[i].Checker, Faults: v.Nemesis, Text: v.Results[i].Text}, trial.Prune(dir)

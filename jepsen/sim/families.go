@@ -9,29 +9,30 @@ import (
 	"github.com/quorate/quorate/jepsen/sim/machine"
 )
 
-// Families are all kinds of faults, in the order of the reports.
+// Families are all kinds of faults, in the order of the reports. Those that are stories come last.
 func Families() []Family {
 	return []Family{
-		{"crash", "a node's machine loses power between two writes, and what was not synced", (*nemesis).crash},
-		{"kill", "a node's process is killed between two writes", (*nemesis).kill},
-		{"power", "all nodes, or a majority, lose power at nearly one time", (*nemesis).power},
-		{"restart", "a node is stopped as an operator does, or all are, one after the other", (*nemesis).restart},
-		{"pause", "nothing goes into or out of a node for a while, and then all at once", (*nemesis).pause},
-		{"isolate", "a leader is cut off", (*nemesis).isolate},
-		{"halves", "the nodes are cut in two", (*nemesis).halves},
-		{"bridge", "the nodes are cut in two, but for one that reaches both", (*nemesis).bridge},
-		{"one-way", "a node hears and is not heard, or the other way round", (*nemesis).oneWay},
-		{"flap", "a node is cut off again and again", (*nemesis).flap},
-		{"placement", "only what keeps the map is cut, or only the groups are", (*nemesis).placement},
-		{"slow-net", "all links are slow and lose messages", (*nemesis).slowNet},
-		{"slow-return", "a leader hears of its followers late", (*nemesis).slowReturn},
-		{"disk-slow", "a node's syncs take 50 ms to 5 s", (*nemesis).diskSlow},
-		{"disk-stuck", "a node's disk does nothing for up to 20 s", (*nemesis).diskStuck},
-		{"disk-fail", "a write or sync fails once", (*nemesis).diskFail},
-		{"disk-full", "a node's disk is full", (*nemesis).diskFull},
-		{"clock", "a node's wall clock steps by up to an hour and runs up to 5 % wrong", (*nemesis).clock},
-		{"transfer", "leadership is handed over", (*nemesis).transfer},
-		{"snapshot", "snapshots come every few kilobytes, few entries stay behind them, and more are forced", (*nemesis).snapshot},
+		{Name: "crash", About: "a node's machine loses power between two writes, and what was not synced", strike: (*nemesis).crash},
+		{Name: "kill", About: "a node's process is killed between two writes", strike: (*nemesis).kill},
+		{Name: "power", About: "all nodes, or a majority, lose power at nearly one time", strike: (*nemesis).power},
+		{Name: "restart", About: "a node is stopped as an operator does, or all are, one after the other", strike: (*nemesis).restart},
+		{Name: "pause", About: "nothing goes into or out of a node for a while, and then all at once", strike: (*nemesis).pause},
+		{Name: "isolate", About: "a leader is cut off", strike: (*nemesis).isolate},
+		{Name: "halves", About: "the nodes are cut in two", strike: (*nemesis).halves},
+		{Name: "bridge", About: "the nodes are cut in two, but for one that reaches both", strike: (*nemesis).bridge},
+		{Name: "one-way", About: "a node hears and is not heard, or the other way round", strike: (*nemesis).oneWay},
+		{Name: "flap", About: "a node is cut off again and again", strike: (*nemesis).flap},
+		{Name: "placement", About: "only what keeps the map is cut, or only the groups are", strike: (*nemesis).placement},
+		{Name: "slow-net", About: "all links are slow and lose messages", strike: (*nemesis).slowNet},
+		{Name: "slow-return", About: "a leader hears of its followers late", strike: (*nemesis).slowReturn},
+		{Name: "disk-slow", About: "a node's syncs take 50 ms to 5 s", strike: (*nemesis).diskSlow},
+		{Name: "disk-stuck", About: "a node's disk does nothing for up to 20 s", strike: (*nemesis).diskStuck},
+		{Name: "disk-fail", About: "a write or sync fails once", strike: (*nemesis).diskFail},
+		{Name: "disk-full", About: "a node's disk is full", strike: (*nemesis).diskFull},
+		{Name: "clock", About: "a node's wall clock steps by up to an hour and runs up to 5 % wrong", strike: (*nemesis).clock},
+		{Name: "transfer", About: "leadership is handed over", strike: (*nemesis).transfer},
+		{Name: "snapshot", About: "snapshots come every few kilobytes, few entries stay behind them, and more are forced", strike: (*nemesis).snapshot},
+		{Name: "late-answers", About: "a leader and a minority are cut off, and what the others had answered before arrives for long after", strike: (*nemesis).lateAnswers, story: true},
 	}
 }
 

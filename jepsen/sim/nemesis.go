@@ -16,6 +16,8 @@ type Family struct {
 	// strike does one and returns what it did, how long it should last and how to undo it; what is empty if there was nothing
 	// to hurt.
 	strike func(n *nemesis) wound
+	// story says that seeds do not draw it: it plays what chance hardly ever does, for those who ask for it.
+	story bool
 }
 
 // wound is a fault that was done.

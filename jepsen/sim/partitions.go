@@ -191,3 +191,37 @@ func (n *nemesis) slowReturn() wound {
 	return n.network(fmt.Sprintf("to %s, %v more", s.host, w.Delay), n.between(time.Second, 20*time.Second),
 		fabric.Rule{Effect: fabric.Worsen, Classes: fabric.Groups | fabric.Placement, On: func(_, to fabric.Host) bool { return to == s.host }, Weather: w})
 }
+
+// lateAnswers plays what makes raft take a leader for one that has been replaced: answers to it are late, then later and later,
+// never by so much that it gives up meanwhile; then nothing leaves it and its minority any more, and what was answered before
+// goes on arriving while the others elect.
+func (n *nemesis) lateAnswers() wound {
+	s := n.aLeader()
+	if s == nil {
+		return wound{}
+	}
+	rest := n.others(s)
+	k := (len(n.c.nodes)-1)/2 - 1 // how many the leader has on its side, of a minority
+	minority, majority := append([]*server{s}, rest[:k]...), hosts(rest[k:])
+	lease, nodes := n.c.plan.Lease, fabric.Groups|fabric.Placement
+	late := fabric.Rule{Effect: fabric.Worsen, Classes: nodes, Weather: fabric.Weather{Delay: lease * 9 / 20}, On: func(from, to fabric.Host) bool {
+		return to == s.host && slices.Contains(majority, from)
+	}}
+	apart := across(hosts(minority), majority)
+	cut := fabric.Rule{Effect: fabric.Lose, Classes: nodes, On: func(from, to fabric.Host) bool { return apart(from, to) && to != s.host }}
+	stages := []fabric.Rule{late, late, late, cut}
+	w := n.network(fmt.Sprintf("%s of %s", s.host, names(minority)), time.Duration(len(stages))*lease+3*n.c.plan.Election, late)
+	stop, lift := make(chan struct{}), w.undo
+	n.open.Go(func() {
+		defer lift()
+		for _, r := range stages {
+			if await(stop, lease) {
+				return
+			}
+			defer n.c.net.Add(r)()
+		}
+		<-stop
+	})
+	w.undo = func() { close(stop) }
+	return w
+}

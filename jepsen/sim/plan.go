@@ -51,7 +51,9 @@ type Options struct {
 	Safety   time.Duration `json:"safety_ns,omitempty"`
 	Clients  int           `json:"clients,omitempty"`
 	Groups   int           `json:"groups,omitempty"`
-	Shape    string        `json:"shape,omitempty"`
+	// Nodes is how many there are, each with a replica of every group.
+	Nodes int    `json:"nodes,omitempty"`
+	Shape string `json:"shape,omitempty"`
 	// Pace is the mean time between two faults.
 	Pace       time.Duration `json:"pace_ns,omitempty"`
 	Overlap    int           `json:"overlap,omitempty"`
@@ -124,6 +126,9 @@ func (p *Plan) narrow(o Options) {
 	if o.Groups > 0 {
 		p.Groups = o.Groups
 	}
+	if o.Nodes > 0 {
+		p.Nodes, p.Replicas = o.Nodes, o.Nodes
+	}
 	if o.Pace > 0 {
 		p.Pace = o.Pace
 	}
@@ -151,13 +156,14 @@ func chooseFamilies(rng *rand.Rand) []string {
 		return chosen
 	}
 	share := 10 + rng.IntN(60)
-	for _, f := range Families() {
+	drawn := slices.DeleteFunc(Families(), func(f Family) bool { return f.story })
+	for _, f := range drawn {
 		if rng.IntN(100) < share {
 			chosen = append(chosen, f.Name)
 		}
 	}
 	if len(chosen) == 0 {
-		chosen = append(chosen, pick(rng, Families()...).Name)
+		chosen = append(chosen, pick(rng, drawn...).Name)
 	}
 	return chosen
 }
