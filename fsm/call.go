@@ -165,10 +165,12 @@ func (c *call) setDeadline(key []byte, deadline int64) {
 
 // remove deletes a visible key. An expired one is left to Begin: to the client it is gone already.
 func (c *call) remove(key []byte) bool {
-	if _, ok := c.lookup(key); !ok || c.measuring {
+	r, ok := c.lookup(key)
+	if !ok || c.measuring {
 		return ok
 	}
 	c.st.beforeWrite(c.s)
+	c.s.forget(r.Version)
 	c.st.addBytes(c.s.keys.Delete(key))
 	c.m.changed(key)
 	return true

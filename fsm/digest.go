@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 
 	"github.com/zeebo/xxh3"
@@ -11,7 +12,7 @@ import (
 // Digest identifies a machine's state. Replicas of a group at the same log index have the same one.
 //
 // It covers what decides over later replies: group, hash seed, index, clock, version counter, limit, which slots the
-// group has and what it may do with them, and key, value, kind, deadline and version of every key. Access statistics are
+// group has and what it may do with them, key, value, kind, deadline and version of every key, and the highest version that each slot has removed. Access statistics are
 // left out: reads are not logged, so replicas differ in them.
 type Digest [16]byte
 
@@ -22,16 +23,17 @@ type digester struct{ buf []byte }
 
 func newDigester(h header) *digester { return &digester{buf: h.append(nil)} }
 
-func (d *digester) slot(s *shard, keys *table.Digest) {
+func (d *digester) slot(s *shard, removed uint64, keys *table.Digest) {
 	d.buf = append(d.buf, byte(s.slot), byte(s.slot>>8), byte(s.own))
+	d.buf = binary.LittleEndian.AppendUint64(d.buf, removed)
 	d.buf = append(d.buf, keys[:]...)
 }
 
-// emptySlots adds the slots from one number up to another, all of them empty.
+// emptySlots adds the slots from one number up to another, which have no keys and never had.
 func (d *digester) emptySlots(st *state, from, to int) {
 	for _, s := range st.slots[from:to] {
 		if s != nil {
-			d.slot(s, &emptyDigest)
+			d.slot(s, 0, &emptyDigest)
 		}
 	}
 }
@@ -52,7 +54,7 @@ func (s *Snapshot) Digest() Digest {
 			}
 		}
 		digest := keys.Digest()
-		sum.slot(sh, &digest)
+		sum.slot(sh, s.removed[sh.slot], &digest)
 	})
 	return sum.total()
 }

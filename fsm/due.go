@@ -72,6 +72,7 @@ func (m *Machine) removeFirst(st *state, s *shard) {
 	}
 	st.beforeWrite(s)
 	m.changed(r.Key)
+	s.forget(r.Version)
 	st.addBytes(s.keys.Delete(r.Key))
 	st.settle(s)
 	m.expired.Add(1)

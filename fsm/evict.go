@@ -214,6 +214,7 @@ func (c *call) evict(key []byte, version uint64) bool {
 	}
 	c.st.beforeWrite(s)
 	c.m.changed(key)
+	s.forget(r.Version)
 	c.st.addBytes(s.keys.Delete(key))
 	c.st.settle(s)
 	return true

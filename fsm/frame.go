@@ -12,7 +12,7 @@ import (
 //
 //	kind (1 byte) | length of payload (4, little endian) | payload | CRC-32C of all before (4)
 //
-// They are the header, the slots that the group has, for each slot with keys a slot frame, its data and the slot's end, and the
+// They are the header, the slots that the group has, for each slot that has or had keys a slot frame, its data and the slot's end, and the
 // trailer.
 //
 // A flipped bit is caught by the frame's own checksum, a lost or repeated frame by the order that the reader wants and

@@ -92,7 +92,7 @@ func (m *Machine) Do(op *entry.Op, w *reply.Writer) Verdict {
 // End completes the entry.
 func (m *Machine) End() {
 	m.ahead.end()
-	m.current.Load().publishDue()
+	m.current.Load().publish()
 }
 
 // Now is the machine's clock, Unix ms. Any goroutine may ask.

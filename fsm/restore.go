@@ -22,7 +22,7 @@ func (m *Machine) Restore(r io.Reader) error {
 	if now := m.current.Load(); now.group != st.group {
 		return fmt.Errorf("snapshot is of group %d, this is a replica of group %d", st.group, now.group)
 	}
-	st.publishDue()
+	st.publish()
 	m.current.Store(st)
 	m.flushed()
 	return nil
@@ -137,22 +137,23 @@ func readHeader(frames *frameReader) (h header, err error) {
 	return h, nil
 }
 
-// readSlot reads a slot with keys, whose first frame is current and whose number must be next or above, and returns the
+// readSlot reads a slot that has or had keys, whose first frame is current and whose number must be next or above, and returns the
 // number behind it.
 func readSlot(frames *frameReader, st *state, sum *digester, next int) (int, error) {
 	b := frames.body
-	if len(b) != len(slotFrame(0, 0)) {
+	if len(b) != len(slotFrame(0, 0, 0)) {
 		return next, frames.damaged("slot frame of %d bytes", len(b))
 	}
-	n, keys := int(binary.LittleEndian.Uint16(b)), binary.LittleEndian.Uint64(b[2:])
+	n, keys, removed := int(binary.LittleEndian.Uint16(b)), binary.LittleEndian.Uint64(b[2:]), binary.LittleEndian.Uint64(b[10:])
 	if n < next || n >= slot.Count {
 		return next, frames.damaged("slot %d where slot %d or a later one belongs", n, next)
 	}
 	s := st.slots[n]
-	if s == nil || keys == 0 {
-		return next, frames.damaged("slot %d with %d keys: not among the group's slots, or empty", n, keys)
+	if s == nil || keys == 0 && removed == 0 || removed > st.version {
+		return next, frames.damaged("slot %d with %d keys, removed version %d: not among the group's slots, or impossible", n, keys, removed)
 	}
 	sum.emptySlots(st, next, n)
+	s.removed = removed
 	data := &dataReader{frames: frames}
 	records := recordReader{data: data, slot: s.slot, maxVersion: st.version}
 	for range keys {
@@ -169,7 +170,7 @@ func readSlot(frames *frameReader, st *state, sum *digester, next int) (int, err
 	if frames.kind != kindSlotEnd || string(frames.body) != string(digest[:]) || uint64(s.keys.Len()) != keys {
 		return n, frames.damaged("slot %d has %d keys with digest %x: not what was written", n, s.keys.Len(), digest)
 	}
-	sum.slot(s, &digest)
+	sum.slot(s, removed, &digest)
 	st.settle(s)
 	return n + 1, nil
 }

@@ -254,6 +254,7 @@ func cmdFlush(c *call) {
 		}
 		s.mu.Lock()
 		c.st.beforeWrite(s)
+		s.forget(c.st.version)
 		c.st.addBytes(-s.keys.Bytes())
 		s.keys.Clear()
 		c.st.settle(s)

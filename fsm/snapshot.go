@@ -12,8 +12,9 @@ import (
 	"github.com/quorate/quorate/fsm/table"
 )
 
-// formatVersion is the version of the snapshot format. A reader refuses any other. Version 1 had frames of empty slots.
-const formatVersion = 2
+// formatVersion is the version of the snapshot format. A reader refuses any other. Version 1 had frames of empty slots,
+// version 2 did not have what was removed.
+const formatVersion = 3
 
 // Snapshot is a state at one log index, readable while the machine goes on.
 type Snapshot struct {
@@ -27,7 +28,9 @@ type Snapshot struct {
 	// snapshot or read by it, whichever is earlier. views and taken are guarded by the slot's lock.
 	views [slot.Count]*table.View
 	taken [slot.Count]bool
-	used  bool
+	// removed is the slots' own (shard), kept and guarded as their views.
+	removed [slot.Count]uint64
+	used    bool
 	// unrested are the bytes read since the last rest.
 	unrested int
 }
@@ -102,7 +105,7 @@ func (s *Snapshot) keep(sh *shard) {
 	if s.taken[sh.slot] {
 		return
 	}
-	s.taken[sh.slot] = true
+	s.taken[sh.slot], s.removed[sh.slot] = true, sh.removed
 	if sh.keys.Len() > 0 {
 		s.views[sh.slot] = sh.keys.Mark()
 	}
@@ -183,14 +186,18 @@ func (s *Snapshot) WriteTo(w io.Writer) (int64, error) {
 		if frames.err != nil {
 			return
 		}
-		if v == nil {
-			sum.slot(sh, &emptyDigest)
-			return
+		keys, removed, digest := 0, s.removed[sh.slot], emptyDigest
+		if v != nil {
+			keys = v.Len()
 		}
-		frames.frame(kindSlot, slotFrame(sh.slot, v.Len()))
-		digest := s.writeRecords(data, v)
-		sum.slot(sh, &digest)
-		frames.frame(kindSlotEnd, digest[:])
+		if keys > 0 || removed > 0 {
+			frames.frame(kindSlot, slotFrame(sh.slot, keys, removed))
+			if v != nil {
+				digest = s.writeRecords(data, v)
+			}
+			frames.frame(kindSlotEnd, digest[:])
+		}
+		sum.slot(sh, removed, &digest)
 	})
 	total := sum.total()
 	frames.frame(kindTrailer, total[:])
@@ -235,9 +242,10 @@ func slotsFrame(st *state) (b []byte) {
 // slotsRun is the length of a run in slotsFrame.
 const slotsRun = 2 + 2 + 1
 
-func slotFrame(n uint16, keys int) []byte {
+func slotFrame(n uint16, keys int, removed uint64) []byte {
 	b := binary.LittleEndian.AppendUint16(nil, n)
-	return binary.LittleEndian.AppendUint64(b, uint64(keys))
+	b = binary.LittleEndian.AppendUint64(b, uint64(keys))
+	return binary.LittleEndian.AppendUint64(b, removed)
 }
 
 // recordHead is the fixed part of a record: kind, version, deadline, access, length of key, length of value.

@@ -42,8 +42,9 @@ type state struct {
 	bytes    atomic.Int64
 	keys     atomic.Int64
 	volatile atomic.Int64
-	// nextDue is due's first deadline, published at the end of an entry.
+	// nextDue is due's first deadline, and settled is version, published at the end of an entry.
 	nextDue atomic.Int64
+	settled atomic.Uint64
 	due     dueHeap
 
 	// epoch counts snapshots; live are those not released.
@@ -66,7 +67,12 @@ type shard struct {
 	// What the state's totals and heap know of the table, see settle. Sampling reads size and expiring without the lock.
 	size, expiring atomic.Int64
 	deadline       int64
+	// removed is the highest version that a key had which is gone: it tells WATCH that a key which is not there was there meanwhile.
+	removed uint64
 }
+
+// forget notes that a key of a version is removed. The slot's write lock is held.
+func (s *shard) forget(version uint64) { s.removed = max(s.removed, version) }
 
 func newState(g Genesis) *state {
 	st := &state{group: g.Group, seed: g.HashSeed}
@@ -128,7 +134,9 @@ func (st *state) settle(s *shard) {
 	}
 }
 
-func (st *state) publishDue() {
+// publish shows readers what an entry, or a snapshot, has made of the state.
+func (st *state) publish() {
+	st.settled.Store(st.version)
 	at := int64(never)
 	if len(st.due) > 0 {
 		at = st.due[0].deadline

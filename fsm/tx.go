@@ -69,7 +69,7 @@ func (p *txPlan) add(n uint16) {
 func (c *call) runTransaction() {
 	tx := c.tx
 	for _, w := range tx.Watches {
-		if v := c.versionOf(w.Key); v != w.Version && !offWatchVersion && !(offWatchGone && v == 0) {
+		if !c.unchanged(w) {
 			c.w.NullArray()
 			return
 		}
@@ -98,12 +98,31 @@ func (c *call) prepare(op *entry.Op) bool {
 	return c.op.spec.ArityOK(len(c.args))
 }
 
-// versionOf is a key's WATCH token: 0 if there is no such key, and an expired one counts as none.
+// absent in a WATCH token says that there was no such key when the machine's version was the rest of it, or later.
+const absent = 1 << 62
+
+// versionOf is a key's WATCH token: its version, or absent. An expired key is none.
 func (c *call) versionOf(key []byte) uint64 {
 	if r, ok := c.lookup(key); ok {
 		return r.Version
 	}
-	return 0
+	return absent | c.st.settled.Load()
+}
+
+// unchanged reports whether a key is as it was when it was watched. One that was not there and is not has not been there in
+// between: whatever was would have a later version, and be held although it has expired, or be among the removed. Another key of
+// its slot that was written and is gone since is taken for it: clients try again, as they must anyway.
+func (c *call) unchanged(w entry.Watch) bool {
+	v := c.versionOf(w.Key)
+	switch gone := v&absent != 0; {
+	case offWatchVersion, offWatchGone && gone:
+		return true
+	case !gone || w.Version&absent == 0:
+		return v == w.Version
+	}
+	since := w.Version &^ absent
+	r, held := c.s.keys.Get(w.Key)
+	return c.s.removed <= since && !(held && r.Version > since)
 }
 
 // cmdWatch answers the watch token of each key, for the front end: clients see only +OK.

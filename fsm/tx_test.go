@@ -1,6 +1,8 @@
 package fsm_test
 
 import (
+	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -65,17 +67,58 @@ func TestWatch(t *testing.T) {
 			r.apply(&reply.Writer{})
 		}, aborted},
 		"the absent key appears": {func(r *replica) { r.do("SET", "{k}absent", "x") }, aborted},
+		"the absent key appears and is removed": {func(r *replica) {
+			r.do("SET", "{k}absent", "x")
+			r.do("DEL", "{k}absent")
+		}, aborted},
+		"the absent key appears and moves away": {func(r *replica) {
+			r.do("SET", "{k}absent", "x")
+			r.do("RENAME", "{k}absent", "{k}other")
+		}, aborted},
+		"the absent key appears and expires": {func(r *replica) {
+			r.do("SET", "{k}absent", "x", "PX", "10")
+			r.now += 10
+			r.apply(&reply.Writer{})
+		}, aborted},
+		"the absent key appears and expires, and is not removed yet": {func(r *replica) {
+			r.do("SET", "{k}absent", "x", "PX", "10")
+			for i := range fsm.MaxExpiredPerEntry {
+				r.do("SET", fmt.Sprintf("{k}%d", i), "x", "PX", "9")
+			}
+			r.now += 10
+			r.apply(&reply.Writer{})
+		}, aborted},
+		"the absent key appears and is evicted": {func(r *replica) {
+			r.do("SET", "{k}absent", "x")
+			version, _ := r.m.WatchVersion([]byte("{k}absent"), 0)
+			r.apply(&reply.Writer{}, entry.Evict([]entry.Victim{{Key: []byte("{k}absent"), Version: version}}))
+		}, aborted},
+		"the absent key appears and all is flushed": {func(r *replica) {
+			r.do("SET", "{k}absent", "x")
+			r.do("FLUSHALL")
+			r.do("SET", "k", "v")
+		}, aborted},
+		"another key, older than the watch, is removed": {func(r *replica) { r.do("DEL", "{k}old") }, ran},
 	} {
 		r := newReplica(t)
 		r.do("SET", "k", "v")
+		r.do("SET", "{k}old", "v")
 		if name == "it expires" {
 			r.do("PEXPIRE", "k", "1000")
 		}
 		op := r.watching(txOf(t, "GET k"), "k", "{k}absent")
 		c.between(r)
-		if got := r.exec(op); got != c.want {
-			t.Errorf("%s: %q, want %q", name, got, c.want)
+		back := newReplica(t)
+		if err := back.m.Restore(bytes.NewReader(bytesOfSnapshot(t, r.m))); err != nil {
+			t.Fatal(err)
 		}
+		back.index, back.now = r.index, r.now
+		for who, r := range map[string]*replica{"": r, ", restored from a snapshot": back} {
+			if got := r.exec(op); got != c.want {
+				t.Errorf("%s%s: %q, want %q", name, who, got, c.want)
+			}
+		}
+		expect(t, digestOf(back.m), digestOf(r.m))
 	}
 }
 
@@ -84,7 +127,7 @@ func TestWatchReplyAndVersionAgree(t *testing.T) {
 	r.do("SET", "{k}a", "v")
 	r.do("SET", "{k}b", "v")
 	out, v := r.read(r.now, "WATCH", "{k}a", "{k}b", "{k}none")
-	expect(t, out, "*3\r\n:1\r\n:2\r\n:0\r\n")
+	expect(t, out, fmt.Sprintf("*3\r\n:1\r\n:2\r\n:%d\r\n", 1<<62|2))
 	if v != fsm.Done {
 		t.Errorf("verdict %d", v)
 	}

@@ -27,7 +27,7 @@ type Tx struct {
 	Ops     []Op
 }
 
-// Watch is what WATCH saw: the version of the key (0: no such key).
+// Watch is what WATCH saw: the machine's token for the state of the key, be it there or not.
 type Watch struct {
 	Key     []byte
 	Version uint64

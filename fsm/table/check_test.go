@@ -8,7 +8,8 @@ import (
 
 // verify checks every invariant of the layout that the comments of the package claim.
 func (t *Table) verify() error {
-	var count, volatile, deepest, queued int
+	var count, volatile, queued int
+	var deepest uint32
 	var sum int64
 	var lastHash uint64
 	var lastKey []byte

@@ -45,10 +45,11 @@ type Record struct {
 type Table struct {
 	// What a lookup needs comes first, to be in one cache line with the owner's lock, and with the directory itself while
 	// it is a single page, as it is in most tables.
-	seed  uint64
-	one   [1]*page
-	depth uint8
-	dir   []*page // nil while the table is empty, otherwise 1<<depth; one[:] at depth 0
+	seed    uint64
+	one     [1]*page
+	depth   uint8
+	deepest uint32  // pages with depth bits; here because there is room
+	dir     []*page // nil while the table is empty, otherwise 1<<depth; one[:] at depth 0
 
 	newest   *View  // youngest that may be live; older ones behind it
 	gen      uint64 // number of Marks so far
@@ -57,7 +58,6 @@ type Table struct {
 	volatile int
 	bytes    int64
 	due      []*page // heap of the pages with deadlines
-	deepest  int     // pages with depth bits
 }
 
 const (
