@@ -62,7 +62,7 @@ func Child(in io.Reader, out io.Writer) error {
 }
 
 // Command is how to start a process that calls Child with its standard input and output. If that fails it says so on
-// standard error and ends with status 1.
+// standard error and ends with status 1. It gets no environment but what the command has set.
 type Command func() *exec.Cmd
 
 // refused is the exit status of a process whose Child returned an error; one that panics ends with another.
@@ -76,7 +76,10 @@ func (c Command) Simulate(job Job, trace io.Writer) (Report, error) {
 		return Report{}, err
 	}
 	cmd := c()
-	cmd.Env = append(cmd.Environ(), bubble.Env...)
+	// The process inherits no environment, and has always the same name: both lie in its memory, and where things lie orders maps
+	// whose keys are pointers.
+	cmd.Env = append(cmd.Env, bubble.Env...)
+	cmd.Args[0] = "simulation"
 	cmd.Stdin = bytes.NewReader(in)
 	var errs tail
 	lines := &splitter{trace: trace}

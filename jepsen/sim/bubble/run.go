@@ -18,7 +18,7 @@ import (
 	"testing/synctest"
 )
 
-// Env is what the process of a run needs in its environment, beside what it inherits. That stacks begin with what they were
+// Env is what the process of a run needs in its environment, and should be all of it. That stacks begin with what they were
 // seen to need only saves time.
 var Env = []string{"GOMAXPROCS=1", "GOGC=off", "GODEBUG=asyncpreemptoff=1,randseednop=0,adaptivestackstart=1,memprofilerate=0", "GOTRACEBACK=all"}
 
