@@ -187,6 +187,19 @@ func stutter(ctx context.Context, e *env) (injury, error) {
 // stopping bounds the wait for a process that was asked to end.
 const stopping = 30 * time.Second
 
+// amidst is how long a fault waits for the cluster to become whole beside another fault, which may forbid it.
+const amidst = 5 * time.Second
+
+// wholeAmid waits until the cluster is whole, or not for long if other faults last.
+func (e *env) wholeAmid(ctx context.Context) error {
+	if !e.amid {
+		return e.whole(ctx)
+	}
+	ctx, cancel := context.WithTimeout(ctx, amidst)
+	defer cancel()
+	return e.whole(ctx)
+}
+
 func roll(ctx context.Context, e *env) (injury, error) {
 	n := 0
 	in := injury{victim: "all in turn", bit: func() string { return fmt.Sprintf("%d processes were replaced", n) }}
@@ -196,7 +209,7 @@ func roll(ctx context.Context, e *env) (injury, error) {
 		err := node.Terminate(stop)
 		cancel()
 		if err = errors.Join(err, startAll([]*process.Node{node})); err == nil {
-			err = e.whole(ctx)
+			err = e.wholeAmid(ctx)
 		}
 		n++
 		if e.amid && errors.Is(err, ErrNotWhole) {

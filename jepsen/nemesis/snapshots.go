@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/quorate/quorate/client"
@@ -67,12 +68,8 @@ func (e *env) outrun(ctx context.Context, victim string, beyond float64) {
 	defer cancel()
 	cl := client.NewCluster(e.cluster.Addrs(), client.Options{Timeout: time.Second})
 	defer cl.Close()
-	filler := strings.Repeat("x", filling)
 	for ctx.Err() == nil {
-		for i := range probes {
-			key := probeKey(i)
-			_, _ = cl.Do(ctx, key, "SET", key, filler) // one that is refused is missed by nobody
-		}
+		fill(ctx, cl)
 		for _, n := range e.cluster.Nodes() {
 			if m, err := n.Metrics(ctx); err == nil && n.Name() != victim && m["quorate_group_snapshot_index"] >= beyond {
 				return
@@ -82,36 +79,73 @@ func (e *env) outrun(ctx context.Context, victim string, beyond float64) {
 	}
 }
 
-// killWriting looks for an unfinished snapshot file for as long as the fault may last.
+// fill writes a large value to each probed slot.
+func fill(ctx context.Context, cl *client.Cluster) {
+	filler := strings.Repeat("x", filling)
+	for i := range probes {
+		key := probeKey(i)
+		_, _ = cl.Do(ctx, key, "SET", key, filler) // one that is refused is missed by nobody
+	}
+}
+
+// killWriting looks for an unfinished snapshot file for as long as the fault may last, and then for as long as it takes. It
+// writes itself meanwhile, as clients may write too little for snapshots to be taken.
 func killWriting(_ context.Context, e *env) (injury, error) {
 	all := e.cluster.Nodes()
-	var victim *process.Node
-	var file string
-	in := injury{victim: "whoever writes one"}
-	in.act = func(ctx context.Context) {
-		for ctx.Err() == nil && victim == nil {
+	died := ""
+	hunt := func(ctx context.Context) {
+		if died != "" {
+			return
+		}
+		ctx, cancel := context.WithTimeout(ctx, outrunning)
+		defer cancel()
+		var filling sync.WaitGroup
+		filling.Go(func() {
+			cl := client.NewCluster(e.cluster.Addrs(), client.Options{Timeout: time.Second})
+			defer cl.Close()
+			for ctx.Err() == nil {
+				fill(ctx, cl)
+			}
+		})
+		for ctx.Err() == nil && died == "" {
 			for _, n := range all {
-				if found := unfinished(n); len(found) > 0 {
-					n.Kill()
-					if left := unfinished(n); len(left) > 0 { // else it had just been finished
-						victim, file = n, left[0]
-						break
-					}
-					_ = n.Start() // healing tries again and reports
+				if file := killedWriting(n); file != "" {
+					died = fmt.Sprintf("%s died while it wrote %s", n.Name(), filepath.Base(file))
+					break
 				}
 			}
 			time.Sleep(time.Millisecond)
 		}
-		<-ctx.Done()
+		cancel()
+		filling.Wait()
 	}
-	in.bit = func() string {
-		if victim == nil {
-			return ""
+	return injury{
+		victim: "whoever writes one", act: hunt, until: hunt,
+		bit:  func() string { return died },
+		heal: func() error { return startAll(all) },
+	}, nil
+}
+
+// killedWriting kills a node if it writes a snapshot, and returns the unfinished file, "" if there is none. A node that stands
+// still can't finish it between the look and the kill.
+func killedWriting(n *process.Node) string {
+	if n.Pid() == 0 || len(unfinished(n)) == 0 {
+		return ""
+	}
+	n.Pause()
+	defer n.Resume()
+	for range 100 { // the signal takes a moment
+		if state(n) == 'T' {
+			break
 		}
-		return fmt.Sprintf("%s died while it wrote %s", victim.Name(), filepath.Base(file))
+		time.Sleep(time.Millisecond)
 	}
-	in.heal = func() error { return startAll(all) }
-	return in, nil
+	left := unfinished(n)
+	if len(left) == 0 {
+		return ""
+	}
+	n.Kill()
+	return left[0]
 }
 
 func unfinished(n *process.Node) []string {
