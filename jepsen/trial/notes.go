@@ -11,6 +11,7 @@ import (
 
 	"github.com/quorate/quorate/client"
 	"github.com/quorate/quorate/jepsen/check"
+	"github.com/quorate/quorate/jepsen/history"
 	"github.com/quorate/quorate/jepsen/nemesis"
 )
 
@@ -50,16 +51,26 @@ type notes struct {
 	err           error
 }
 
-func openNotes(dir string) (*notes, error) {
-	faults, err := os.Create(filepath.Join(dir, fileFaults))
-	if err != nil {
-		return nil, err
+// open opens what takes a run down as it goes: the history, the timeline and the views.
+func (o Options) open() (w *history.Writer, n *notes, closed func() error, err error) {
+	var files []*os.File
+	for _, name := range []string{fileHistory, fileFaults, fileViews} {
+		f, err := os.Create(filepath.Join(o.Dir, name))
+		if err != nil {
+			return nil, nil, nil, errors.Join(err, closeAll(files))
+		}
+		files = append(files, f)
 	}
-	views, err := os.Create(filepath.Join(dir, fileViews))
-	return &notes{faults: faults, views: views}, err
+	w, n = history.NewWriter(files[0]), &notes{faults: files[1], views: files[2]}
+	return w, n, func() error { return errors.Join(w.Flush(), n.err, closeAll(files)) }, nil
 }
 
-func (n *notes) close() error { return errors.Join(n.err, n.faults.Close(), n.views.Close()) }
+func closeAll(files []*os.File) (err error) {
+	for _, f := range files {
+		err = errors.Join(err, f.Close())
+	}
+	return err
+}
 
 func (n *notes) fault(e nemesis.Event) {
 	n.mu.Lock()

@@ -4,29 +4,22 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/quorate/quorate/jepsen/check"
-	"github.com/quorate/quorate/jepsen/history"
 	"github.com/quorate/quorate/jepsen/workload"
 )
 
 // outside runs the workload on a cluster that somebody else runs. Nothing is hurt and no log is read: what clients saw is all that
 // is judged. The keys have names that no other run has, and stay.
 func (o Options) outside(ctx context.Context, spec workload.Spec) (err error) {
-	w, closed, err := o.history()
+	w, notes, closed, err := o.open()
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, closed()) }()
-	notes, err := openNotes(o.Dir)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, notes.close()) }()
 	run, cancel := context.WithTimeout(ctx, o.Duration)
 	defer cancel()
 	load := workload.Start(run, spec, workload.Options{
@@ -71,14 +64,4 @@ func (o Options) checkOutside(faults int) error {
 		return errors.New("--network, --disks and --server-flag are for a cluster that is made: leave them out, or --cluster")
 	}
 	return nil
-}
-
-// history opens the file that takes every operation.
-func (o Options) history() (w *history.Writer, closed func() error, err error) {
-	f, err := os.Create(filepath.Join(o.Dir, fileHistory))
-	if err != nil {
-		return nil, nil, err
-	}
-	w = history.NewWriter(f)
-	return w, func() error { return errors.Join(w.Flush(), f.Close()) }, nil
 }

@@ -264,16 +264,11 @@ func (o Options) keepLogs(c *process.Cluster) error {
 
 // record runs clients, faults and the look-out together, then heals, reads everything again and compares the replicas.
 func (o Options) record(ctx context.Context, c *process.Cluster, spec workload.Spec, faults []nemesis.Fault) (err error) {
-	w, closed, err := o.history()
+	w, notes, closed, err := o.open()
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, closed()) }()
-	notes, err := openNotes(o.Dir)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, notes.close()) }()
 	var before []resources
 	if c.IsQuorate() {
 		before = hold(ctx, c)
