@@ -72,7 +72,7 @@ func Run(ctx context.Context, o Options) (Table, error) {
 	more := func() bool { return ctx.Err() == nil && (o.For == 0 || time.Since(began) < o.For) }
 	for i := range o.Ranges {
 		for _, c := range Cases() {
-			if o.Guards != nil && !slices.Contains(o.Guards, c.Guard) {
+			if !more() || o.Guards != nil && !slices.Contains(o.Guards, c.Guard) {
 				continue
 			}
 			if err := o.work(ctx, c, i, more); err != nil {
