@@ -27,9 +27,10 @@ var (
 	// ErrClosed: nothing was applied; the replica is closed or restarting.
 	ErrClosed = errors.New("not applied: the replica is closed")
 	// ErrForgotten ends the process: entries that were applied here are the group's no more. A majority has lost them with its
-	// power (durability interval) and has gone on without them. Started again, this node knows them no more either, unless
-	// its newest snapshot holds them: then its data must go, too.
+	// power (durability interval) and has gone on without them. Started again, this node knows them no more either.
 	ErrForgotten = errors.New("they may have been applied here, but a majority has lost them with its power: start again to forget them, too")
+	// errLate refuses a snapshot that is older than what is here. A leader knows it by its text.
+	errLate = errors.New("it came late")
 	// ErrNotConfirmed: no quorum confirmed in time that this replica still leads.
 	ErrNotConfirmed = errors.New("leadership was not confirmed by a quorum")
 )

@@ -32,6 +32,8 @@ type machine struct {
 	// them. Between the two, entries are being applied, and those who wait for them may have been told.
 	begun   atomic.Uint64
 	applied atomic.Uint64
+	// term is that of applied. Only the FSM goroutine uses it.
+	term    uint64
 	waiting atomic.Int32
 	mu      sync.Mutex
 	moved   chan struct{} // closed when applied moves and somebody waits
@@ -54,6 +56,7 @@ func (m *machine) ApplyBatch(logs []*raft.Log) []any {
 	m.begun.Store(last)
 	out := m.apply(logs[skip:])
 	m.held(time.Since(start))
+	m.term = logs[len(logs)-1].Term
 	m.advance(last)
 	if skip > 0 {
 		out = append(make([]any, skip), out...)
@@ -113,8 +116,12 @@ func (m *machine) Restore(r io.ReadCloser) error {
 	running := m.running.Load()
 	switch applied := m.applied.Load(); {
 	case m.off.LateSnapshot && running:
+	case running && meta.Index < applied && meta.Term > m.term:
+		// An entry of a later term at an earlier index: what was applied here is not in the group's log any more. The snapshot is the
+		// newest by now, so the next start goes on from it.
+		return m.logs.fail.check(fmt.Sprintf("restore a snapshot that ends at %d of term %d, entry %d of term %d is applied", meta.Index, meta.Term, applied, m.term), ErrForgotten)
 	case running && meta.Index < applied:
-		return fmt.Errorf("restore: the snapshot ends at %d, but entry %d is applied already; it came late", meta.Index, applied)
+		return fmt.Errorf("restore: the snapshot ends at %d, but entry %d is applied already; %w", meta.Index, applied, errLate)
 	case !running && meta.Index <= applied:
 		return r.Close()
 	}
@@ -122,6 +129,7 @@ func (m *machine) Restore(r io.ReadCloser) error {
 		return fmt.Errorf("restore snapshot at %d: %w", meta.Index, err)
 	}
 	m.begun.Store(meta.Index)
+	m.term = meta.Term
 	m.advance(meta.Index)
 	if running {
 		m.installed.Add(1)

@@ -52,10 +52,20 @@ func (s *logStore) open(newest *raft.SnapshotMeta) error {
 }
 
 // reconcile makes the stored log continue the newest snapshot. A crash may come between the installation of a
-// snapshot and the removal of what it replaces (Raft, section 7: "discard the entire log").
+// snapshot and the removal of what it replaces (Raft, section 7: "discard the entire log"). A log behind the snapshot that begins
+// with an earlier term is of entries that the group has forgotten.
 func (s *logStore) reconcile() error {
+	if s.last == 0 || s.off.Reconcile {
+		return nil
+	}
+	var first raft.Log
+	if err := s.LogStore.GetLog(s.first, &first); err != nil {
+		return s.fail.check(fmt.Sprintf("read log entry %d", s.first), err)
+	}
 	switch {
-	case s.last == 0 || s.first == s.snapshot+1 || s.off.Reconcile:
+	case s.first > s.snapshot && first.Term < s.snapshotTerm:
+		return s.remove(s.first, s.last)
+	case s.first == s.snapshot+1:
 		return nil
 	case s.first > s.snapshot+1:
 		return s.fail.check("open", fmt.Errorf("the log begins at entry %d, but the newest snapshot ends at %d: "+

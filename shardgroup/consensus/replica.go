@@ -35,8 +35,9 @@ type Replica struct {
 	current atomic.Pointer[instance]
 	// starting is held while an instance is made and not yet current.
 	starting sync.Mutex
-	// full carries the wish for a snapshot.
-	full chan struct{}
+	// full carries the wish for a snapshot, outdated says that it is wanted however short the log is.
+	full     chan struct{}
+	outdated atomic.Bool
 
 	mu         sync.Mutex
 	leadership Leadership
@@ -97,7 +98,7 @@ func newReplica(cfg Config) *Replica {
 	r.snapshots = &snapshotStore{SnapshotStore: cfg.Snapshots, fail: r.fail, saved: r.logs.saved}
 	r.fsm = newMachine(cfg.FSM, r.logs, r.snapshotOverConflict, cfg.Timers.Apply)
 	r.fsm.off, r.logs.off = cfg.off, cfg.off
-	r.transport = newLimited(cfg.Transport, raft.ServerID(cfg.Self), r.fsm, cfg.off)
+	r.transport = newLimited(cfg.Transport, raft.ServerID(cfg.Self), r.fsm, cfg.off, r.snapshotOutdated)
 	r.gate.init(r)
 	r.held.Store(cfg.LostTail)
 	return r

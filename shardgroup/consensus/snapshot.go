@@ -36,9 +36,20 @@ func (r *Replica) enough() int64 { return max(r.cfg.SnapshotBytes, r.logs.snapsh
 
 // logGrown wishes for a snapshot when the log has grown by enough.
 func (r *Replica) logGrown(bytes int64) {
-	if bytes < r.enough() {
-		return
+	if bytes >= r.enough() {
+		r.wishSnapshot()
 	}
+}
+
+// snapshotOutdated wishes for a snapshot because a follower that needs one has a newer one than the leader's newest. It has come
+// to it before a majority lost what it had not synced, and so entries that are the group's no more: one that ends in the
+// present leader's term takes it back (see machine.Restore).
+func (r *Replica) snapshotOutdated() {
+	r.outdated.Store(true)
+	r.wishSnapshot()
+}
+
+func (r *Replica) wishSnapshot() {
 	select {
 	case r.full <- struct{}{}:
 	default:
@@ -52,7 +63,7 @@ func (r *Replica) runSnapshots() {
 		case <-r.ctx.Done():
 			return
 		}
-		if r.logs.size() >= r.enough() {
+		if r.outdated.Swap(false) || r.logs.size() >= r.enough() {
 			if err := r.Snapshot(); err != nil && r.ctx.Err() == nil {
 				r.cfg.Logger.Warn("snapshot failed; it will be tried again as the log grows", "error", err)
 			}

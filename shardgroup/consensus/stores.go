@@ -66,6 +66,11 @@ type snapshotStore struct {
 }
 
 func (s *snapshotStore) Create(version raft.SnapshotVersion, index, term uint64, c raft.Configuration, cIndex uint64, t raft.Transport) (raft.SnapshotSink, error) {
+	if newest, err := s.newest(); err != nil {
+		return nil, err
+	} else if newest != nil && (term < newest.Term || term == newest.Term && index < newest.Index) {
+		return nil, fmt.Errorf("create snapshot at %d, there is one at %d: %w", index, newest.Index, errLate)
+	}
 	sink, err := s.SnapshotStore.Create(version, index, term, c, cIndex, t)
 	if err != nil {
 		return nil, s.fail.check(fmt.Sprintf("create snapshot at %d", index), err)

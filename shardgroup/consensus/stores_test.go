@@ -72,6 +72,8 @@ func TestLogContinuesNewestSnapshot(t *testing.T) {
 		"log overlaps the snapshot":                  {at(5, 1), run(3, 9, 1), 3, 9, false},
 		"log ends before the snapshot: covered":      {at(5, 1), run(1, 3, 1), 0, 0, false},
 		"log conflicts with the snapshot: discarded": {at(5, 2), run(3, 9, 1), 0, 0, false},
+		"log behind the snapshot is forgotten":       {at(5, 2), run(6, 9, 1), 0, 0, false},
+		"log far behind the snapshot is forgotten":   {at(5, 2), run(8, 9, 1), 0, 0, false},
 		"hole between snapshot and log":              {at(5, 1), run(8, 9, 1), 8, 9, true},
 		"log without its beginning":                  {nil, run(8, 9, 1), 8, 9, true},
 	} {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"io"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,6 +28,8 @@ type limited struct {
 	// down is set while the instance ends. Raft's heartbeats go on until its last request to that follower has come
 	// back, and would keep the others from electing somebody who works.
 	down atomic.Bool
+	// outdated is called when a follower has refused a snapshot as older than what it has.
+	outdated func()
 
 	mu    sync.Mutex
 	peers map[raft.ServerID]peerState // of term
@@ -41,8 +44,8 @@ type peerState struct {
 	sent    time.Time
 }
 
-func newLimited(t Transport, self raft.ServerID, fsm *machine, off Off) *limited {
-	return &limited{Transport: t, preVote: t, self: self, fsm: fsm, off: off, peers: map[raft.ServerID]peerState{}}
+func newLimited(t Transport, self raft.ServerID, fsm *machine, off Off, outdated func()) *limited {
+	return &limited{Transport: t, preVote: t, self: self, fsm: fsm, off: off, outdated: outdated, peers: map[raft.ServerID]peerState{}}
 }
 
 // RequestPreVote implements raft.WithPreVote; without it raft silently switches pre-vote off.
@@ -91,6 +94,9 @@ func (l *limited) AppendEntries(id raft.ServerID, to raft.ServerAddress, req *ra
 func (l *limited) InstallSnapshot(id raft.ServerID, to raft.ServerAddress, req *raft.InstallSnapshotRequest, resp *raft.InstallSnapshotResponse, data io.Reader) error {
 	sent := time.Now()
 	if err := l.Transport.InstallSnapshot(id, to, req, resp, data); err != nil {
+		if strings.Contains(err.Error(), errLate.Error()) {
+			l.outdated()
+		}
 		return err
 	}
 	if resp.Success {

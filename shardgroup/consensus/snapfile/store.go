@@ -56,8 +56,15 @@ func OpenOn(fs disk.FS) (*Store, error) {
 	return &Store{fs: fs}, nil
 }
 
-// name sorts by index, then term.
 func name(index, term uint64) string { return fmt.Sprintf("%020d-%020d", index, term) }
+
+// newer orders names by term, then index. A log's terms never fall, so that is the order of their indexes, too; but for a group
+// that has lost entries with the power of a majority, and has gone on without them: its snapshots replace those with the entries.
+func newer(a, b string) int {
+	indexA, termA, _ := strings.Cut(a, "-")
+	indexB, termB, _ := strings.Cut(b, "-")
+	return cmp.Or(cmp.Compare(termB, termA), cmp.Compare(indexB, indexA))
+}
 
 // names lists the snapshots' names, the newest first.
 func (s *Store) names() ([]string, error) {
@@ -71,7 +78,7 @@ func (s *Store) names() ([]string, error) {
 			names = append(names, id)
 		}
 	}
-	slices.SortFunc(names, func(a, b string) int { return cmp.Compare(b, a) })
+	slices.SortFunc(names, newer)
 	return names, nil
 }
 

@@ -91,6 +91,25 @@ func TestLateSnapshotDoesNotReplaceNewerOne(t *testing.T) {
 	}
 }
 
+// A group that has lost entries with the power of a majority has a later term at an earlier index.
+func TestSnapshotOfALaterTermReplacesOneOfALaterIndex(t *testing.T) {
+	s := open(t, t.TempDir())
+	save(t, s, 12, []byte("twelve"))
+	k, err := s.Create(1, 5, 4, servers, 1, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.Write([]byte("five")); err != nil {
+		t.Fatal(err)
+	}
+	if err := k.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if m, data, err := newest(s); err != nil || m.Index != 5 || string(data) != "five" {
+		t.Errorf("%v, %q, %v", m, data, err)
+	}
+}
+
 func TestUnfinishedSnapshotIsForgotten(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
