@@ -155,8 +155,13 @@ func (c *Cluster) WaitReady(ctx context.Context) error {
 }
 
 func (c *Cluster) ready(ctx context.Context) error {
+	for _, n := range c.nodes { // first, as it is why the others are not ready
+		if err := n.Exited(); err != nil {
+			return err
+		}
+	}
 	for _, n := range c.nodes {
-		if n.Pid() == 0 && n.Exited() == nil {
+		if n.Pid() == 0 {
 			continue
 		}
 		if err := c.readyNode(ctx, n); err != nil {

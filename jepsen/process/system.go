@@ -70,11 +70,8 @@ func (Quorate) Ready(ctx context.Context, n *Node) error {
 	return nil
 }
 
-// ready asks for at most a second.
+// readyNode asks for at most a second.
 func (c *Cluster) readyNode(ctx context.Context, n *Node) error {
-	if err := n.Exited(); err != nil {
-		return err
-	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	return c.system.Ready(ctx, n)
