@@ -53,7 +53,8 @@ bench: build ## measure PAIRS (5) rounds beside Redis Cluster and etcd into READ
 
 jepsen-mutants: ## switch guards off one by one and write into jepsen/README.md how soon that is noticed; takes hours
 	$(GO) build -tags mutation -o $(BIN)-mutation ./cmd/quorate
-	$(BIN)-mutation jepsen mutants --write jepsen/README.md
+	$(BIN)-mutation jepsen mutants
+	$(BIN)-mutation jepsen mutants --processes --ranges 5 --most 15 --write jepsen/README.md
 
 lint: ## vet, gofmt, staticcheck and the repository's own rules
 	$(GO) vet ./...

@@ -11,6 +11,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
+	"github.com/quorate/quorate/jepsen/sim"
 	"github.com/quorate/quorate/jepsen/trial"
 )
 
@@ -166,7 +167,7 @@ func jepsenCheckCommand() *cobra.Command {
 func jepsenListCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
-		Short: "List workloads and faults",
+		Short: "List workloads, faults, and the simulation's families of faults",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			w := c.OutOrStdout()
@@ -179,6 +180,12 @@ func jepsenListCommand() *cobra.Command {
 			table(w, "NEMESIS\tWHAT IS DONE TO THE CLUSTER", func(row func(string, ...any)) {
 				for _, x := range trial.Faults() {
 					row("%s\t%s", x[0], x[1])
+				}
+			})
+			fmt.Fprintln(w)
+			table(w, "FAMILY OF jepsen sim\tWHAT IS DONE TO THE CLUSTER", func(row func(string, ...any)) {
+				for _, f := range sim.Families() {
+					row("%s\t%s", f.Name, f.About)
 				}
 			})
 			return nil
