@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/quorate/quorate/jepsen/sim/fabric"
 	"github.com/quorate/quorate/jepsen/sim/machine"
 )
 
@@ -33,6 +34,7 @@ func Families() []Family {
 		{Name: "transfer", About: "leadership is handed over", strike: (*nemesis).transfer},
 		{Name: "snapshot", About: "snapshots come every few kilobytes, few entries stay behind them, and more are forced", strike: (*nemesis).snapshot},
 		{Name: "late-answers", About: "a leader and a minority are cut off, and what the others had answered before arrives for long after", strike: (*nemesis).lateAnswers, story: true},
+		{Name: "deaf-handover", About: "a leader hands over, and hears late what comes of it", strike: (*nemesis).deafHandOver, story: true},
 	}
 }
 
@@ -171,20 +173,26 @@ func (n *nemesis) clock() wound {
 }
 
 func (n *nemesis) transfer() wound {
+	w, _ := n.handOver()
+	return w
+}
+
+// handOver has a leader hand over to another member; it is returned, too.
+func (n *nemesis) handOver() (w wound, from *server) {
 	g := n.aGroup()
 	m := n.c.known()
-	from := n.c.leader(g)
+	from = n.c.leader(g)
 	if m == nil || from == nil {
-		return wound{}
+		return wound{}, nil
 	}
 	members := m.GroupByID(g).Members
 	to := members[n.rng.IntN(len(members))]
 	if to == n.c.idOf(from) {
-		return wound{}
+		return wound{}, nil
 	}
 	replica := from.group(g)
 	if replica == nil {
-		return wound{}
+		return wound{}, nil
 	}
 	done := false
 	n.open.Go(func() {
@@ -195,7 +203,22 @@ func (n *nemesis) transfer() wound {
 	return wound{
 		what: fmt.Sprintf("group %d from %s to %s", g, from.host, n.c.trace.hostOf(to)), lasts: time.Second,
 		bit: func() bool { return done },
+	}, from
+}
+
+// deafHandOver plays what a lease that outlives the hand-over leads to: the next leader is elected at once, and the old one is
+// told when its lease is nearly over.
+func (n *nemesis) deafHandOver() wound {
+	w, from := n.handOver()
+	if from == nil {
+		return w
 	}
+	late := n.network(w.what+", late", 2*n.c.plan.Lease, fabric.Rule{
+		Effect: fabric.Worsen, Classes: fabric.Groups | fabric.Placement, On: func(_, to fabric.Host) bool { return to == from.host },
+		Weather: fabric.Weather{Delay: n.c.plan.Lease * 9 / 10},
+	})
+	late.bit = w.bit
+	return late
 }
 
 func (n *nemesis) snapshot() wound {
