@@ -38,7 +38,7 @@ func (d *desk) take(q peer.Request) bool {
 		return false
 	}
 	req, err := decodeAppend(d.t.sender(q.From).id, q.Payload)
-	if err != nil || isHeartbeat(req) {
+	if err != nil || isHeartbeat(req) && d.t.heartbeat.Load() != nil {
 		d.taken.Store(false)
 		return false
 	}

@@ -62,6 +62,7 @@ func (g *Gate) runRounds() {
 func (g *Gate) confirm() (Ticket, error) {
 	g.rounds.Add(1)
 	began := time.Now()
+	defer g.r.transport.want()()
 	deadline := time.NewTimer(g.r.cfg.Timing.Heartbeat + g.r.cfg.Timing.Election)
 	defer deadline.Stop()
 	again := time.NewTicker(g.r.cfg.Timing.Heartbeat / 10)

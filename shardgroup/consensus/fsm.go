@@ -22,8 +22,10 @@ type machine struct {
 	conflict func(raft.SnapshotMeta)
 	// held is called with how long FSM was kept by a batch or a mark.
 	held func(time.Duration)
-	logs *logStore
-	off  Off
+	// advanced is called when applied has moved.
+	advanced func()
+	logs     *logStore
+	off      Off
 	// running is false while an instance starts, when restoring a snapshot is no installation.
 	running   atomic.Bool
 	installed atomic.Uint64
@@ -40,7 +42,7 @@ type machine struct {
 }
 
 func newMachine(fsm raft.FSM, logs *logStore, conflict func(raft.SnapshotMeta), held func(time.Duration)) *machine {
-	m := &machine{FSM: fsm, logs: logs, conflict: conflict, held: held, moved: make(chan struct{})}
+	m := &machine{FSM: fsm, logs: logs, conflict: conflict, held: held, advanced: func() {}, moved: make(chan struct{})}
 	m.batching, _ = fsm.(raft.BatchingFSM)
 	m.configs, _ = fsm.(raft.ConfigurationStore)
 	return m
@@ -142,6 +144,7 @@ func (m *machine) Restore(r io.ReadCloser) error {
 
 func (m *machine) advance(index uint64) {
 	m.applied.Store(index)
+	m.advanced()
 	if m.waiting.Load() > 0 {
 		m.mu.Lock()
 		close(m.moved)

@@ -101,11 +101,12 @@ func (g *Gate) pulse(inst *instance, term uint64) {
 	start := time.Now()
 	g.suspect.Store(&start)
 	g.beat.Store(&start)
-	ticker := time.NewTicker(g.lease / 4)
-	defer ticker.Stop()
+	timer := time.NewTimer(untilPulse(g.lease / 4))
+	defer timer.Stop()
 	for inst.leads(term) {
 		select {
-		case <-ticker.C:
+		case <-timer.C:
+			timer.Reset(untilPulse(g.lease / 4))
 			if inst.leads(term) {
 				g.tick(term)
 			}
@@ -113,6 +114,12 @@ func (g *Gate) pulse(inst *instance, term uint64) {
 			return
 		}
 	}
+}
+
+// untilPulse is the time until the next pulse, at most every. Those of all groups come together, so that they share a wake-up
+// of the process.
+func untilPulse(every time.Duration) time.Duration {
+	return every - time.Duration(time.Now().UnixNano())%every
 }
 
 func (g *Gate) tick(term uint64) {

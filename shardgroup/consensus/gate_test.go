@@ -183,7 +183,7 @@ func TestConfirmationCountsFromItsBeginning(t *testing.T) {
 				c := newCluster(t, 3, func(cfg *Config) { cfg.Reads, cfg.off.SendTimes = Quorum, off })
 				l := c.ready()
 				held, release := holdReplies(c, l.id)
-				c.await("an answer on its way from each follower", func() bool { return held.Load() >= 4 })
+				c.await("answers on their way", func() bool { return held.Load() >= 2 })
 				for _, n := range c.others(l) {
 					c.net.Cut(topology.NodeID(l.id), topology.NodeID(n.id)) // nothing new leaves the leader
 				}

@@ -98,7 +98,8 @@ func newReplica(cfg Config) *Replica {
 	r.snapshots = &snapshotStore{SnapshotStore: cfg.Snapshots, fail: r.fail, saved: r.logs.saved}
 	r.fsm = newMachine(cfg.FSM, r.logs, r.snapshotOverConflict, cfg.Timers.Apply)
 	r.fsm.off, r.logs.off = cfg.off, cfg.off
-	r.transport = newLimited(cfg.Transport, raft.ServerID(cfg.Self), r.fsm, cfg.off, r.snapshotOutdated)
+	r.transport = newLimited(cfg.Transport, raft.ServerID(cfg.Self), r.fsm, cfg.Timing.Lease, cfg.off, r.snapshotOutdated)
+	r.fsm.advanced = r.transport.stir
 	r.gate.init(r)
 	r.held.Store(cfg.LostTail)
 	return r
@@ -149,7 +150,10 @@ func (r *Replica) start() error {
 	r.transport.down.Store(false)
 	inst := &instance{
 		dead: make(chan struct{}), ended: make(chan struct{}), wish: make(chan string, 1),
-		silence: func() { r.transport.down.Store(true) },
+		silence: func() {
+			r.transport.down.Store(true)
+			r.transport.stir()
+		},
 	}
 	inst.raft, err = raft.NewRaft(r.cfg.raftConfig(), r.fsm, r.logs, r.stable, r.snapshots, r.transport)
 	if err != nil {

@@ -36,6 +36,7 @@ func (r *Replica) enough() int64 { return max(r.cfg.SnapshotBytes, r.logs.snapsh
 
 // logGrown wishes for a snapshot when the log has grown by enough.
 func (r *Replica) logGrown(bytes int64) {
+	r.transport.logGrown()
 	if bytes >= r.enough() {
 		r.wishSnapshot()
 	}

@@ -14,7 +14,7 @@ import (
 
 // limited is the transport as raft sees it. It hides Close, so that the transport outlives a raft instance, refuses
 // pipelining (a wedged pipeline stops a follower for ever after a disk stall, hashicorp/raft#612), notes how far each
-// follower is, and keeps followers from getting ahead of the leader's state machine:
+// follower is, holds what tells it nothing (hold.go), and keeps followers from getting ahead of the leader's state machine:
 //
 // a follower that applied an entry before its leader did could show it to a linearizable reader, and the leader's own
 // reads, a moment later, would not have it yet. So no AppendEntries carries a commit index above what this node's
@@ -30,22 +30,34 @@ type limited struct {
 	down atomic.Bool
 	// outdated is called when a follower has refused a snapshot as older than what it has.
 	outdated func()
+	// held counts the requests that are held; stirred is closed to make them look around. wanted counts those who wait for an
+	// acknowledgement, and grew is when the log grew last, in nanoseconds after began.
+	held, wanted atomic.Int32
+	grew         atomic.Int64
+	began        time.Time
+	lease        time.Duration
 
-	mu    sync.Mutex
-	peers map[raft.ServerID]peerState // of term
-	term  uint64
+	mu      sync.Mutex
+	peers   map[raft.ServerID]peerState // of term
+	term    uint64
+	stirred chan struct{}
 }
 
 // refusal is how long a request waits that is refused because the instance ends.
 const refusal = time.Millisecond
 
 type peerState struct {
-	matched uint64
-	sent    time.Time
+	// told is the commit index that it was told last, 0 if it may have forgotten that.
+	matched, told uint64
+	// sent is when the newest request that it has accepted was sent.
+	sent time.Time
 }
 
-func newLimited(t Transport, self raft.ServerID, fsm *machine, off Off, outdated func()) *limited {
-	return &limited{Transport: t, preVote: t, self: self, fsm: fsm, off: off, outdated: outdated, peers: map[raft.ServerID]peerState{}}
+func newLimited(t Transport, self raft.ServerID, fsm *machine, lease time.Duration, off Off, outdated func()) *limited {
+	return &limited{
+		Transport: t, preVote: t, self: self, fsm: fsm, lease: lease, off: off, outdated: outdated, began: time.Now(),
+		peers: map[raft.ServerID]peerState{}, stirred: make(chan struct{}),
+	}
 }
 
 // RequestPreVote implements raft.WithPreVote; without it raft silently switches pre-vote off.
@@ -75,8 +87,12 @@ func (l *limited) AppendEntries(id raft.ServerID, to raft.ServerAddress, req *ra
 		time.Sleep(refusal)
 		return raft.ErrRaftShutdown
 	}
+	if l.hold(id, req); l.down.Load() {
+		return raft.ErrRaftShutdown
+	}
 	sent := time.Now()
 	if err := l.Transport.AppendEntries(id, to, req, resp); err != nil {
+		l.forget(id)
 		return err
 	}
 	if resp.Success && resp.Term == req.Term {
@@ -85,7 +101,7 @@ func (l *limited) AppendEntries(id raft.ServerID, to raft.ServerAddress, req *ra
 			// Before it is noted: of two that acknowledge at the same moment, not both may be taken for unneeded.
 			l.rest(id, matched, time.Since(sent))
 		}
-		l.note(id, req.Term, matched, sent)
+		l.note(id, req.Term, peerState{matched, req.LeaderCommitIndex, sent})
 	}
 	return nil
 }
@@ -100,12 +116,13 @@ func (l *limited) InstallSnapshot(id raft.ServerID, to raft.ServerAddress, req *
 		return err
 	}
 	if resp.Success {
-		l.note(id, req.Term, req.LastLogIndex, sent)
+		l.note(id, req.Term, peerState{matched: req.LastLogIndex, sent: sent})
 	}
 	return nil
 }
 
-func (l *limited) note(id raft.ServerID, term, matched uint64, sent time.Time) {
+// note adds what a follower has accepted in term.
+func (l *limited) note(id raft.ServerID, term uint64, news peerState) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if term < l.term {
@@ -116,9 +133,9 @@ func (l *limited) note(id raft.ServerID, term, matched uint64, sent time.Time) {
 		clear(l.peers)
 	}
 	p := l.peers[id]
-	p.matched = max(p.matched, matched)
-	if sent.After(p.sent) {
-		p.sent = sent
+	p.matched, p.told = max(p.matched, news.matched), max(p.told, news.told)
+	if news.sent.After(p.sent) {
+		p.sent = news.sent
 	}
 	l.peers[id] = p
 }

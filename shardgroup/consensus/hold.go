@@ -1,0 +1,126 @@
+package consensus
+
+import (
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+// The leader of a group sends each follower a heartbeat every 50 to 100 ms, and, while nothing happens, an AppendEntries without
+// entries every Timing.Commit, in case the follower does not know what is committed. In a node with a hundred groups that is most
+// of the work. So, in a group that has been idle for calm:
+//
+//   - Heartbeats leave at beats, which come beatsPerLease times in a lease and at the same moments for all groups of the
+//     process. Those that leave together share wake-ups and system calls, and their answers do.
+//   - An AppendEntries that tells its follower nothing is held, until the log grows, the leader applies more, a request to that
+//     follower fails, or longestHold is over. Then it is sent, with what the log has by now.
+//
+// Nothing is answered for a follower.
+const (
+	calm        = time.Second
+	longestHold = time.Second
+	// beatsPerLease puts a beat every 133 ms if the lease is 400 ms long. That is longer than raft's longest pause, so each beat
+	// takes a heartbeat of every idle group along, and no confirmation of its lease is older than a third of that.
+	beatsPerLease = 3
+)
+
+// hold waits while there is no need to send req, and brings it up to date.
+func (l *limited) hold(id raft.ServerID, req *raft.AppendEntriesRequest) {
+	switch {
+	case len(req.Entries) > 0:
+	case req.PrevLogEntry == 0: // a heartbeat
+		l.await(untilPulse(l.lease/beatsPerLease), l.atWork)
+	case l.await(longestHold, func() bool { return l.news(id, req) }):
+		l.fill(req)
+	}
+}
+
+// await waits until needed, which has mu, says yes, but not for longer than longest. It reports whether it had to wait at all.
+func (l *limited) await(longest time.Duration, needed func() bool) (waited bool) {
+	l.held.Add(1) // before the look at what stirs: stir looks at it the other way around
+	defer l.held.Add(-1)
+	var over <-chan time.Time
+	for {
+		l.mu.Lock()
+		stirred, now := l.stirred, needed()
+		l.mu.Unlock()
+		if now || l.down.Load() {
+			return over != nil
+		}
+		if over == nil {
+			over = time.After(longest)
+		}
+		select {
+		case <-stirred:
+		case <-over:
+			return true
+		}
+	}
+}
+
+// atWork reports whether heartbeats must not wait.
+func (l *limited) atWork() bool {
+	return l.wanted.Load() > 0 || time.Since(l.began)-time.Duration(l.grew.Load()) < calm
+}
+
+// news reports whether a follower would learn something from req. It needs mu.
+func (l *limited) news(id raft.ServerID, req *raft.AppendEntriesRequest) bool {
+	last, _ := l.fsm.logs.LastIndex()
+	p := l.peers[id]
+	tell := min(last, max(req.LeaderCommitIndex, l.fsm.applied.Load()))
+	known := l.term == req.Term && p.matched == last && p.told >= tell
+	return !known || last != req.PrevLogEntry
+}
+
+// fill adds what has come since raft made req: it need not wait for the answer. Entries of req's term were added by this leader,
+// whose log has not changed before them, so that they follow req's previous entry; raft counts as replicated what req has
+// when it returns.
+func (l *limited) fill(req *raft.AppendEntriesRequest) {
+	req.LeaderCommitIndex = max(req.LeaderCommitIndex, l.fsm.applied.Load())
+	last, err := l.fsm.logs.LastIndex()
+	if err != nil {
+		return
+	}
+	for i := req.PrevLogEntry + 1; i <= min(last, req.PrevLogEntry+maxAppendEntries); i++ {
+		e := new(raft.Log)
+		if l.fsm.logs.GetLog(i, e) != nil || e.Term != req.Term {
+			return
+		}
+		req.Entries = append(req.Entries, e)
+	}
+}
+
+// stir makes what is held look around.
+func (l *limited) stir() {
+	if l.held.Load() == 0 {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	close(l.stirred)
+	l.stirred = make(chan struct{})
+}
+
+// logGrown notes that the group is at work.
+func (l *limited) logGrown() {
+	l.grew.Store(int64(time.Since(l.began)))
+	l.stir()
+}
+
+// want sends heartbeats at once until done is called: somebody waits for an acknowledgement.
+func (l *limited) want() (done func()) {
+	l.wanted.Add(1)
+	l.stir()
+	return func() { l.wanted.Add(-1) }
+}
+
+// forget notes that a follower may have started again and know nothing, since a request to it has failed.
+func (l *limited) forget(id raft.ServerID) {
+	l.mu.Lock()
+	if p, ok := l.peers[id]; ok {
+		p.told = 0
+		l.peers[id] = p
+	}
+	l.mu.Unlock()
+	l.stir()
+}

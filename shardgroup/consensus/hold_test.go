@@ -1,0 +1,122 @@
+package consensus
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/quorate/quorate/placement/topology"
+	"github.com/quorate/quorate/rpc/raftnet"
+	"github.com/quorate/quorate/rpc/raftnet/memnet"
+)
+
+// idle is a cluster whose group has been idle for a while, with its leader.
+func idle(t *testing.T) (*cluster, *node) {
+	c := newCluster(t, 3, nil)
+	l := c.ready()
+	if err := l.propose("x"); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(calm + 2*longestHold)
+	return c, l
+}
+
+// requests counts the AppendEntries that l sends to f meanwhile, and those that are heartbeats.
+func requests(c *cluster, l, f *node, do func()) (all, heartbeats int) {
+	var n, beats atomic.Int64
+	c.net.SetTap(func(_ context.Context, m memnet.Message) bool {
+		if string(m.From) == l.id && string(m.To) == f.id && m.Kind == raftnet.KindAppend && !m.Reply {
+			n.Add(1)
+			if bytes.HasSuffix(m.Payload, make([]byte, 4)) { // no previous entry, its term, commit index, entries
+				beats.Add(1)
+			}
+		}
+		return true
+	})
+	do()
+	c.net.SetTap(nil)
+	return int(n.Load()), int(beats.Load())
+}
+
+// An idle group sends each follower a heartbeat per beat, all at the same moment, and hardly anything else; nobody loses the lease.
+func TestAnIdleGroupSendsHeartbeatsOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, l := idle(t)
+		const seconds = 60
+		for _, f := range c.others(l) {
+			all, beats := requests(c, l, f, func() {
+				for range seconds * 1000 {
+					time.Sleep(time.Millisecond)
+					if !l.Gate().open() {
+						t.Fatal("the lease has ended")
+					}
+				}
+			})
+			if rest := all - beats; beats > seconds*1000/133 || beats < seconds*5 || rest > seconds+1 {
+				t.Errorf("in %d s, %d heartbeats and %d other requests", seconds, beats, rest)
+			}
+		}
+	})
+}
+
+// What is held does not hold up an entry, nor what followers must know about it.
+func TestAnEntryAfterARestIsNotDelayed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, l := idle(t)
+		const way = 5 * time.Millisecond
+		c.net.SetDelay(func(topology.NodeID, topology.NodeID) time.Duration { return way })
+		for i := range 50 {
+			time.Sleep(time.Duration(i) * 100 * time.Millisecond)
+			began := time.Now()
+			if err := l.propose(fmt.Sprint(i)); err != nil {
+				t.Fatal(err)
+			}
+			if took := time.Since(began); took != 2*way {
+				t.Errorf("write %d took %v, want %v", i, took, 2*way)
+			}
+			c.agree(2 + i)
+			if took := time.Since(began); took > 2*defaultCommit+4*way {
+				t.Errorf("the followers had applied write %d after %v", i, took)
+			}
+		}
+	})
+}
+
+// Who waits for an acknowledgement does not wait for a beat.
+func TestConfirmationsDoNotWaitForABeat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, l := idle(t)
+		f := c.others(l)[0]
+		for i := range 100 {
+			time.Sleep(time.Duration(i) * 7 * time.Millisecond)
+			_, beats := requests(c, l, f, func() {
+				go l.Gate().Confirm(t.Context())
+				synctest.Wait() // no time passes
+			})
+			if beats == 0 {
+				t.Errorf("no heartbeat left for confirmation %d", i)
+			}
+			time.Sleep(time.Second)
+		}
+	})
+}
+
+// A follower that was away for a moment is told again what is committed, in an idle group, too.
+func TestAFollowerThatStartsAgainIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, l := idle(t)
+		f := c.others(l)[0]
+		f.close()
+		time.Sleep(time.Second)
+		f.open(false)
+		began := time.Now()
+		c.agree(1)
+		if took := time.Since(began); took > 2*longestHold {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
