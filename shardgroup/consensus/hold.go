@@ -13,7 +13,7 @@ import (
 //   - Heartbeats leave at beats, which come beatsPerLease times in a lease and at the same moments for all groups of the
 //     process. Those that leave together share wake-ups and system calls, and their answers do.
 //   - An AppendEntries that tells its follower nothing is held, until the log grows, the leader applies more, a request to that
-//     follower fails, or longestHold is over. Then it is sent, with what the log has by now.
+//     follower fails, leadership is handed over, or longestHold is over. Then it is sent, with what the log has by now.
 //
 // Nothing is answered for a follower.
 const (
@@ -63,13 +63,13 @@ func (l *limited) atWork() bool {
 	return l.wanted.Load() > 0 || time.Since(l.began)-time.Duration(l.grew.Load()) < calm
 }
 
-// news reports whether a follower would learn something from req. It needs mu.
+// news reports whether a follower would learn something from req, or raft waits for the goroutine that sends it. It needs mu.
 func (l *limited) news(id raft.ServerID, req *raft.AppendEntriesRequest) bool {
 	last, _ := l.fsm.logs.LastIndex()
 	p := l.peers[id]
 	tell := min(last, max(req.LeaderCommitIndex, l.fsm.applied.Load()))
 	known := l.term == req.Term && p.matched == last && p.told >= tell
-	return !known || last != req.PrevLogEntry
+	return !known || last != req.PrevLogEntry || l.wanted.Load() > 0
 }
 
 // fill adds what has come since raft made req: it need not wait for the answer. Entries of req's term were added by this leader,
@@ -107,7 +107,7 @@ func (l *limited) logGrown() {
 	l.stir()
 }
 
-// want sends heartbeats at once until done is called: somebody waits for an acknowledgement.
+// want holds nothing until done is called: somebody waits for an acknowledgement, or raft for its goroutines.
 func (l *limited) want() (done func()) {
 	l.wanted.Add(1)
 	l.stir()

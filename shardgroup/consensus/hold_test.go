@@ -120,3 +120,21 @@ func TestAFollowerThatStartsAgainIsTold(t *testing.T) {
 		}
 	})
 }
+
+// Raft hands leadership over on the goroutine that may hold a request.
+func TestAHandOverIsNotHeldUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, l := idle(t)
+		c.net.SetDelay(func(topology.NodeID, topology.NodeID) time.Duration { return 30 * time.Millisecond })
+		for i := range 30 {
+			f := c.others(l)[i%2]
+			go l.propose(fmt.Sprint(i))
+			time.Sleep(time.Duration(i) * 5 * time.Millisecond)
+			if err := l.Transfer(t.Context(), f.id); err != nil {
+				t.Fatalf("hand-over %d: %v", i, err)
+			}
+			l = c.ready()
+			time.Sleep(calm)
+		}
+	})
+}

@@ -30,8 +30,8 @@ type limited struct {
 	down atomic.Bool
 	// outdated is called when a follower has refused a snapshot as older than what it has.
 	outdated func()
-	// held counts the requests that are held; stirred is closed to make them look around. wanted counts those who wait for an
-	// acknowledgement, and grew is when the log grew last, in nanoseconds after began.
+	// held counts the requests that are held; stirred is closed to make them look around. wanted counts those who do not
+	// want that, and grew is when the log grew last, in nanoseconds after began.
 	held, wanted atomic.Int32
 	grew         atomic.Int64
 	began        time.Time
