@@ -8,6 +8,7 @@ import (
 	randv2 "math/rand/v2"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -16,7 +17,10 @@ import (
 	"time"
 )
 
-const inChild = "BUBBLE_TEST_SEED"
+// These, in the environment, make the test binary throw dice, or leak a goroutine.
+const inChild, leaking = "BUBBLE_TEST_SEED", "BUBBLE_TEST_LEAK"
+
+func leak(c chan int) { <-c }
 
 func TestMain(m *testing.M) {
 	seed, err := strconv.ParseUint(os.Getenv(inChild), 10, 64)
@@ -26,7 +30,15 @@ func TestMain(m *testing.M) {
 	Prepare()
 	garbage = 8 << 20
 	var out string
-	if err := Run(seed, func() { out = dice() }); err != nil {
+	f := func() { out = dice() }
+	switch os.Getenv(leaking) {
+	case "excused":
+		stuck = append(stuck, "bubble.leak(")
+		fallthrough
+	case "not excused":
+		f = func() { go leak(make(chan int)) }
+	}
+	if err := Run(seed, f); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -119,6 +131,32 @@ func TestSeedDecidesEverything(t *testing.T) {
 	}
 	if throw(t, 8) == first {
 		t.Error("another seed gave the same run")
+	}
+}
+
+// Goroutines that remain end the process, but for those of hand-overs that raft has forgotten.
+func TestOnlyForgottenHandOversMayRemain(t *testing.T) {
+	for _, mode := range []string{"excused", "not excused"} {
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = slices.Concat(os.Environ(), Env, []string{inChild + "=1", leaking + "=" + mode})
+		var errs bytes.Buffer
+		cmd.Stderr = &errs
+		if err := Start(cmd, 1); err != nil {
+			t.Fatal(err)
+		}
+		err := cmd.Wait()
+		if mode == "excused" && (err != nil || errs.Len() > 0) || mode != "excused" && (err == nil || !strings.Contains(errs.String(), "blocked goroutines remain")) {
+			t.Errorf("%s: %v\n%s", mode, err, &errs)
+		}
+	}
+	raft := "goroutine 9 [chan send (durable), synctest bubble 1]:\ngithub.com/hashicorp/raft.(*Raft).leadershipTransfer(0x1)\n\t/raft.go:1003 +0x129\n" +
+		"created by github.com/hashicorp/raft.(*Raft).leaderLoop in goroutine 253\n"
+	other := strings.ReplaceAll(raft, "leadershipTransfer", "runFSM")
+	mine := "goroutine 1 [chan receive]:\ntesting.(*T).Run(0x1)\n\t/testing.go:2109 +0x4e5\n"
+	for stacks, want := range map[string]bool{mine + "\n" + raft: true, raft + "\n" + other: false, mine: false} {
+		if got := onlyStuck(stacks); got != want {
+			t.Errorf("excused: %v, want %v:\n%s", got, want, stacks)
+		}
 	}
 }
 

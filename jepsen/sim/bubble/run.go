@@ -53,6 +53,7 @@ func Run(seed uint64, f func()) error {
 	mathrand.Seed(int64(seed)) // deprecated, but hashicorp/raft draws its timeouts from the global source
 	returned := false
 	test := testing.InternalTest{Name: "bubble", F: func(t *testing.T) {
+		defer excuse(&returned)
 		synctest.Test(t, func(*testing.T) {
 			wipe()
 			steady(seed, 20)
