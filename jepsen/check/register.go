@@ -31,8 +31,9 @@ type Registers struct {
 // Model knows set, set with a time to live, get, getset, del, cas, expire, persist, and vanish.
 func (o Registers) Model() Model {
 	m := Model{Name: "register", Init: register{}, Step: func(s any, op history.Op) []any { return o.step(s.(register), op) }}
+	m.Thin = arrange
 	if !o.Evicts {
-		m.Thin = thin
+		m.Thin = func(ops []history.Op) []history.Op { return arrange(thin(ops)) }
 	}
 	return m
 }

@@ -76,7 +76,7 @@ func TestOnlyPlainRegistersAreThinned(t *testing.T) {
 	if got := thin([]history.Op{set("a"), get, get, get}); len(got) != 2 {
 		t.Errorf("three equal reads are thinned to %v", got)
 	}
-	if (Registers{Evicts: true}).Model().Thin != nil {
+	if got := (Registers{Evicts: true}).Model().Thin([]history.Op{set("a"), get, get, get}); len(got) != 4 {
 		t.Errorf("values that may go at any time are thinned: a read of %v is of no one moment", none)
 	}
 }

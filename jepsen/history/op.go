@@ -53,6 +53,9 @@ type Op struct {
 	// Until is a time by which an operation of unknown outcome is known to have taken effect, 0 if there is none. Clients can't
 	// tell; it comes from the cluster's logs.
 	Until int64 `json:"until,omitempty"`
+	// Place is the operation's number, from 1, among those of its object that took effect in the order of the cluster's log; 0 if
+	// that is not known. It comes from the logs, too.
+	Place int `json:"place,omitempty"`
 	// Error is what a failed or unknown operation was told.
 	Error string `json:"error,omitempty"`
 }

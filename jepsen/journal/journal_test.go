@@ -241,6 +241,11 @@ func TestUnknownOutcomesAreSettled(t *testing.T) {
 	if got := p.Ops[1]; got.Outcome != history.Unknown || got.Until != ops[2].Return {
 		t.Errorf("what is in the log happened before what is behind it was acknowledged: %+v", got)
 	}
+	for i, want := range []int{1, 2, 3, 0, 0} {
+		if p.Ops[i].Place != want {
+			t.Errorf("operation %d has place %d, want %d", i, p.Ops[i].Place, want)
+		}
+	}
 	if p.Ops[3].Outcome != history.Failed || p.Ops[4].Outcome != history.Unknown || p.Ops[4].Until != 0 {
 		t.Errorf("what is in no log did not happen; of what can't be told nothing is said: %+v", p.Ops[3:])
 	}
@@ -271,6 +276,9 @@ func TestWhatVanishesIsTold(t *testing.T) {
 	p := s.Patch(ops)
 	if v := p.Ops[2]; p.Vanished != 2 || v.Kind != "vanish" || v.Key != "{b}" || v.Call != ops[1].Call || v.Return != ops[1].Return || v.Args[1] != "expired" {
 		t.Errorf("patched: %+v", p.Ops)
+	}
+	if p.Ops[0].Place != 1 || p.Ops[2].Place != 2 {
+		t.Errorf("what expired did so in its place: %+v", p.Ops)
 	}
 }
 

@@ -39,6 +39,7 @@ func (s *Story) Patch(ops []history.Op) Patched {
 	for _, op := range ops {
 		objects[op.Key] = true
 	}
+	at := s.places(p.Ops)
 	for _, v := range s.Vanished {
 		key := objectOf(v.Key, objects)
 		if key == "" {
@@ -46,9 +47,44 @@ func (s *Story) Patch(ops []history.Op) Patched {
 		}
 		last++
 		p.Vanished++
+		at[key] = append(at[key], place{v.moment(), len(p.Ops)})
 		p.Ops = append(p.Ops, v.op(last, key, w))
 	}
+	number(p.Ops, at)
 	return p
+}
+
+// place is where in a log the operation of a number in a history took effect.
+type place struct {
+	at Position
+	op int
+}
+
+// places are those of each object's operations.
+func (s *Story) places(ops []history.Op) map[string][]place {
+	out := map[string][]place{}
+	for i, op := range ops {
+		if op.Outcome == history.Failed || op.Outcome == history.Unknown && op.Until == 0 {
+			continue
+		}
+		if at, found := s.place(tokensOf(op)); found && at.Applied {
+			out[op.Key] = append(out[op.Key], place{at, i})
+		}
+	}
+	return out
+}
+
+// number gives the operations of each object their Place.
+func number(ops []history.Op, all map[string][]place) {
+	for _, at := range all {
+		slices.SortStableFunc(at, func(a, b place) int { return order(a.at, b.at) })
+		if at[0].at.Group != at[len(at)-1].at.Group {
+			continue // two logs have no common order
+		}
+		for i, x := range at {
+			ops[x.op].Place = i + 1
+		}
+	}
 }
 
 // settle decides an unknown outcome.
@@ -85,6 +121,14 @@ func objectOf(key string, objects map[string]bool) string {
 
 // Vanishing is the kind of operation that a key which vanished becomes.
 const vanishing = "vanish"
+
+// moment is where it vanished: a key that expired did so before what its entry holds.
+func (v Vanish) moment() Position {
+	if !v.Evicted {
+		v.At.Op = -1
+	}
+	return v.At
+}
 
 func (v Vanish) op(id int64, key string, w windows) history.Op {
 	why := "expired"
