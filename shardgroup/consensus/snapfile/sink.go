@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"io/fs"
 
 	"github.com/hashicorp/raft"
 
@@ -106,14 +107,15 @@ func (k *sink) finish() error {
 	return k.file.Close()
 }
 
-// reap removes all but the newest snapshot. Whoever is reading an older one reads on: its file goes when it is closed.
+// reap removes all but the newest snapshot. Whoever is reading an older one reads on: its file goes when it is closed. A snapshot
+// that was taken here and one that was installed may end at the same time: then one finds gone what the other has removed.
 func (s *Store) reap() error {
 	names, err := s.names()
 	if err != nil {
 		return fmt.Errorf("remove old snapshots: %w", err)
 	}
 	for _, id := range names[min(1, len(names)):] {
-		if err := s.fs.Remove(id + suffix); err != nil {
+		if err := s.fs.Remove(id + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("remove old snapshots: %w", err)
 		}
 	}

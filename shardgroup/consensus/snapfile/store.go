@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"io/fs"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -83,20 +84,26 @@ func (s *Store) names() ([]string, error) {
 }
 
 // List returns the newest snapshot, if there is one. A file that cannot be read is an error, not a reason to go back to
-// an older one: the log that continues that is gone.
+// an older one: the log that continues that is gone. One that is gone itself has been replaced by a newer one.
 func (s *Store) List() ([]*raft.SnapshotMeta, error) {
-	names, err := s.names()
-	if err != nil {
-		return nil, fmt.Errorf("list snapshots: %w", err)
+	for gone := ""; ; {
+		names, err := s.names()
+		if err != nil {
+			return nil, fmt.Errorf("list snapshots: %w", err)
+		}
+		if len(names) == 0 {
+			return nil, nil
+		}
+		f, err := s.open(names[0])
+		if errors.Is(err, fs.ErrNotExist) && names[0] != gone {
+			gone = names[0]
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		return []*raft.SnapshotMeta{&f.meta}, f.Close()
 	}
-	if len(names) == 0 {
-		return nil, nil
-	}
-	f, err := s.open(names[0])
-	if err != nil {
-		return nil, err
-	}
-	return []*raft.SnapshotMeta{&f.meta}, f.Close()
 }
 
 // Open verifies the whole snapshot's checksum and then returns its data.
