@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// Watch times one operation at a time. Its timer is set once in a while, not by each operation.
+// Watch times one operation at a time. Its timer is set once in a while, not by each operation. The time in which the whole
+// process stood still (SIGSTOP, a suspended machine) is nobody's fault: the timer comes late then.
 type Watch struct {
 	limit   time.Duration
 	stalled func()
@@ -18,6 +19,9 @@ type Watch struct {
 	// armed: the timer runs, and will look at began. Whoever sets began looks at armed afterwards; the timer's function looks
 	// at began after it has cleared armed. So one of the two sees to it that every operation is timed.
 	armed atomic.Bool
+	// due is when the timer should call, in nanoseconds after base; told says that stalled was called.
+	due  atomic.Int64
+	told atomic.Bool
 }
 
 // New gives a watch that calls stalled, on a goroutine of its own, when an operation has not ended within limit. That
@@ -33,22 +37,26 @@ func New(limit time.Duration, stalled func()) *Watch {
 func (w *Watch) Start() {
 	w.began.Store(w.now())
 	if !w.armed.Load() && w.armed.CompareAndSwap(false, true) {
-		w.timer.Reset(w.limit)
+		w.wait(w.limit)
 	}
 }
 
-// Done ends it and reports whether it took less than the limit. (If the whole process stood still with it, stalled
-// could not be called in time.)
+// Done ends it and reports whether it did so before stalled was called.
 func (w *Watch) Done() (inTime bool) {
-	inTime = w.now()-w.began.Load() < int64(w.limit)
 	w.began.Store(0)
-	return inTime
+	return !w.told.Load()
+}
+
+func (w *Watch) wait(d time.Duration) {
+	w.due.Store(w.now() + int64(d))
+	w.timer.Reset(d)
 }
 
 func (w *Watch) now() int64 { return int64(time.Since(w.base)) + 1 }
 
 // look is what the timer does: it waits for the rest of the operation that is under way, and sleeps if there is none.
 func (w *Watch) look() {
+	late := time.Duration(w.now() - w.due.Load())
 	began := w.began.Load()
 	if began == 0 {
 		w.armed.Store(false)
@@ -56,9 +64,14 @@ func (w *Watch) look() {
 			return
 		}
 	}
-	if left := w.limit - time.Duration(w.now()-began); left > 0 {
-		w.timer.Reset(left)
+	left := w.limit - time.Duration(w.now()-began)
+	if left <= 0 && late > w.limit/2 {
+		left = w.limit // the process stood still: the operation gets all of its time again
+	}
+	if left > 0 {
+		w.wait(left)
 		return
 	}
+	w.told.Store(true)
 	w.stalled()
 }

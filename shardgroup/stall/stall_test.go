@@ -62,3 +62,31 @@ func BenchmarkWatch(b *testing.B) {
 		w.Done()
 	}
 }
+
+// A process that stands still for an hour comes back to an operation that began before: it is not stalled, unless it goes on for
+// as long as is allowed. Found by the harness (multi-key × snapshot-behind+pause-leader, seed 25): a node ended itself after a
+// pause of more than ten seconds.
+func TestAStandstillIsNoStall(t *testing.T) {
+	for _, stuck := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			var stalls atomic.Int32
+			w := New(time.Second, func() { stalls.Add(1) })
+			w.Start()
+			for _, at := range []*atomic.Int64{&w.began, &w.due} {
+				at.Add(-int64(time.Hour)) // as if the clock had gone on and the timer had not
+			}
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if n := stalls.Load(); n != 0 {
+				t.Fatalf("%d stalls right after the standstill", n)
+			}
+			if stuck {
+				time.Sleep(time.Second)
+				synctest.Wait()
+			}
+			if inTime := w.Done(); inTime == stuck || (stalls.Load() == 1) != stuck {
+				t.Errorf("stuck: %v; in time: %v, %d stalls", stuck, inTime, stalls.Load())
+			}
+		})
+	}
+}
