@@ -47,7 +47,11 @@ func (w *Watch) Done() (inTime bool) {
 	return !w.told.Load()
 }
 
+// looks is how often the timer calls within the limit: a standstill shows when it comes late by as much as that.
+const looks = 8
+
 func (w *Watch) wait(d time.Duration) {
+	d = min(d, max(1, w.limit/looks))
 	w.due.Store(w.now() + int64(d))
 	w.timer.Reset(d)
 }
@@ -64,11 +68,10 @@ func (w *Watch) look() {
 			return
 		}
 	}
-	left := w.limit - time.Duration(w.now()-began)
-	if left <= 0 && late > w.limit/2 {
-		left = w.limit // the process stood still: the operation gets all of its time again
+	if stood := min(late, time.Duration(w.now()-began)); late > w.limit/looks && w.began.CompareAndSwap(began, began+int64(stood)) {
+		began += int64(stood)
 	}
-	if left > 0 {
+	if left := w.limit - time.Duration(w.now()-began); left > 0 {
 		w.wait(left)
 		return
 	}
