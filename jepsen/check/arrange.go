@@ -7,7 +7,7 @@ import (
 	"github.com/quorate/quorate/jepsen/history"
 )
 
-// arrange numbers the reads of a register among its writes, where the log knows their places: no two writes write the same, so a
+// arrange numbers the reads of a register, or of keys that are written together, among the writes, where the log knows their places: no two writes write the same, so a
 // read of a value comes behind its write and before the next. Reads of one value may change places, so if any of their orders can
 // be, that of their calls can. What has a place then has one order, and nothing of it is left to search.
 func arrange(ops []history.Op) []history.Op {
@@ -24,8 +24,8 @@ func arrange(ops []history.Op) []history.Op {
 		switch {
 		case op.Place > 0:
 			seats = append(seats, seat{op.Place, i})
-		case (op.Kind == "get" || op.Kind == "final") && op.Outcome == history.Applied && len(op.Reply) == 1 && op.Reply[0] != nil:
-			if p := place[*op.Reply[0]]; p > 0 {
+		default:
+			if p := place[saw(op)]; p > 0 {
 				seats = append(seats, seat{p, i})
 			}
 		}
@@ -43,10 +43,23 @@ func arrange(ops []history.Op) []history.Op {
 // writes is the value that an operation leaves in a register.
 func writes(op history.Op) (value string, ok bool) {
 	switch op.Kind {
-	case "set", "getset":
+	case "set", "getset", "mset":
 		return op.Args[0], true
 	case "cas":
 		return op.Args[1], true
 	}
 	return "", false
+}
+
+// saw is the value that a read told of, "" if it told of none or of several.
+func saw(op history.Op) string {
+	if !reads[op.Kind] || op.Outcome != history.Applied || len(op.Reply) == 0 {
+		return ""
+	}
+	for _, r := range op.Reply {
+		if r == nil || *r != *op.Reply[0] {
+			return ""
+		}
+	}
+	return *op.Reply[0]
 }

@@ -36,7 +36,7 @@ func number(r *string) int64 {
 
 // Vectors are several keys of a slot that are always written together, each with the same value.
 func Vectors() Model {
-	return Model{Name: "multi-key", Init: "", Step: func(state any, op history.Op) []any {
+	return Model{Name: "multi-key", Init: "", Thin: arrange, Step: func(state any, op history.Op) []any {
 		if op.Kind == "mset" {
 			return []any{op.Args[0]}
 		}

@@ -72,6 +72,24 @@ func TestWritesThatWaitedForADisk(t *testing.T) {
 	}
 }
 
+// Keys that are written together are read together: a torn read has no place among the writes, and is found.
+func TestVectorsAreArranged(t *testing.T) {
+	ops := parse(t, "1-90 mset a = OK\n2-90 mset b = OK\n3-90 mget = a a\n4-90 mget = b b\n5-90 mget = a b")
+	ops[0].Place, ops[1].Place = 2, 1
+	var places []int
+	for _, op := range arrange(ops) {
+		places = append(places, op.Place)
+	}
+	if want := []int{3, 1, 4, 2, 0}; !slices.Equal(places, want) {
+		t.Errorf("places %v, want %v", places, want)
+	}
+	for n, want := range map[int]bool{4: true, 5: false} {
+		if r := Linearizable(Vectors(), ops[:n], Limits{Timeout: time.Second}); r.OK != want {
+			t.Errorf("the first %d: %+v", n, r)
+		}
+	}
+}
+
 // With places or without, the verdict on a history is the same.
 func TestPlacesChangeNoVerdict(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
