@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/quorate/quorate/jepsen/sim"
+	"github.com/quorate/quorate/jepsen/versus"
 )
 
 // simChild is the command, behind "jepsen", of the process that simulates one seed.
@@ -37,6 +38,7 @@ type simFlags struct {
 	families []string
 	output   string
 	summary  string
+	write    string
 	farm     sim.Farm
 }
 
@@ -85,6 +87,7 @@ func (o *simFlags) register(c *cobra.Command) {
 	f.BoolVar(&o.farm.AsFound, "as-found", false, "do not look for smaller runs that show a violation")
 	f.BoolVar(&o.farm.Twice, "twice", false, "run each seed again and compare")
 	f.StringVar(&o.summary, "summary", "", "run nothing: add up the runs kept in this folder, as Markdown or JSON")
+	f.StringVar(&o.write, "write", "", "with --summary: Markdown file whose section \"simulation\" becomes the sum")
 	f.Uint64Var(&o.replay, "replay", 0, "run this seed only and print its trace")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "with --replay: print all messages and the nodes' logs too")
 	f.StringVarP(&o.output, "output", "o", "text", "text or json")
@@ -102,7 +105,10 @@ func (o *simFlags) summarize(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if o.output == "json" {
+	switch {
+	case o.write != "":
+		return versus.WriteInto(o.write, "simulation", s.Markdown())
+	case o.output == "json":
 		return json.NewEncoder(w).Encode(s)
 	}
 	_, err = io.WriteString(w, s.Markdown())
