@@ -127,3 +127,22 @@ func TestForgiveness(t *testing.T) {
 		})
 	}
 }
+
+// A snapshot of those that went on without what a majority has lost may take a replica back that has applied it, and no other may.
+func TestForgettingASnapshot(t *testing.T) {
+	for _, lost := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			o, began := New(func(Violation) {}), time.Now()
+			w, m := o.Witness(1, "a"), fsm.New(fsm.Genesis{Group: 1}) // a state before any entry
+			w.Applied(entry(1, 1, "x"), m)
+			time.Sleep(time.Second)
+			if lost {
+				o.Forgive(1, began)
+			}
+			w.Restored(m)
+			if v := o.Violations(); (len(v) == 0) != lost {
+				t.Errorf("lost with the power of a majority: %v; found %v", lost, v)
+			}
+		})
+	}
+}

@@ -46,11 +46,12 @@ func (w *Witness) Applied(l *raft.Log, m *fsm.Machine) {
 
 // Restored implements shardgroup.Witness.
 func (w *Witness) Restored(m *fsm.Machine) {
-	if m.Index() < w.last {
+	back := m.Index() < w.last
+	if back && !w.o.mayForget(w.group, m.Index()) {
 		w.o.Report("apply order", "group %d: node %s restores a snapshot at %d after it has applied %d", w.group, w.node, m.Index(), w.last)
 	}
 	w.last = m.Index()
-	if w.o.lossy(w.group) {
+	if back || w.o.lossy(w.group) {
 		w.now = m.Now()
 		return
 	}
@@ -65,6 +66,15 @@ func (o *Oracle) lossy(id slot.GroupID) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.group(id).lost > 0
+}
+
+// mayForget reports whether all that a group has applied behind an index may be lost.
+func (o *Oracle) mayForget(id slot.GroupID, index uint64) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	g := o.group(id)
+	at, _ := g.find(index + 1)
+	return !slices.ContainsFunc(g.log[at:], func(e Entry) bool { return !g.pardons(e.First) })
 }
 
 // clock checks that a replica's clock never goes back: what was seen expired could be seen again.
