@@ -1,7 +1,6 @@
 package fsm
 
 import (
-	"sync"
 	"sync/atomic"
 
 	"github.com/quorate/quorate/fsm/command"
@@ -34,10 +33,9 @@ const (
 type Machine struct {
 	// current is replaced as a whole by Restore, so that a reader sees either the old state or the new.
 	current atomic.Pointer[state]
-	// own is the applying goroutine's call, readers the pool of everybody else's.
+	// own is the applying goroutine's call.
 	own      call
 	ahead    ahead
-	readers  sync.Pool
 	observer Observer
 	evictor  evictor
 	uses     useLog
@@ -50,8 +48,6 @@ func New(g Genesis) *Machine {
 	m := &Machine{}
 	m.current.Store(newState(g))
 	m.own.rng, m.own.nowhere.Discard = rng(g.HashSeed), true
-	var born atomic.Uint64
-	m.readers.New = func() any { return &call{rng: rng(g.HashSeed + born.Add(1))} }
 	return m
 }
 
