@@ -176,7 +176,7 @@ func (p *punctual) receive(f *flight) {
 		return
 	}
 	now := time.Now()
-	p.s.rec.record(f.w.id, p.s.plan.Pipeline, now.Sub(f.due), saw)
+	p.s.rec.record(0, p.s.plan.Pipeline, now.Sub(f.due), saw)
 	f.in = f.in[:0]
 	f.due = f.due.Add(p.gap)
 	f.waited = now.Before(f.due)

@@ -31,8 +31,10 @@ type recorder struct {
 	start     time.Time
 	total     *hdrhistogram.Histogram
 	intervals []Interval
-	cut       snapshot // at the end of the last interval
-	first     snapshot // at the start
+	// part is for one interval's latencies, and empty for a shard to go on with while its own are taken from it.
+	part, empty *hdrhistogram.Histogram
+	cut         snapshot // at the end of the last interval
+	first       snapshot // at the start
 }
 
 // snapshot holds counters at one time.
@@ -43,7 +45,7 @@ type snapshot struct {
 }
 
 func newRecorder(pids []int) *recorder {
-	r := &recorder{pids: pids, total: newHistogram()}
+	r := &recorder{pids: pids, total: newHistogram(), part: newHistogram(), empty: newHistogram()}
 	r.late.latency = newHistogram()
 	for i := range r.shard {
 		r.shard[i].latency = newHistogram()
@@ -114,22 +116,30 @@ func (r *recorder) begin() (err error) {
 	return nil
 }
 
-// endInterval cuts off an interval. Pipelines that finish meanwhile may count for its neighbour's latencies.
+// endInterval cuts off an interval. Pipelines that finish meanwhile may count for its neighbour's latencies. It takes little time:
+// the servers share the machine, and whatever is held up here shows in their latencies.
 func (r *recorder) endInterval() error {
 	now, err := r.now()
 	if err != nil {
 		return err
 	}
-	part := newHistogram()
+	r.part.Reset()
 	for i := range r.shard {
 		s := &r.shard[i]
 		s.mu.Lock()
-		part.Merge(s.latency)
-		s.latency.Reset()
+		full := s.latency
+		if full.TotalCount() > 0 {
+			s.latency = r.empty
+		}
 		s.mu.Unlock()
+		if full != s.latency { // only this goroutine exchanges them
+			r.part.Merge(full)
+			full.Reset()
+			r.empty = full
+		}
 	}
-	r.total.Merge(part)
-	v := Interval{End: now.at, Ops: now.ops - r.cut.ops, Errors: now.errors - r.cut.errors, Latency: latencyOf(part)}
+	r.total.Merge(r.part)
+	v := Interval{End: now.at, Ops: now.ops - r.cut.ops, Errors: now.errors - r.cut.errors, Latency: latencyOf(r.part)}
 	if d := (now.at - r.cut.at).Seconds(); d > 0 {
 		v.OpsPerSec, v.CPUs = float64(v.Ops)/d, (now.cpu-r.cut.cpu).Seconds()/d
 	}

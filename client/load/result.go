@@ -68,9 +68,8 @@ const maxMicros = 60_000_000
 func newHistogram() *hdrhistogram.Histogram { return hdrhistogram.New(1, maxMicros, 3) }
 
 func latencyOf(h *hdrhistogram.Histogram) Latency {
-	return Latency{
-		P50: h.ValueAtQuantile(50), P95: h.ValueAtQuantile(95), P99: h.ValueAtQuantile(99), P999: h.ValueAtQuantile(99.9), Max: h.Max(),
-	}
+	v := h.ValueAtPercentilesSlice([]float64{50, 95, 99, 99.9})
+	return Latency{P50: v[0], P95: v[1], P99: v[2], P999: v[3], Max: h.Max()}
 }
 
 func curveOf(h *hdrhistogram.Histogram) (out []Percentile) {
