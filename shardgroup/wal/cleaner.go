@@ -79,36 +79,40 @@ func (l *Log) release() error {
 		return err
 	}
 	l.segments.cut(len(idle))
+	var spares []spare
 	for _, s := range idle {
-		if err := l.recycle(s); err != nil {
+		keep := s.size == l.opts.SegmentBytes && l.segments.spareCount()+len(spares) < maxSpares
+		sp, err := l.retire(s, keep)
+		if err != nil {
 			return err
+		}
+		if keep {
+			spares = append(spares, sp)
 		}
 	}
 	// Before a spare is used again: a crash must not find its new header under its old name.
-	return l.fs.SyncDir()
+	if err := l.fs.SyncDir(); err != nil {
+		return err
+	}
+	for _, sp := range spares {
+		l.segments.putSpare(sp)
+	}
+	return nil
 }
 
-// recycle keeps the file for a later segment: its blocks are allocated and written.
-func (l *Log) recycle(s *segment) error {
+// retire removes a segment's file, or keeps it for a later segment: its blocks are allocated and written.
+func (l *Log) retire(s *segment, keep bool) (spare, error) {
 	s.reading.Lock() // no new reader: the index does not lead here any more
 	err := s.file.Close()
 	s.reading.Unlock()
 	if err != nil {
-		return err
+		return spare{}, err
 	}
-	return l.recycleFile(s.name, s.size)
-}
-
-func (l *Log) recycleFile(name string, size int64) error {
-	if size != l.opts.SegmentBytes || l.segments.spareCount() >= maxSpares {
-		return l.fs.Remove(name)
+	if !keep {
+		return spare{}, l.fs.Remove(s.name)
 	}
-	sp := spare{name: l.segments.newSpareName(), size: size}
-	if err := l.fs.Rename(name, sp.name); err != nil {
-		return err
-	}
-	l.segments.putSpare(sp)
-	return nil
+	sp := spare{name: l.segments.newSpareName(), size: s.size}
+	return sp, l.fs.Rename(s.name, sp.name)
 }
 
 // spareInTime makes a spare when the active segment is half full, so that rotate does not have to. If there is no room,

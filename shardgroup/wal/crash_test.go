@@ -6,6 +6,8 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -198,5 +200,135 @@ func TestPowerCutBehindASealAtASegmentsEnd(t *testing.T) {
 			}
 			l.Close()
 		}
+	}
+}
+
+// recycling stops the cleaner between the renaming of an old segment to a spare and the syncing of the directory, and
+// stores until the next segment takes a spare; then the power goes, right after that one's new header is on the disk.
+type recycling struct {
+	disk                   *crashdisk.Disk
+	stage                  atomic.Int32
+	renames, goOn, renamed chan struct{}
+	gone                   chan struct{}
+}
+
+// The stages of recycling.
+const (
+	filling int32 = iota
+	renaming
+	syncing
+	waiting
+	dark
+)
+
+func newRecycling() *recycling {
+	r := &recycling{
+		disk: new(crashdisk.Disk), renames: make(chan struct{}), goOn: make(chan struct{}), renamed: make(chan struct{}), gone: make(chan struct{}),
+	}
+	r.disk.SetHook(r.hook)
+	return r
+}
+
+func (r *recycling) hook(op crashdisk.Op, name string) error {
+	spare := strings.HasSuffix(name, spareSuffix)
+	switch {
+	case r.stage.Load() == dark:
+		return crashdisk.ErrPowerCut
+	case op == crashdisk.Rename && !spare && r.stage.CompareAndSwap(filling, renaming):
+		close(r.renames)
+		<-r.goOn
+	case op == crashdisk.SyncDir && r.stage.CompareAndSwap(syncing, waiting):
+		close(r.renamed)
+		<-r.gone
+		return crashdisk.ErrPowerCut
+	case op == crashdisk.Rename && spare && r.stage.CompareAndSwap(waiting, dark):
+		close(r.gone)
+		return crashdisk.ErrPowerCut
+	}
+	return nil
+}
+
+// fill stores and deletes until the power goes, and returns what the log must hold then. It calls then while the directory waits
+// to be synced.
+func (r *recycling) fill(t *testing.T, g *GroupLog, then func()) (held []*raft.Log) {
+	for i := uint64(1); i < 10_000; i++ {
+		e := entries(i, 1, 1, 4000)
+		if g.StoreLogs(e) != nil {
+			return held
+		}
+		if held = append(held, e...); len(held) > 3 {
+			must(t, g.DeleteRange(held[0].Index, held[0].Index))
+			held = held[1:]
+		}
+		select {
+		case <-r.renames:
+			if r.stage.CompareAndSwap(renaming, syncing) {
+				close(r.goOn)
+				<-r.renamed
+				then()
+			}
+		default:
+		}
+	}
+	t.Fatal("the power never went")
+	return nil
+}
+
+func TestPowerCutBeforeASparesNameIsDurable(t *testing.T) {
+	for seed := range uint64(20) {
+		r := newRecycling()
+		opts := Options{FS: r.disk, SegmentBytes: minSegmentBytes, SyncEvery: time.Hour, Fatal: func(error) {}}
+		l, err := Open("", opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		held := r.fill(t, l.Group(1), func() {})
+		l.Close()
+		opts.FS = r.disk.Crash(newRand(seed))
+		if l, err = Open("", opts); err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		if err := holds(l, 1, held); err != nil {
+			t.Errorf("seed %d: %v", seed, err)
+		}
+		l.Close()
+	}
+}
+
+// The same, but the process ends before the directory is synced, and the power goes in the next one's Open.
+func TestPowerCutAfterAKillBeforeASparesNameIsDurable(t *testing.T) {
+	for seed := range uint64(20) {
+		r := newRecycling()
+		opts := Options{FS: r.disk, SegmentBytes: minSegmentBytes, SyncEvery: time.Hour, Fatal: func(error) {}}
+		l, err := Open("", opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var killed *crashdisk.Disk
+		r.fill(t, l.Group(1), func() {
+			killed = r.disk.Kill()
+			r.stage.Store(dark)
+			close(r.gone)
+		})
+		l.Close()
+		var off atomic.Bool
+		killed.SetHook(func(op crashdisk.Op, name string) error {
+			if op == crashdisk.Rename && strings.HasSuffix(name, spareSuffix) {
+				off.Store(true)
+			}
+			if off.Load() {
+				return crashdisk.ErrPowerCut
+			}
+			return nil
+		})
+		opts.FS = killed
+		if l, err = Open("", opts); err == nil {
+			t.Fatal("the power did not go")
+		}
+		opts.FS = killed.Crash(newRand(seed))
+		if l, err = Open("", opts); err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		l.Close()
 	}
 }

@@ -62,6 +62,12 @@ func (l *Log) listFiles() ([]uint32, error) {
 			l.segments.next = max(l.segments.next, n)
 		}
 	}
+	if len(spares) > 0 {
+		// A process that was killed may not have come to it: see release.
+		if err := l.fs.SyncDir(); err != nil {
+			return nil, err
+		}
+	}
 	for _, name := range spares {
 		if err := l.adoptSpare(name); err != nil {
 			return nil, err

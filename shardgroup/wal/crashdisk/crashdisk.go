@@ -43,7 +43,24 @@ type Disk struct {
 	dead    bool
 	files   map[string]*inode // as the process sees it
 	durable map[string]*inode
-	journal []func(map[string]*inode) // directory changes since the last SyncDir, in order
+	journal []change // of the directory since the last SyncDir, in order
+}
+
+// change is one of the directory: a file made, renamed or, without to, removed.
+type change struct {
+	made     *inode
+	from, to string
+}
+
+func (c change) apply(files map[string]*inode) {
+	n := c.made
+	if n == nil {
+		n = files[c.from]
+		delete(files, c.from)
+	}
+	if c.to != "" {
+		files[c.to] = n
+	}
 }
 
 // inode is a file's contents, whatever its name.
@@ -126,12 +143,12 @@ func (d *Disk) spend(op Op) error {
 }
 
 // change applies a change of names now, and to the durable names when the directory is synced. d.mu is held.
-func (d *Disk) change(f func(map[string]*inode)) {
+func (d *Disk) change(c change) {
 	if d.files == nil {
 		d.files, d.durable = map[string]*inode{}, map[string]*inode{}
 	}
-	f(d.files)
-	d.journal = append(d.journal, f)
+	c.apply(d.files)
+	d.journal = append(d.journal, c)
 }
 
 // Create implements disk.FS.
@@ -142,7 +159,7 @@ func (d *Disk) Create(name string, size int64) (disk.File, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	n := &inode{data: make([]byte, size), grows: size == 0}
-	d.change(func(files map[string]*inode) { files[name] = n })
+	d.change(change{made: n, to: name})
 	return &file{d, n, name}, nil
 }
 
@@ -167,11 +184,10 @@ func (d *Disk) Rename(from, to string) error {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	n := d.files[from]
-	if n == nil {
+	if d.files[from] == nil {
 		return fmt.Errorf("rename %s: %w", from, fs.ErrNotExist)
 	}
-	d.change(func(files map[string]*inode) { delete(files, from); files[to] = n })
+	d.change(change{from: from, to: to})
 	return nil
 }
 
@@ -185,7 +201,7 @@ func (d *Disk) Remove(name string) error {
 	if d.files[name] == nil {
 		return fmt.Errorf("remove %s: %w", name, fs.ErrNotExist)
 	}
-	d.change(func(files map[string]*inode) { delete(files, name) })
+	d.change(change{from: name})
 	return nil
 }
 
@@ -203,8 +219,8 @@ func (d *Disk) SyncDir() error {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, f := range d.journal {
-		f(d.durable)
+	for _, c := range d.journal {
+		c.apply(d.durable)
 	}
 	d.journal = nil
 	return nil
@@ -216,8 +232,8 @@ func (d *Disk) Crash(rng *rand.Rand) *Disk {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	names := maps.Clone(d.durable)
-	for _, f := range d.journal[:rng.IntN(len(d.journal)+1)] {
-		f(names)
+	for _, c := range d.journal[:rng.IntN(len(d.journal)+1)] {
+		c.apply(names)
 	}
 	survive := []float64{0, 0.5, 0.9, 1}[rng.IntN(4)]
 	after := &Disk{files: map[string]*inode{}, durable: map[string]*inode{}}
@@ -229,15 +245,31 @@ func (d *Disk) Crash(rng *rand.Rand) *Disk {
 	return after
 }
 
-// Kill gives the disk after the process died and the machine did not: everything written is there.
+// Kill gives the disk after the process died and the machine did not: everything written is there, and what was not synced
+// is not safe from the next power cut.
 func (d *Disk) Kill() *Disk {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	after := &Disk{files: map[string]*inode{}, durable: map[string]*inode{}}
-	for name, n := range d.files {
-		after.files[name] = &inode{grows: n.grows, data: slices.Clone(n.data), durable: slices.Clone(n.durable), pending: slices.Clone(n.pending)}
+	copies := map[*inode]*inode{nil: nil}
+	copyOf := func(n *inode) *inode {
+		c, done := copies[n]
+		if !done {
+			c = &inode{grows: n.grows, data: slices.Clone(n.data), durable: slices.Clone(n.durable), pending: slices.Clone(n.pending)}
+			copies[n] = c
+		}
+		return c
 	}
-	maps.Copy(after.durable, after.files)
+	for name, n := range d.files {
+		after.files[name] = copyOf(n)
+	}
+	for name, n := range d.durable {
+		after.durable[name] = copyOf(n)
+	}
+	for _, c := range d.journal {
+		c.made = copyOf(c.made)
+		after.journal = append(after.journal, c)
+	}
 	return after
 }
 
