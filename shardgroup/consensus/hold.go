@@ -10,8 +10,8 @@ import (
 // entries every Timing.Commit, in case the follower does not know what is committed. In a node with a hundred groups that is most
 // of the work. So, in a group that has been idle for calm:
 //
-//   - Heartbeats leave at beats, which come beatsPerLease times in a lease and at the same moments for all groups of the
-//     process. Those that leave together share wake-ups and system calls, and their answers do.
+//   - Heartbeats leave at beats, which come at the same moments for all groups of the process. Those that leave together share
+//     wake-ups and system calls, and their answers do.
 //   - An AppendEntries that tells its follower nothing is held, until the log grows, the leader applies more, a request to that
 //     follower fails, leadership is handed over, or longestHold is over. Then it is sent, with what the log has by now.
 //
@@ -19,17 +19,18 @@ import (
 const (
 	calm        = time.Second
 	longestHold = time.Second
-	// beatsPerLease puts a beat every 133 ms if the lease is 400 ms long. That is longer than raft's longest pause, so each beat
-	// takes a heartbeat of every idle group along, and no confirmation of its lease is older than a third of that.
-	beatsPerLease = 3
 )
+
+// beat is the time between two beats: 150 ms if the lease is 400 ms long. That is longer than raft's longest pause, 100 ms, so each
+// beat takes a heartbeat of every idle group along, and one may be lost before its lease ends.
+func (l *limited) beat() time.Duration { return l.lease * 3 / 8 }
 
 // hold waits while there is no need to send req, and brings it up to date.
 func (l *limited) hold(id raft.ServerID, req *raft.AppendEntriesRequest) {
 	switch {
 	case len(req.Entries) > 0:
 	case req.PrevLogEntry == 0: // a heartbeat
-		l.await(untilPulse(l.lease/beatsPerLease), l.atWork)
+		l.await(untilPulse(l.beat()), l.atWork)
 	case l.await(longestHold, func() bool { return l.news(id, req) }):
 		l.fill(req)
 	}

@@ -56,7 +56,7 @@ func TestAnIdleGroupSendsHeartbeatsOnly(t *testing.T) {
 					}
 				}
 			})
-			if rest := all - beats; beats > seconds*1000/133 || beats < seconds*5 || rest > seconds+1 {
+			if rest := all - beats; beats > seconds*1000/150+1 || beats < seconds*5 || rest > seconds+1 {
 				t.Errorf("in %d s, %d heartbeats and %d other requests", seconds, beats, rest)
 			}
 		}
