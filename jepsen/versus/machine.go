@@ -24,6 +24,8 @@ type Machine struct {
 	// microseconds: the median, the fastest, and p99 as the maximum.
 	Disk string `json:"disk,omitempty"`
 	Sync Spread `json:"fdatasync_us"`
+	// Steadiness was found before anything was started.
+	Steadiness Steadiness `json:"steadiness"`
 }
 
 // String is one line for people.
@@ -32,10 +34,13 @@ func (m Machine) String() string {
 	if m.Disk != "" {
 		s += fmt.Sprintf("; data on %s, where fdatasync takes %.0f µs (fastest %.0f, p99 %.0f)", m.Disk, m.Sync.Median, m.Sync.Min, m.Sync.Max)
 	}
+	if steady := m.Steadiness.String(); steady != "" {
+		s += "; " + steady
+	}
 	return s
 }
 
-// ThisMachine describes the machine and, if dir is not empty, the disk that holds dir.
+// ThisMachine describes the machine and, if dir is not empty, the disk that holds dir, and how steadily the machine computes.
 func ThisMachine(dir string) Machine {
 	m := Machine{CPU: runtime.GOARCH, Cores: runtime.NumCPU(), OS: runtime.GOOS}
 	if name := field("/proc/cpuinfo", "model name"); name != "" {
@@ -53,7 +58,7 @@ func ThisMachine(dir string) Machine {
 		m.Memory = uint64(i.Totalram) * uint64(i.Unit)
 	}
 	if dir != "" {
-		m.Disk, m.Sync = filesystem(dir), syncTimes(dir)
+		m.Disk, m.Sync, m.Steadiness = filesystem(dir), syncTimes(dir), steadiness(steadyFor)
 	}
 	return m
 }

@@ -192,6 +192,9 @@ func TestThisMachine(t *testing.T) {
 	if m.Sync.Min > m.Sync.Median || m.Sync.Median > m.Sync.Max {
 		t.Errorf("syncs %+v", m.Sync)
 	}
+	if s := m.Steadiness; s.Samples == 0 || s.Typical <= 0 || s.Slow < 0 || s.Slow > 100 {
+		t.Errorf("steadiness %+v", s)
+	}
 	if s := ThisMachine("").String(); strings.Contains(s, "fdatasync") {
 		t.Errorf("a disk that was not asked about: %s", s)
 	}

@@ -1,0 +1,82 @@
+package versus
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"time"
+)
+
+// Steadiness says how evenly a machine that has nothing else to do computes. A virtual one whose host gives its processors
+// to others for tens of milliseconds has long tails of its own, whatever is measured on it.
+type Steadiness struct {
+	// Typical is how long some fixed work takes, in microseconds: the median of Samples, one per millisecond.
+	Typical float64 `json:"typical_us"`
+	Samples int     `json:"samples"`
+	// Slow is the share, in percent, that took over three times as long, and Longest the longest time during which each
+	// sample took over 1.4 times as long.
+	Slow    float64       `json:"slow_percent"`
+	Longest time.Duration `json:"longest_slow_ns"`
+}
+
+// steadyFor is for how long the machine is watched; slow phases here came about once a second.
+const steadyFor = 3 * time.Second
+
+func (s Steadiness) String() string {
+	if s.Samples == 0 {
+		return ""
+	}
+	return fmt.Sprintf("at rest, %.0f µs of computing take over three times as long in %.1f %% of tries, and longer than usual for up to %v in a row",
+		s.Typical, s.Slow, s.Longest.Round(time.Millisecond))
+}
+
+// steadiness watches the machine for d.
+func steadiness(d time.Duration) Steadiness {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	type sample struct {
+		at   time.Duration
+		took float64
+	}
+	var samples []sample
+	for start := time.Now(); time.Since(start) < d; time.Sleep(time.Millisecond) {
+		at := time.Now()
+		compute()
+		samples = append(samples, sample{at.Sub(start), float64(time.Since(at).Nanoseconds()) / 1000})
+	}
+	s := Steadiness{Samples: len(samples)}
+	if s.Samples == 0 {
+		return s
+	}
+	took := each(samples, func(x sample) float64 { return x.took })
+	slices.Sort(took)
+	s.Typical = took[len(took)/2]
+	slow, since := 0, time.Duration(-1)
+	for _, x := range samples {
+		if x.took > 3*s.Typical {
+			slow++
+		}
+		switch {
+		case x.took <= 1.4*s.Typical:
+			since = -1
+		case since < 0:
+			since = x.at
+		default:
+			s.Longest = max(s.Longest, x.at-since)
+		}
+	}
+	s.Slow = 100 * float64(slow) / float64(len(samples))
+	return s
+}
+
+// computed keeps compute's work from being left out.
+var computed uint64
+
+// compute is the fixed work: multiplications that wait for each other and need no memory.
+func compute() {
+	x := computed
+	for range 60_000 {
+		x = x*6364136223846793005 + 1442695040888963407
+	}
+	computed = x
+}
