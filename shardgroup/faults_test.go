@@ -1,6 +1,7 @@
 package shardgroup
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/quorate/quorate/fsm"
 	"github.com/quorate/quorate/fsm/entry"
+	"github.com/quorate/quorate/fsm/slot"
 	"github.com/quorate/quorate/shardgroup/consensus"
 	"github.com/quorate/quorate/shardgroup/consensus/snapfile"
 )
@@ -334,6 +336,45 @@ func TestPowerCutOfOneReplica(t *testing.T) {
 		}
 		if recorded.Load() != 1 {
 			t.Errorf("its recovery was recorded %d times", recorded.Load())
+		}
+	})
+}
+
+// asking counts how often the leader is asked for a fresh entry.
+type asking struct {
+	Peers
+	fresh atomic.Int32
+}
+
+func (a *asking) ReadIndex(ctx context.Context, node string, group slot.GroupID, fresh bool) (uint64, error) {
+	if fresh {
+		a.fresh.Add(1)
+	}
+	return a.Peers.ReadIndex(ctx, node, group, fresh)
+}
+
+// A replica that waits to hear that an entry is committed does not ask for another one instead, which it would have to wait
+// for as long: in a quiet group, for ever.
+func TestCatchingUpAsksALeaderOnce(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := newCluster(t, nil)
+		l := c.leader()
+		n := c.others(l)[0]
+		a := &asking{Peers: n.cfg.Peers}
+		n.cfg.Peers = a
+		var p proof
+		for range 5 {
+			if !n.caughtUp(&p) {
+				t.Fatal("it has not caught up")
+			}
+		}
+		if a.fresh.Load() != 1 || p.index == 0 || n.Replica().Applied() < p.index {
+			t.Errorf("asked %d times, for %+v; applied %d", a.fresh.Load(), p, n.Replica().Applied())
+		}
+		l.close()
+		c.leader(l)
+		if n.caughtUp(&p); n.Replica().Leader().Leader != n.id && a.fresh.Load() != 2 {
+			t.Errorf("asked %d times, the second leader included", a.fresh.Load())
 		}
 	})
 }

@@ -103,13 +103,14 @@ const votesPace = 200 * time.Millisecond
 func (g *Group) runVotes() {
 	ticker := time.NewTicker(votesPace)
 	defer ticker.Stop()
+	var p proof
 	for g.replica.VotesHeld() {
 		select {
 		case <-ticker.C:
 		case <-g.ctx.Done():
 			return
 		}
-		if g.caughtUp() {
+		if g.caughtUp(&p) {
 			g.recordRecovery()
 			g.releaseVotes("it has caught up")
 		} else if g.majorityHolds() {
@@ -152,15 +153,26 @@ func (g *Group) releaseVotes(why string) {
 	g.replica.ReleaseVotes()
 }
 
-func (g *Group) caughtUp() bool {
-	leader := g.replica.Leader().Leader
-	if leader == "" || leader == g.cfg.Self || g.cfg.Peers == nil {
+// proof is a committed entry that the leader of term proposed after this start; none if index is 0.
+type proof struct{ term, index uint64 }
+
+// caughtUp waits for the proof, asking for one first if there is none of the present leader. It does not ask for another
+// each time: in an idle group the followers hear that an entry is committed only after a while, and when the next one comes.
+func (g *Group) caughtUp(p *proof) bool {
+	l := g.replica.Leader()
+	if l.Leader == "" || l.Leader == g.cfg.Self || g.cfg.Peers == nil {
 		return false
 	}
 	ctx, cancel := context.WithTimeout(g.ctx, g.cfg.Limits.Park)
 	defer cancel()
-	index, err := g.cfg.Peers.ReadIndex(ctx, leader, g.cfg.ID, true)
-	return err == nil && g.replica.WaitApplied(ctx, index) == nil
+	if p.index == 0 || p.term != l.Term {
+		index, err := g.cfg.Peers.ReadIndex(ctx, l.Leader, g.cfg.ID, true)
+		if err != nil {
+			return false
+		}
+		*p = proof{l.Term, index}
+	}
+	return g.replica.WaitApplied(ctx, p.index) == nil
 }
 
 // majorityHolds reports whether more than half of the voters hold their votes, this one included.
