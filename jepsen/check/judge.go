@@ -21,7 +21,7 @@ func Judge(rules Rules, ops []history.Op, l Limits) []Result {
 		return []Result{violation("history", "it is empty: nothing is proved")}
 	}
 	for _, op := range ops {
-		if err := wellFormed(op); err != nil {
+		if err := WellFormed(op); err != nil {
 			return []Result{violation("history", "operation %d: %v", op.ID, err)}
 		}
 	}
@@ -66,8 +66,8 @@ var shapes = map[string]shape{
 // maxSteps bounds a transaction.
 const maxSteps = 64
 
-// wellFormed protects the checkers from histories that no workload writes.
-func wellFormed(op history.Op) error {
+// WellFormed protects checkers from histories that no workload writes.
+func WellFormed(op history.Op) error {
 	s, known := shapes[op.Kind]
 	if !known {
 		return fmt.Errorf("unknown kind %q", op.Kind)

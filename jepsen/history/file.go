@@ -115,6 +115,8 @@ func validate(op Op, last int64) error {
 	switch {
 	case op.ID <= last:
 		return fmt.Errorf("operation %d follows %d: IDs must rise", op.ID, last)
+	case op.ID > last+1:
+		return fmt.Errorf("operation %d follows %d: those between are missing", op.ID, last)
 	case op.ID > MaxOps:
 		return ErrFull
 	case op.Call < 0 || op.Return < op.Call:

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -67,6 +68,11 @@ const between = 100_000
 func Run(ctx context.Context, o Options) (Table, error) {
 	if err := os.MkdirAll(o.Dir, 0o755); err != nil {
 		return Table{}, err
+	}
+	for _, g := range o.Guards {
+		if !slices.ContainsFunc(Cases(), func(c Case) bool { return c.Guard == g }) {
+			return Table{}, fmt.Errorf("no guard is called %q", g)
+		}
 	}
 	began := time.Now()
 	more := func() bool { return ctx.Err() == nil && (o.For == 0 || time.Since(began) < o.For) }

@@ -116,9 +116,9 @@ func (t Table) Markdown() string {
 			control[1], alarms[1] = control[1]+r.Processes.Control, alarms[1]+r.Processes.Alarms
 		}
 	}
-	fmt.Fprintf(&b, "%d of %d planted bugs are found: %d by simulation, %d more by hurting real processes, and %d by a test of their own. "+
+	fmt.Fprintf(&b, "Histories find %d of %d planted bugs: %d in simulation, %d more in real processes. %d more are shown by the test that is named. "+
 		"With all guards on, the same simulations found %d violations in %d histories, the same processes %d in %d.\n\n",
-		simulated+live+tested, len(t.Rows), simulated, live, tested, alarms[0], control[0], alarms[1], control[1])
+		simulated+live, len(t.Rows), simulated, live, tested, alarms[0], control[0], alarms[1], control[1])
 	b.WriteString("| guard that is off | what breaks | found by | simulated: histories until found, median (least–most) of ranges | real processes, likewise |\n|---|---|---|---|---|\n")
 	for _, r := range t.Rows {
 		live := ""

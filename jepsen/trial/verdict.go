@@ -61,6 +61,11 @@ func Check(dir string, timeout time.Duration) (Verdict, error) {
 	if err != nil {
 		return v, err
 	}
+	for _, op := range ops {
+		if err := check.WellFormed(op); err != nil {
+			return v, fmt.Errorf("%s: operation %d: %w", filepath.Join(dir, fileHistory), op.ID, err)
+		}
+	}
 	var e ending
 	if err := readJSON(filepath.Join(dir, fileEnd), &e); err != nil {
 		return v, err
