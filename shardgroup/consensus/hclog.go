@@ -2,11 +2,13 @@ package consensus
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 
 	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
 )
 
 // newLogger gives raft an hclog.Logger whose messages end in logger. Raft's informational messages are about every
@@ -23,8 +25,11 @@ type sink struct{ to *slog.Logger }
 // Accept implements hclog.SinkAdapter.
 func (s sink) Accept(_ string, level hclog.Level, msg string, args ...any) {
 	at := slogLevel(level)
-	if routine(msg) {
+	switch {
+	case routine(msg):
 		at = slog.LevelInfo
+	case ending(args):
+		at = slog.LevelDebug
 	}
 	if !s.to.Enabled(context.Background(), at) {
 		return
@@ -43,6 +48,16 @@ func routine(msg string) bool {
 	case "heartbeat timeout reached, starting election", "Election timeout reached, restarting election",
 		"failed to get previous log", "appendEntries rejected, sending older logs":
 		return true
+	}
+	return false
+}
+
+// ending reports whether a message tells that a request was refused because the instance ends, which each stop of a leader does.
+func ending(args []any) bool {
+	for _, a := range args {
+		if err, ok := a.(error); ok && errors.Is(err, raft.ErrRaftShutdown) {
+			return true
+		}
 	}
 	return false
 }

@@ -2,11 +2,13 @@ package consensus
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"strings"
 	"testing"
 
 	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
 )
 
 func TestRaftLogsThroughSlog(t *testing.T) {
@@ -32,6 +34,15 @@ func TestElectionsAreNoWarnings(t *testing.T) {
 	if out.Len() > 0 {
 		t.Errorf("an election is a warning: %q", out.String())
 	}
+	l.Error("failed to appendEntries to", "peer", "n1", "error", raft.ErrRaftShutdown)
+	if out.Len() > 0 {
+		t.Errorf("the end of an instance is a warning: %q", out.String())
+	}
+	l.Error("failed to appendEntries to", "peer", "n1", "error", errors.New("no route"))
+	if out.Len() == 0 {
+		t.Error("a lost peer is no warning")
+	}
+	out.Reset()
 	l.Warn("failed to contact quorum of nodes, stepping down")
 	if out.Len() == 0 {
 		t.Error("a lost quorum is no warning")
