@@ -35,8 +35,8 @@ fuzz: ## run every fuzz target for FUZZ (30s) each
 	  done; done
 
 jepsen-long: build ## hurt real processes for HOURS (2), all workloads against all faults, and simulate SIM_HOURS (1000); needs root
-	$(BIN) jepsen matrix --for $(HOURS)h --network --disks --jobs 2
-	$(BIN) jepsen sim --seeds 1- --hours $(SIM_HOURS)
+	found=0; $(BIN) jepsen matrix --for $(HOURS)h --network --disks --jobs 2 || found=1; \
+	$(BIN) jepsen sim --seeds 1- --hours $(SIM_HOURS) || found=1; exit $$found
 
 bench: build ## measure PAIRS (5) rounds beside Redis Cluster and etcd into README.md; takes an hour
 	$(BIN) bench peers --pairs $(PAIRS) --duration 10s --rate 5000 --write README.md \
