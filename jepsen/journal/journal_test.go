@@ -194,7 +194,7 @@ func TestAcknowledgedWrites(t *testing.T) {
 // TestWhatACutLogCannotTell: cas × snapshot-behind, seed 14. A transaction whose watched key had changed is in the log, and did nothing
 // there; with the beginning of the log gone, nobody can tell.
 func TestWhatACutLogCannotTell(t *testing.T) {
-	s := &Story{Of: map[string][]Position{"1-1": {{Group: 1, Index: 9, Applied: true}}}}
+	s := &Story{Of: map[string][]Position{"{b} 1-1": {{Group: 1, Index: 9, Applied: true}}}}
 	cas := failed(applied(1, 1, "cas", "{b}", "0-9", "1-1"))
 	for text, ok := range map[string]bool{
 		"EXEC returned null: a watched key changed":                true,
@@ -235,7 +235,7 @@ func TestUnknownOutcomesAreSettled(t *testing.T) {
 		lost(applied(4, 60, "set", "{b}", "2-2")), lost(applied(5, 70, "del", "{b}")),
 	}
 	p := replayed(t, j).Patch(ops)
-	if p.Found != 1 || p.Dropped != 1 {
+	if p.Found != 1 || p.Dropped != 2 {
 		t.Errorf("%+v", p)
 	}
 	if got := p.Ops[1]; got.Outcome != history.Unknown || got.Until != ops[2].Return {
@@ -246,8 +246,13 @@ func TestUnknownOutcomesAreSettled(t *testing.T) {
 			t.Errorf("operation %d has place %d, want %d", i, p.Ops[i].Place, want)
 		}
 	}
-	if p.Ops[3].Outcome != history.Failed || p.Ops[4].Outcome != history.Unknown || p.Ops[4].Until != 0 {
-		t.Errorf("what is in no log did not happen; of what can't be told nothing is said: %+v", p.Ops[3:])
+	if p.Ops[3].Outcome != history.Failed || p.Ops[4].Outcome != history.Failed {
+		t.Errorf("what is in no log did not happen: %+v", p.Ops[3:])
+	}
+	deleted := told(t, []string{"SET {b} 1-1"}, []string{"DEL {b}"})
+	two := []history.Op{applied(1, 1, "set", "{b}", "1-1"), lost(applied(2, 5, "del", "{b}")), lost(applied(3, 6, "del", "{b}"))}
+	if p := replayed(t, deleted).Patch(two); p.Ops[1].Outcome != history.Unknown || p.Ops[1].Until != 0 || p.Ops[2].Outcome != history.Unknown {
+		t.Errorf("which of two took effect can't be told: %+v", p.Ops)
 	}
 	j.Spans[1].First, j.Entries = 2, append(j.Entries[:2:2], j.Entries[3:]...)
 	if p := replayed(t, j).Patch(ops); p.Found != 1 || p.Dropped != 0 {

@@ -27,6 +27,7 @@ func (s *Story) Acknowledged(ops []history.Op) check.Result {
 	if token, at := s.twice(); token != "" {
 		return violation(name, "the write of %s took effect at %v: it was applied twice", token, at)
 	}
+	marks := s.marks(ops)
 	writes, absent := 0, 0
 	for _, op := range ops {
 		tokens := tokensOf(op)
@@ -38,7 +39,7 @@ func (s *Story) Acknowledged(ops []history.Op) check.Result {
 		switch {
 		case op.Outcome == history.Failed && happened && (s.Whole || !refusedThere(op)):
 			return violation(name, "operation %d on %s (%s) was said to have failed (%s), but it took effect at %+v", op.ID, op.Key, op, op.Error, at)
-		case op.Outcome == history.Applied && !happened && s.Whole:
+		case op.Outcome == history.Applied && !happened && s.holds(op, marks):
 			return violation(name, "operation %d on %s (%s) was acknowledged and is in no log: a write was lost", op.ID, op.Key, op)
 		case op.Outcome == history.Applied && !happened:
 			absent++
@@ -46,10 +47,74 @@ func (s *Story) Acknowledged(ops []history.Op) check.Result {
 			writes++
 		}
 	}
+	w := s.windows(ops)
+	for _, c := range s.crowds(ops) {
+		if !s.Whole {
+			break // which of them are older than what is left can't be told
+		}
+		if lost := c.lost(w); lost != nil {
+			return violation(name, "operation %d on %s (%s) was acknowledged, and none of the %d places of %q in the logs can be its: a write was lost", lost.ID, lost.Key, lost, len(c.at), c.text)
+		}
+		writes += len(c.told)
+	}
 	if !s.Whole {
 		return pass(name, "%d are in the logs once; %d are older than what is left of them", writes, absent)
 	}
 	return pass(name, "%d are in the logs, each once", writes)
+}
+
+// holds says that the logs must hold an operation if it took effect: they are whole, or it was called when something had returned that is
+// in the part from where on they are.
+func (s *Story) holds(op history.Op, marks map[slot.GroupID][]mark) bool {
+	if s.Whole {
+		return true
+	}
+	group, known := s.logged[slot.Of([]byte(op.Key))]
+	if !known {
+		return false
+	}
+	all := marks[group]
+	i := slices.IndexFunc(all, func(m mark) bool { return m.at.Index >= s.tails[group] })
+	return i >= 0 && slices.ContainsFunc(all[i:], func(m mark) bool { return m.ret < op.Call })
+}
+
+// Issued checks that every command in the logs is one that some client sent, and no more of them than were sent: what a client was
+// told does not matter here, as it may have been told nothing. The leaders' own commands are left out, and so are writes of keys
+// without a hash tag, which are no objects of a history: with those the harness probes and fills the nodes.
+func (s *Story) Issued(ops []history.Op) check.Result {
+	const name = "issued commands"
+	sent := map[string]bool{}
+	for _, op := range ops {
+		for _, t := range tokensOf(op) {
+			sent[t] = true
+		}
+	}
+	n, beside := 0, 0
+	for _, token := range slices.Sorted(maps.Keys(s.Of)) {
+		if !sent[token] {
+			return violation(name, "the log has a write of %s at %+v, which no client sent", token, s.Of[token][0])
+		}
+		n += len(s.Of[token])
+	}
+	w, alike := s.windows(ops), map[string]*crowd{}
+	for _, c := range s.crowds(ops) {
+		alike[c.text] = c
+	}
+	for _, text := range slices.Sorted(maps.Keys(s.Alike)) {
+		c := alike[text]
+		switch {
+		case c == nil && ours(text):
+			beside++
+		case c == nil:
+			return violation(name, "the log has %q at %+v, which no client sent", text, s.Alike[text][0])
+		default:
+			if err := c.unsent(w); err != nil {
+				return check.Result{Checker: name, Text: err.Error()}
+			}
+			n += c.logged
+		}
+	}
+	return pass(name, "%d in the logs were sent by clients, %d are the harness's own", n, beside)
 }
 
 // refusedThere says that the machine refused the operation, and not a server before it was logged: then it is in the log, and whether it
@@ -62,16 +127,16 @@ func refusedThere(op history.Op) bool {
 func (s *Story) InOrder(ops []history.Op) check.Result {
 	const name = "log order"
 	n := 0
-	w := s.windows(ops)
-	for _, id := range slices.Sorted(maps.Keys(w)) {
+	all := s.marks(ops)
+	for _, id := range slices.Sorted(maps.Keys(all)) {
 		latest := mark{call: -1}
-		for _, m := range w[id] {
-			if m.op.Return < latest.call {
+		for _, m := range all[id] {
+			if m.ret < latest.call {
 				return violation(name, "group %d: operation %d returned before operation %d was called, but is behind it in the log (%d, %d)",
 					id, m.op.ID, latest.op.ID, m.at.Index, latest.at.Index)
 			}
-			if m.op.Call > latest.call {
-				latest = mark{at: m.at, call: m.op.Call, op: m.op}
+			if m.call > latest.call {
+				latest = m
 			}
 			n++
 		}

@@ -1,12 +1,10 @@
 package journal
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 
-	"github.com/quorate/quorate/fsm/slot"
 	"github.com/quorate/quorate/jepsen/history"
 )
 
@@ -26,12 +24,13 @@ func (p Patched) String() string {
 // demand (check.Registers.Logged). Where logs were cut, nothing can be said of what is not found.
 func (s *Story) Patch(ops []history.Op) Patched {
 	w := s.windows(ops)
+	void := s.void(ops)
 	p := Patched{Ops: make([]history.Op, 0, len(ops)+len(s.Vanished))}
 	last := int64(0)
 	for _, op := range ops {
 		last = max(last, op.ID)
 		if op.Outcome == history.Unknown {
-			op = s.settle(op, w, &p)
+			op = s.settle(op, w, void, &p)
 		}
 		p.Ops = append(p.Ops, op)
 	}
@@ -87,10 +86,19 @@ func number(ops []history.Op, all map[string][]place) {
 	}
 }
 
+// void are the commands without a token whose effects in the log are those of acknowledged operations, so that others had none.
+func (s *Story) void(ops []history.Op) map[string]bool {
+	out := map[string]bool{}
+	for _, c := range s.crowds(ops) {
+		out[c.text] = s.Whole && len(c.at) == len(c.told)
+	}
+	return out
+}
+
 // settle decides an unknown outcome.
-func (s *Story) settle(op history.Op, w windows, p *Patched) history.Op {
-	tokens := tokensOf(op)
-	if len(tokens) == 0 {
+func (s *Story) settle(op history.Op, w windows, void map[string]bool, p *Patched) history.Op {
+	tokens, text := tokensOf(op), textOf(op)
+	if len(tokens) == 0 && !void[text] {
 		return op
 	}
 	at, found := s.place(tokens)
@@ -141,57 +149,4 @@ func (v Vanish) op(id int64, key string, w windows) history.Op {
 		ID: id, Process: -int(id), Kind: vanishing, Key: key, Args: []string{v.Value, why},
 		Call: since, Return: max(since, until), Outcome: history.Applied,
 	}
-}
-
-// windows bound the time at which an entry was applied by what was acknowledged around it: it comes after the calls of all
-// that is before it in the log, and before the returns of all that is behind.
-type windows map[slot.GroupID][]mark
-
-// mark is an acknowledged operation in a log, with the latest call up to it and the earliest return from it on.
-type mark struct {
-	at        Position
-	call, ret int64
-	op        history.Op
-}
-
-func (s *Story) windows(ops []history.Op) windows {
-	w := windows{}
-	for _, op := range ops {
-		if op.Outcome != history.Applied {
-			continue
-		}
-		if at, found := s.place(tokensOf(op)); found && at.Applied {
-			w[at.Group] = append(w[at.Group], mark{at, op.Call, op.Return, op})
-		}
-	}
-	for _, marks := range w {
-		slices.SortStableFunc(marks, func(a, b mark) int { return order(a.at, b.at) })
-		for i := 1; i < len(marks); i++ {
-			marks[i].call = max(marks[i].call, marks[i-1].call)
-		}
-		for i := len(marks) - 2; i >= 0; i-- {
-			marks[i].ret = min(marks[i].ret, marks[i+1].ret)
-		}
-	}
-	return w
-}
-
-// since is a time at which the entry was not applied yet.
-func (w windows) since(at Position) int64 {
-	marks := w[at.Group]
-	i, _ := slices.BinarySearchFunc(marks, at.Index+1, func(m mark, index uint64) int { return cmp.Compare(m.at.Index, index) })
-	if i == 0 {
-		return 0
-	}
-	return marks[i-1].call
-}
-
-// until is a time at which it was applied.
-func (w windows) until(at Position) int64 {
-	marks := w[at.Group]
-	i, _ := slices.BinarySearchFunc(marks, at.Index, func(m mark, index uint64) int { return cmp.Compare(m.at.Index, index) })
-	if i == len(marks) {
-		return history.Forever
-	}
-	return marks[i].ret
 }

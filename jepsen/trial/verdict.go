@@ -123,7 +123,7 @@ func (v *Verdict) logs(dir string, ops []history.Op, said []client.Digest) (patc
 		v.Results = append(v.Results, check.Result{Checker: "replay", Text: err.Error()})
 		return ops, false, nil
 	}
-	v.Results = append(v.Results, story.SameDigests(said), story.Owners(), story.Acknowledged(ops), story.InOrder(ops))
+	v.Results = append(v.Results, story.SameDigests(said), story.Owners(), story.Acknowledged(ops), story.Issued(ops), story.InOrder(ops))
 	p := story.Patch(ops)
 	v.Patched = p.String()
 	return p.Ops, story.Whole, nil
