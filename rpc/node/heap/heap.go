@@ -19,12 +19,16 @@ const (
 	every = time.Second
 	// quietLooks is after how many looks in a row with few allocations a server is quiet.
 	quietLooks = 3
-	// quietShare and quietBytes say what few is: this part of what is alive and so many bytes between two looks.
-	quietShare = 128
+	// quietShare and quietBytes say what few is: this part of what is alive and so many bytes between two looks. SETs that
+	// overwrite allocate little: with 2 GB alive and a 128th, full load counted as quiet, and memory was returned every six seconds
+	// at 5 % of the CPU time.
+	quietShare = 1024
 	quietBytes = 1 << 20
 	// returnShare and leastReturn say what is worth returning: it costs a collection.
 	returnShare = 32
 	leastReturn = 16 << 20
+	// restLooks is how many looks lie between two returns at least.
+	restLooks = 60
 )
 
 // Keep adapts GOGC to the heap and returns memory to the system until ctx ends.
@@ -72,6 +76,8 @@ type keeper struct {
 	percent   int
 	allocated uint64
 	quiet     int
+	// rest is how many looks must pass before the next return.
+	rest int
 }
 
 // look says what to do about a heap: set GOGC, unless percent is 0, or return memory.
@@ -82,9 +88,10 @@ func (k *keeper) look(s sample) (percent int, release bool) {
 		k.quiet = 0
 	}
 	k.allocated = s.allocated
+	k.rest = max(k.rest-1, 0)
 	garbage := max(s.objects, s.live) - s.live
-	if k.quiet >= quietLooks && garbage+s.free > max(s.live/returnShare, leastReturn) {
-		k.quiet = 0
+	if k.quiet >= quietLooks && k.rest == 0 && garbage+s.free > max(s.live/returnShare, leastReturn) {
+		k.quiet, k.rest = 0, restLooks
 		return 0, true
 	}
 	// To set it stops the world for a moment, so small changes are left alone.

@@ -42,6 +42,28 @@ func TestKeeper(t *testing.T) {
 	if released != 1 {
 		t.Errorf("released %d times", released)
 	}
+	// Soon there is something to return again. It waits for its time.
+	again, looks := quiet, 20
+	again.free = 200 * mb
+	for release := false; !release; looks++ {
+		if looks > 2*restLooks {
+			t.Fatal("returns nothing any more")
+		}
+		again.allocated += mb
+		_, release = k.look(again)
+	}
+	if looks < restLooks {
+		t.Errorf("returned memory twice in %d looks", looks)
+	}
+	// Overwriting 100,000 small values a second is no rest for a server, however much it holds.
+	writing := sample{live: 2048 * mb, objects: 2200 * mb, free: 100 * mb}
+	w := keeper{percent: 12}
+	for range 2 * restLooks {
+		writing.allocated += 10 * mb
+		if _, release := w.look(writing); release {
+			t.Fatal("returns memory under load")
+		}
+	}
 	small := quiet
 	small.live = 600 * mb
 	if percent, _ := k.look(small); percent != 0 {
