@@ -219,7 +219,6 @@ func TestLists(t *testing.T) {
 func TestHistoriesThatNobodyWrites(t *testing.T) {
 	m := Registers{}.Model()
 	for name, text := range map[string]string{
-		"nothing":                "",
 		"a set of nothing":       "1-2 set = OK",
 		"a get without reply":    "1-2 get",
 		"an unknown kind":        "1-2 dance = OK",
@@ -227,14 +226,31 @@ func TestHistoriesThatNobodyWrites(t *testing.T) {
 		"a step without element": "1-2 txn append:x = 1",
 		"a step without list":    "1-2 txn walk = 1",
 	} {
-		var ops []history.Op
-		if text != "" {
-			ops = parse(t, text)
+		if err := Sound(parse(t, text)); err == nil {
+			t.Errorf("%s passed", name)
 		}
-		for _, r := range Judge(Rules{Model: &m, Lists: true, Sums: true}, ops, Limits{}) {
-			if r.OK {
-				t.Errorf("%s: %s passed: %s", name, r.Checker, r.Text)
-			}
+	}
+	for _, r := range Judge(Rules{Model: &m, Lists: true, Sums: true}, nil, Limits{}) {
+		if r.OK {
+			t.Errorf("of nothing, %s passed: %s", r.Checker, r.Text)
+		}
+	}
+}
+
+func TestLastReads(t *testing.T) {
+	for text, ok := range map[string]bool{
+		"1-2 set a = OK\n3-4 final = a":                 true,
+		"1-2 acquire a 100 = OK 1\n3-4 holder = a":      true,
+		"1-2 set a = OK\n3-5 get = a\n4-6 get = a":      true,
+		"1-2 txn append:x:1 = 2\n3-4 final read:x = 1.": true,
+		"1-2 set a = OK": false,
+		"1-2 set a = OK\n3-4 final = a\n5-6 set b = OK": false,
+		"1-5 set a = OK\n3-6 get = a":                   false,
+		"1-2 set a = OK\n3-4! final":                    false,
+		"1-2 txn read:x = nil":                          false,
+	} {
+		if r := LastReads(parse(t, text)); r.OK != ok {
+			t.Errorf("%q: %+v", text, r)
 		}
 	}
 }

@@ -15,15 +15,10 @@ type Rules struct {
 	Lists, Sums bool
 }
 
-// Judge runs every checker of rules over a history.
+// Judge runs every checker of rules over a history that is Sound.
 func Judge(rules Rules, ops []history.Op, l Limits) []Result {
 	if len(ops) == 0 {
 		return []Result{violation("history", "it is empty: nothing is proved")}
-	}
-	for _, op := range ops {
-		if err := WellFormed(op); err != nil {
-			return []Result{violation("history", "operation %d: %v", op.ID, err)}
-		}
 	}
 	var out []Result
 	if rules.Model != nil {
@@ -66,8 +61,17 @@ var shapes = map[string]shape{
 // maxSteps bounds a transaction.
 const maxSteps = 64
 
-// WellFormed protects checkers from histories that no workload writes.
-func WellFormed(op history.Op) error {
+// Sound protects checkers from histories that no workload writes.
+func Sound(ops []history.Op) error {
+	for _, op := range ops {
+		if err := sound(op); err != nil {
+			return fmt.Errorf("operation %d: %w", op.ID, err)
+		}
+	}
+	return nil
+}
+
+func sound(op history.Op) error {
 	s, known := shapes[op.Kind]
 	if !known {
 		return fmt.Errorf("unknown kind %q", op.Kind)
@@ -98,6 +102,27 @@ func WellFormed(op history.Op) error {
 		}
 	}
 	return nil
+}
+
+// LastReads checks that every object was read, and the read answered, when all else about it was over: without that nobody would miss the
+// writes at a history's end.
+func LastReads(ops []history.Op) Result {
+	const name = "last reads"
+	keys, of := byKey(ops)
+	for _, key := range keys {
+		over, read := int64(0), false
+		for _, op := range of[key] {
+			if !reads[op.Kind] {
+				over, read = max(over, op.Return), false
+			} else if op.Outcome == history.Applied && op.Call >= over {
+				read = true
+			}
+		}
+		if !read {
+			return violation(name, "%s was not read when all else about it was over: its end is missing", key)
+		}
+	}
+	return pass(name, "every object (%d) could be read at the end", len(keys))
 }
 
 // Fault is when the cluster was hurt, in ns since the run began.

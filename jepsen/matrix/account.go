@@ -38,7 +38,7 @@ type History struct {
 	Verdict trial.Verdict `json:"-"`
 }
 
-// Word is the verdict in one: ok, void, VIOLATION, or error.
+// Word is the verdict in one: ok, void, incomplete, VIOLATION, or error.
 func (h History) Word() string {
 	if h.Error != "" {
 		return "error"
@@ -72,7 +72,7 @@ func (r *Row) add(h History) {
 	case "error":
 		r.Errors++
 		return
-	case "void":
+	case "void", "incomplete":
 		r.Void++
 	case "VIOLATION":
 		r.Violations++

@@ -95,6 +95,9 @@ func (r *run) judge() (results []check.Result) {
 		ops = append(ops, r.pardon(op))
 		return nil
 	})
+	if err == nil {
+		err = check.Sound(ops)
+	}
 	if err != nil {
 		return []check.Result{{Checker: "history", Text: err.Error()}}
 	}

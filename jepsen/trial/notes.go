@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -40,7 +42,8 @@ type ending struct {
 	// Held is what each node held before the clients came and after they left.
 	Held []resources `json:"held,omitempty"`
 	// Exits are processes that ended without being told to.
-	Exits []string `json:"exits,omitempty"`
+	Exits  []string `json:"exits,omitempty"`
+	Sealed *seal    `json:"sealed,omitempty"`
 }
 
 // notes are the timeline and the views of a run, written as they come. The first error is kept.
@@ -119,20 +122,24 @@ func readJSON(path string, into any) error {
 	return nil
 }
 
-// eachLine decodes a file of JSON lines.
+// eachLine decodes a file of JSON lines; one that is not there has none.
 func eachLine[T any](path string, visit func(T)) error {
 	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	d := json.NewDecoder(bufio.NewReader(f))
-	for d.More() {
+	for d := json.NewDecoder(bufio.NewReader(f)); ; {
 		var v T
-		if err := d.Decode(&v); err != nil {
+		switch err := d.Decode(&v); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
 			return fmt.Errorf("%s: %w", path, err)
 		}
 		visit(v)
 	}
-	return nil
 }

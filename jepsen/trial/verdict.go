@@ -57,26 +57,18 @@ func Check(dir string, timeout time.Duration) (Verdict, error) {
 	if err != nil {
 		return v, err
 	}
-	ops, err := history.ReadFile(filepath.Join(dir, fileHistory))
+	ops, j, e, err := read(dir)
 	if err != nil {
 		return v, err
 	}
-	for _, op := range ops {
-		if err := check.WellFormed(op); err != nil {
-			return v, fmt.Errorf("%s: operation %d: %w", filepath.Join(dir, fileHistory), op.ID, err)
-		}
-	}
-	var e ending
-	if err := readJSON(filepath.Join(dir, fileEnd), &e); err != nil {
-		return v, err
-	}
-	patched, logged, err := v.logs(dir, ops, e.Said)
+	whole, err := v.whole(dir, j, e, int64(len(ops)))
 	if err != nil {
 		return v, err
 	}
+	patched, logged := v.logs(j, ops, e.Said)
 	rules := spec.Rules(workload.Conditions{Skew: needs(faults).Shift + 2*needs(faults).Skew, Logged: logged})
 	v.Results = append(check.Judge(rules, patched, check.Limits{Timeout: timeout, Dir: dir}), v.Results...)
-	if err := v.look(dir, e); err != nil {
+	if err := v.look(dir, ops, e); err != nil {
 		return v, err
 	}
 	events, err := v.faults(dir, ops, len(faults))
@@ -84,7 +76,7 @@ func Check(dir string, timeout time.Duration) (Verdict, error) {
 		return v, err
 	}
 	v.Ops, v.Toll = count(ops), check.Count(ops)
-	v.Results = append(v.Results, v.tested())
+	v.Results = append(v.Results, v.tested(), whole)
 	v.OK = !slices.ContainsFunc(v.Results, func(r check.Result) bool { return !r.OK })
 	v.Checking = time.Since(began)
 	if err := writeJSON(filepath.Join(dir, fileVerdict), v); err != nil {
@@ -96,43 +88,74 @@ func Check(dir string, timeout time.Duration) (Verdict, error) {
 	return v, v.draw(dir, ops, events)
 }
 
+// read takes what was recorded from a folder. Without a journal there is none.
+func read(dir string) (ops []history.Op, j *journal.Journal, e ending, err error) {
+	path := filepath.Join(dir, fileHistory)
+	ops, err = history.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, e, fmt.Errorf("%w: it was not recorded, or was removed after a good verdict, as \"jepsen matrix\" does: this run can't be judged again", err)
+	}
+	if err != nil {
+		return nil, nil, e, fmt.Errorf("%s: %w", path, err)
+	}
+	if err := check.Sound(ops); err != nil {
+		return nil, nil, e, fmt.Errorf("%s: %w", path, err)
+	}
+	path = filepath.Join(dir, fileEnd)
+	if err := readJSON(path, &e); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, e, fmt.Errorf("%w: the run was broken off, or the file was lost", err)
+	} else if err != nil {
+		return nil, nil, e, err
+	}
+	if j, err = journal.Load(filepath.Join(dir, fileJournal)); errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return ops, j, e, err
+}
+
 // Load reads the verdict that was given about the run in dir.
 func Load(dir string) (v Verdict, err error) {
 	return v, readJSON(filepath.Join(dir, fileVerdict), &v)
 }
 
 // logs judges by what the nodes have logged, and completes the history from it; logged says that it could.
-func (v *Verdict) logs(dir string, ops []history.Op, said []client.Digest) (patched []history.Op, logged bool, err error) {
-	j, err := journal.Load(filepath.Join(dir, fileJournal))
-	if errors.Is(err, fs.ErrNotExist) {
-		return ops, false, nil
+func (v *Verdict) logs(j *journal.Journal, ops []history.Op, said []client.Digest) (patched []history.Op, logged bool) {
+	if j == nil {
+		return ops, false
 	}
-	if err != nil {
-		return nil, false, err
+	matching := j.Matching(committed(said))
+	v.Results = append(v.Results, matching)
+	if len(said) == 0 || !matching.OK {
+		return ops, false
 	}
-	committed := journal.Committed{}
-	for _, d := range said {
-		committed[d.Group] = d.Index
-	}
-	v.Results = append(v.Results, j.Matching(committed))
-	if len(said) == 0 || !v.Results[0].OK {
-		return ops, false, nil
-	}
-	story, err := j.Replay(committed)
+	story, err := j.Replay(committed(said))
 	if err != nil {
 		v.Results = append(v.Results, check.Result{Checker: "replay", Text: err.Error()})
-		return ops, false, nil
+		return ops, false
 	}
 	v.Results = append(v.Results, story.SameDigests(said), story.Owners(), story.Acknowledged(ops), story.Issued(ops), story.InOrder(ops))
 	p := story.Patch(ops)
 	v.Patched = p.String()
-	return p.Ops, story.Whole, nil
+	return p.Ops, story.Whole
+}
+
+// committed is what all replicas had applied when they said their digests.
+func committed(said []client.Digest) journal.Committed {
+	out := journal.Committed{}
+	for _, d := range said {
+		out[d.Group] = d.Index
+	}
+	return out
 }
 
 // look judges the views and what was found at the end.
-func (v *Verdict) look(dir string, e ending) error {
+func (v *Verdict) look(dir string, ops []history.Op, e ending) error {
+	if e.Nemesis == "" && e.LastReads == "" {
+		v.Results = append(v.Results, check.LastReads(ops))
+	} else if e.LastReads != "" {
+		v.Results = append(v.Results, check.Result{Checker: "last reads", Text: e.LastReads})
+	}
 	if len(v.Cluster) > 0 {
-		v.Results = append(v.Results, seenOutside(e))
 		return nil
 	}
 	if v.System != redis {
@@ -147,7 +170,6 @@ func (v *Verdict) look(dir string, e ending) error {
 	}
 	for _, found := range []struct{ checker, text, good string }{
 		{"recovery", e.Nemesis, "the cluster became whole after every fault"},
-		{"last reads", e.LastReads, "every object could be read at the end"},
 		{"replicas", e.Digests, "replicas are equal at equal indexes"},
 		{"processes", strings.Join(e.Exits, "; "), "no process ended by itself"},
 	} {
@@ -209,12 +231,19 @@ func (v *Verdict) tested() check.Result {
 	return r
 }
 
-// Word is the verdict in one.
+// Word is the verdict in one: ok, void (nothing was tested), incomplete (something that is needed to judge is missing), or VIOLATION.
 func (v Verdict) Word() string {
+	found, damaged := false, false
+	for _, r := range v.Results {
+		damaged = damaged || !r.OK && r.Checker == folder
+		found = found || !r.OK && r.Checker != folder && r.Checker != "faults" && r.Checker != "load"
+	}
 	switch {
 	case v.OK:
 		return "ok"
-	case v.Void && !slices.ContainsFunc(v.Results, func(r check.Result) bool { return !r.OK && r.Checker != "faults" && r.Checker != "load" }):
+	case damaged && !found:
+		return "incomplete"
+	case v.Void && !found:
 		return "void"
 	}
 	return "VIOLATION"

@@ -253,6 +253,9 @@ func TestEveryWorkloadWritesWhatItsJudgesKnow(t *testing.T) {
 		if err := history.Read(&b, func(op history.Op) error { ops = append(ops, op); return nil }); err != nil {
 			t.Fatalf("%s: %v", spec.Name, err)
 		}
+		if err := check.Sound(ops); err != nil {
+			t.Errorf("%s: %v", spec.Name, err)
+		}
 		for _, r := range check.Judge(spec.Rules(Conditions{}), ops, check.Limits{Timeout: time.Minute}) {
 			if !r.OK {
 				t.Errorf("%s: %+v", spec.Name, r)
