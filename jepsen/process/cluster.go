@@ -139,10 +139,16 @@ func (c *Cluster) Stop(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// WaitReady waits until every running node reports itself ready and the slots are fully owned.
+// WaitReady waits until every running node reports itself ready and the slots are fully owned. A process that has ended though nobody
+// told it to will not become ready: that is an error at once.
 func (c *Cluster) WaitReady(ctx context.Context) error {
 	var last error
 	for {
+		for _, n := range c.nodes {
+			if err := n.Exited(); err != nil {
+				return fmt.Errorf("cluster is not ready: %w: %s", err, n.lastWords())
+			}
+		}
 		if last = c.ready(ctx); last == nil {
 			return nil
 		}
@@ -155,11 +161,6 @@ func (c *Cluster) WaitReady(ctx context.Context) error {
 }
 
 func (c *Cluster) ready(ctx context.Context) error {
-	for _, n := range c.nodes { // first, as it is why the others are not ready
-		if err := n.Exited(); err != nil {
-			return err
-		}
-	}
 	for _, n := range c.nodes {
 		if n.Pid() == 0 {
 			continue

@@ -1,6 +1,7 @@
 package process
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -77,6 +79,23 @@ func (n *Node) Exited() error {
 		return n.exits[len(n.exits)-1]
 	}
 	return nil
+}
+
+// Bounds on what is shown of a log.
+const lastLines, lastBytes = 3, 2 << 10
+
+// lastWords are the end of the node's log: a process that ends by itself says why.
+func (n *Node) lastWords() string {
+	b, err := os.ReadFile(n.Log())
+	if err != nil {
+		return err.Error()
+	}
+	b = bytes.TrimSpace(b[max(0, len(b)-lastBytes):])
+	if len(b) == 0 {
+		return "its log is empty"
+	}
+	lines := strings.Split(string(b), "\n")
+	return "its log ends with: " + strings.Join(lines[max(0, len(lines)-lastLines):], "; ")
 }
 
 // Exits are all the times when the process ended without having been asked to.
