@@ -35,7 +35,7 @@ func bubble(t *testing.T, f func(t *testing.T)) {
 	synctest.Test(t, f)
 }
 
-// cluster is three replicas of one group on a network in memory.
+// cluster is the replicas of one group on a network in memory.
 type cluster struct {
 	t     *testing.T
 	net   *memnet.Network
@@ -64,8 +64,13 @@ const testGroup = 7
 
 func newCluster(t *testing.T, tune func(*node, *Config)) *cluster {
 	t.Helper()
+	return newClusterOf(t, 3, tune)
+}
+
+func newClusterOf(t *testing.T, size int, tune func(*node, *Config)) *cluster {
+	t.Helper()
 	c := &cluster{t: t, net: memnet.New(), tune: tune}
-	for i := range 3 {
+	for i := range size {
 		c.nodes = append(c.nodes, &node{c: c, id: fmt.Sprintf("n%d", i),
 			logs: raft.NewInmemStore(), stable: raft.NewInmemStore(), snaps: raft.NewInmemSnapshotStore()})
 	}

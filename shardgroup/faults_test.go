@@ -401,6 +401,47 @@ func TestPowerCutOfAMajority(t *testing.T) {
 	})
 }
 
+// Two replicas need each other's votes, so one that held its own until there is a leader would wait for ever, if it was the
+// leader or there is none any more. The other one has all that was acknowledged, and is elected.
+func TestPowerCutOfOneOfTwoReplicas(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var cut atomic.Bool
+		c := newClusterOf(t, 2, func(_ *node, cfg *Config) { cfg.Consensus.LostTail = cut.Load() })
+		l := c.leader()
+		other := c.others(l)[0]
+		l.submit("SET k v").want(t, "+OK ")
+		last, _ := l.logs.LastIndex()
+		l.close()
+		if err := l.logs.DeleteRange(last, last); err != nil {
+			t.Fatal(err)
+		}
+		cut.Store(true)
+		l.open()
+		if now := c.leader(); now != other {
+			t.Errorf("%s leads, which has lost an acknowledged entry", now.id)
+		}
+		other.submit("GET k").want(t, "$1 v ")
+		c.await("a replica that votes again", func() bool { return !l.VotesHeld() })
+		c.sameDigests()
+	})
+}
+
+// Of four, the two that still have everything are no majority, and so must not wait for the others to.
+func TestPowerCutOfTwoOfFourReplicas(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var cut atomic.Bool
+		c := newClusterOf(t, 4, func(_ *node, cfg *Config) { cfg.Consensus.LostTail = cut.Load() })
+		l := c.leader()
+		cut.Store(true)
+		for _, n := range []*node{l, c.others(l)[0]} {
+			n.close()
+			n.open()
+		}
+		c.leader().submit("SET k v").want(t, "+OK ")
+		c.await("replicas that vote again", func() bool { return !slices.ContainsFunc(c.nodes, func(n *node) bool { return n.VotesHeld() }) })
+	})
+}
+
 // events records what an observer hears.
 type events struct {
 	mu   sync.Mutex

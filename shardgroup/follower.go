@@ -84,7 +84,7 @@ func (g *Group) ReadIndex(ctx context.Context, fresh bool) (uint64, error) {
 }
 
 // VotesHeld answers Peers.VotesHeld: whether this replica holds its votes because it may have lost its tail, or did until
-// it found that a majority has, and no leader has been elected since.
+// it found that too many have, and no leader has been elected since.
 func (g *Group) VotesHeld() bool { return g.bereaved.Load() || g.replica.VotesHeld() }
 
 // votesPace is how often a replica that holds its votes looks for a reason to release them.
@@ -96,9 +96,10 @@ const votesPace = 200 * time.Millisecond
 // must not help to elect a leader without them. It has them when it has applied an entry that the leader proposed after
 // this start: all that it ever acknowledged to that leader comes before, and later leaders count acknowledgements anew.
 //
-// If a majority of the voters lost their tails together, there may be no leader to catch up with, ever. Then entries may
-// be lost (that is what durability interval means), and the group goes on without them. The replica that finds this out
-// first still counts for the others of that majority, or they would wait for a leader whom it takes their votes to elect.
+// If so many voters lost their tails together that the others are no majority, there may be no leader to catch up with, ever.
+// Then entries may be lost (that is what durability interval means), and the group goes on without them; of two replicas, the
+// other one still has everything, and nobody is elected without its vote. The replica that finds this out
+// first still counts for the others that hold, or they would wait for a leader whom it takes their votes to elect.
 // It counts until there is a leader: from then on it acknowledges anew, and what it lost before says nothing about that.
 func (g *Group) runVotes() {
 	ticker := time.NewTicker(votesPace)
@@ -113,9 +114,9 @@ func (g *Group) runVotes() {
 		if g.caughtUp(&p) {
 			g.recordRecovery()
 			g.releaseVotes("it has caught up")
-		} else if g.majorityHolds() {
+		} else if g.noMajorityWithout() {
 			g.bereaved.Store(true)
-			g.releaseVotes("a majority has lost the end of its log")
+			g.releaseVotes("so many have lost the end of their logs that the others are no majority")
 		}
 	}
 	g.awaitSuccessor()
@@ -175,8 +176,8 @@ func (g *Group) caughtUp(p *proof) bool {
 	return g.replica.WaitApplied(ctx, p.index) == nil
 }
 
-// majorityHolds reports whether more than half of the voters hold their votes, this one included.
-func (g *Group) majorityHolds() bool {
+// noMajorityWithout reports whether the voters that do not hold their votes are too few to elect a leader.
+func (g *Group) noMajorityWithout() bool {
 	ctx, cancel := context.WithTimeout(g.ctx, g.cfg.Limits.Park)
 	defer cancel()
 	members, _ := g.replica.Members()
@@ -195,5 +196,5 @@ func (g *Group) majorityHolds() bool {
 			}
 		}
 	}
-	return holding > voters/2
+	return 2*holding >= voters
 }

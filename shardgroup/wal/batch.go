@@ -40,10 +40,12 @@ func (b *batch) short(k kind, group slot.GroupID, index uint64) {
 	b.buf = appendShort(b.buf, k, group, index)
 }
 
-// entry adds an entry and returns where in the batch its record begins.
+// entry adds an entry and returns where in the batch its record begins. Who the members are is never lost: a replica that has
+// lost entries counts by it how many others may have.
 func (b *batch) entry(k kind, group slot.GroupID, e *raft.Log) (offset int) {
 	offset = len(b.buf)
 	b.buf = appendEntry(b.buf, k, group, e)
+	b.sync = b.sync || e.Type == raft.LogConfiguration
 	b.entries++
 	b.entryBytes += int64(len(b.buf) - offset)
 	return offset

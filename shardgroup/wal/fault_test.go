@@ -223,6 +223,17 @@ func TestIntervalSyncsInTheBackground(t *testing.T) {
 	})
 }
 
+// Who the members are survives a power cut in Interval too, with all that was stored before.
+func TestIntervalSyncsMembers(t *testing.T) {
+	d := new(crashdisk.Disk)
+	g := open(t, d, func(o *Options) { o.Durability = Interval }).Group(1)
+	e := entries(1, 3, 1, 100)
+	e[2].Type = raft.LogConfiguration
+	must(t, g.StoreLogs(e[:2]))
+	must(t, g.StoreLogs(e[2:]))
+	must(t, holdsAfterCrash(d, 1, e))
+}
+
 // holdsAfterCrash checks the group in the worst of power cuts, and leaves d as it is.
 func holdsAfterCrash(d *crashdisk.Disk, id slot.GroupID, want []*raft.Log) error {
 	var all error
