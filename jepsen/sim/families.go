@@ -33,6 +33,7 @@ func Families() []Family {
 		{Name: "clock", About: "a node's wall clock steps by up to an hour and runs up to 5 % wrong", strike: (*nemesis).clock},
 		{Name: "transfer", About: "leadership is handed over", strike: (*nemesis).transfer},
 		{Name: "snapshot", About: "snapshots come every few kilobytes, few entries stay behind them, and more are forced", strike: (*nemesis).snapshot},
+		{Name: "members", About: "a node leaves or joins a group, up, down or cut off; mostly the leader leaves, and it comes back or another one", strike: (*nemesis).members},
 		{Name: "late-answers", About: "a leader and a minority are cut off, and what the others had answered before arrives for long after", strike: (*nemesis).lateAnswers, story: true},
 		{Name: "deaf-handover", About: "a leader hands over, and hears late what comes of it", strike: (*nemesis).deafHandOver, story: true},
 	}

@@ -1,22 +1,24 @@
 package sim
 
 import (
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/quorate/quorate/fsm/slot"
 	"github.com/quorate/quorate/jepsen/sim/machine"
+	"github.com/quorate/quorate/placement/topology"
 )
 
-// lossLedger knows which replicas have lost power since they were last whole (durability interval). While they are more
-// than half of a group's, what they had not synced may be lost for good: that is what interval means. While they are
+// lossLedger knows which replicas have lost power since they were last whole (durability interval). While they are half of a
+// group's or more (of two: both), what they had not synced may be lost for good: that is what interval means. While they are
 // fewer, nothing may.
 type lossLedger struct {
 	c  *cluster
 	mu sync.Mutex
 	// suspects are, per group, the replicas that lost power and have not caught up since.
 	suspects map[slot.GroupID]map[*server]*suspect
-	// Majorities counts how often more than half of a group's replicas were suspect.
+	// majorities counts how often half of a group's replicas or more were suspect.
 	majorities int
 }
 
@@ -44,7 +46,11 @@ func (l *lossLedger) note(s *server, lost machine.Loss) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	id := l.c.idOf(s)
-	for _, g := range m.GroupsOn(id) {
+	for i := range m.Groups {
+		if !m.Groups[i].Holds(id) {
+			continue
+		}
+		g := m.Groups[i].ID
 		all := l.suspects[g]
 		if all == nil {
 			all = map[*server]*suspect{}
@@ -58,15 +64,25 @@ func (l *lossLedger) note(s *server, lost machine.Loss) {
 		if x.since.IsZero() || !lost.Since.IsZero() && lost.Since.Before(x.since) {
 			x.since = lost.Since
 		}
-		if len(all) > len(m.GroupByID(g).Members)/2 {
+		if len(all) >= enoughToLose(&m.Groups[i]) {
 			l.forgive(g, all)
 		}
 	}
 }
 
+// enoughToLose is how many replicas must have lost power before something may be gone. One of two is not enough: the group goes
+// on only with the other one's vote, which has everything.
+func enoughToLose(g *topology.Group) int {
+	voters := len(g.Members)
+	if g.Leaving != "" && slices.Contains(g.Members, g.Leaving) {
+		voters-- // it may have its vote still, or not
+	}
+	return max(min(2, voters), (voters+1)/2)
+}
+
 func (l *lossLedger) forgive(g slot.GroupID, all map[*server]*suspect) {
 	l.majorities++
-	l.c.trace.event("group %d: a majority has lost power before it was whole again: what it had not synced may be lost", g)
+	l.c.trace.event("group %d: too many have lost power before they were whole again: what it had not synced may be lost", g)
 	for _, s := range l.c.nodes {
 		if x := all[s]; x != nil && !x.since.IsZero() {
 			old := x.over
@@ -78,13 +94,15 @@ func (l *lossLedger) forgive(g slot.GroupID, all map[*server]*suspect) {
 	}
 }
 
-// look drops the suspects that are whole again: they vote.
+// look drops the suspects that are whole again: they vote, or have left the group.
 func (l *lossLedger) look() {
+	m := l.c.known()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for g, all := range l.suspects {
 		for s, x := range all {
-			if replica := s.group(g); replica != nil && !replica.VotesHeld() {
+			replica := s.group(g)
+			if replica != nil && !replica.VotesHeld() || !m.GroupByID(g).Holds(l.c.idOf(s)) {
 				if x.over != nil {
 					x.over()
 				}

@@ -140,6 +140,9 @@ func (r *run) safety() {
 
 // survive is the phase in which only a core lives: it must serve within a bound. Then the others come back, and must catch up.
 func (r *run) survive() {
+	if !r.c.await("members that stay", 2*r.plan.Liveness, r.c.changing) {
+		return
+	}
 	m := r.c.known()
 	if r.plan.Durability == "interval" && !r.whole(m) {
 		return
@@ -151,7 +154,9 @@ func (r *run) survive() {
 		r.served() &&
 		r.c.await("equal replicas in the core", r.plan.Liveness, func() string { return r.c.agree(m, core) })
 	back()
-	if ok && r.c.await("equal replicas everywhere", 2*r.plan.Liveness, func() string { return r.c.agree(m, r.c.nodes) }) {
+	ok = ok && r.c.await("equal replicas everywhere", 2*r.plan.Liveness, func() string { return r.c.agree(m, r.c.nodes) }) &&
+		r.c.await("no replica of those who left", r.plan.Liveness, func() string { return r.c.left(m) })
+	if ok {
 		r.c.trace.event("all replicas are equal")
 	}
 }
