@@ -8,14 +8,14 @@ import (
 	"strings"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/quorate/quorate/jepsen/sim"
 	"github.com/quorate/quorate/jepsen/trial"
 )
 
-// weakened are the commands that only builds with the tag "mutation" have.
+// weakened are the commands that only builds with the tag "mutation" have, or what others say in their stead.
 var weakened []func() *cobra.Command
 
 func jepsenCommand() *cobra.Command {
@@ -25,11 +25,25 @@ func jepsenCommand() *cobra.Command {
 		Short:   "Break a cluster of processes and check what clients saw",
 	}
 	group(c)
+	c.PersistentPreRunE = func(c *cobra.Command, _ []string) error { return notNegative(c.Flags()) }
 	c.AddCommand(jepsenRunCommand(), jepsenMatrixCommand(), jepsenCheckCommand(), jepsenListCommand(), jepsenSimCommand(), jepsenDuelCommand())
 	for _, command := range weakened {
 		c.AddCommand(command())
 	}
 	return c
+}
+
+// notNegative refuses times and numbers below 0: nothing that these commands are told can be.
+func notNegative(flags *pflag.FlagSet) (err error) {
+	flags.Visit(func(f *pflag.Flag) {
+		switch f.Value.Type() {
+		case "duration", "int", "float64":
+			if value := f.Value.String(); strings.HasPrefix(value, "-") && err == nil {
+				err = fmt.Errorf("--%s %s: it must not be negative", f.Name, value)
+			}
+		}
+	})
+	return err
 }
 
 // jepsenVerdict are the flags of the commands that judge.
@@ -87,9 +101,10 @@ names begin with {jepsen-; they stay.`,
 				o.Dir = filepath.Join("jepsen-runs", fmt.Sprintf("%s-%s-%d-%s", o.Workload, strings.Join(o.Nemesis, "+"), o.Seed, time.Now().Format("20060102-150405")))
 			}
 			o.CheckTimeout = j.timeout
-			bar := jepsenBar(c.ErrOrStderr(), &o)
+			live := newLiveTable(c.ErrOrStderr())
+			o.Progress = func(p trial.Progress) { live.show(jepsenLines(p, o.Duration)) }
 			v, err := trial.Run(c.Context(), o)
-			_ = bar.Finish() // a display that fails must not end a run
+			live.done()
 			if err != nil {
 				return err
 			}
@@ -135,15 +150,10 @@ func bounds(flag string, v []time.Duration) (out [2]time.Duration, err error) {
 	return [2]time.Duration(v), nil
 }
 
-// jepsenBar shows the state of a run on one line.
-func jepsenBar(w io.Writer, o *trial.Options) *progressbar.ProgressBar {
-	bar := progressbar.NewOptions64(o.Duration.Milliseconds(), progressbar.OptionSetWriter(w), progressbar.OptionSetWidth(20),
-		progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false), progressbar.OptionClearOnFinish())
-	o.Progress = func(p trial.Progress) {
-		bar.Describe(fmt.Sprintf("%d ops (%d unknown), %d faults (%d bit), %s", p.Ops.Total(), p.Ops.Unknown, p.Faults, p.Bit, p.Stage))
-		_ = bar.Set64(min(p.Elapsed.Milliseconds(), o.Duration.Milliseconds()-1)) // a display that fails must not end a run
-	}
-	return bar
+// jepsenLines are the state of a run.
+func jepsenLines(p trial.Progress, all time.Duration) []string {
+	return []string{fmt.Sprintf("%v of %v: %d ops (%d unknown), %d faults (%d bit), %s",
+		p.Elapsed.Round(time.Second), all, p.Ops.Total(), p.Ops.Unknown, p.Faults, p.Bit, p.Stage)}
 }
 
 func jepsenCheckCommand() *cobra.Command {

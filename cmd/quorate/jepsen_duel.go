@@ -16,6 +16,7 @@ import (
 func jepsenDuelCommand() *cobra.Command {
 	var o duel.Options
 	var output, write string
+	var summary bool
 	c := &cobra.Command{
 		Use:   "duel",
 		Short: "Hurt Quorate and Redis Cluster in the same ways and count what each has lost",
@@ -31,7 +32,12 @@ the folder; called again with the same folder it runs those that are missing.`,
 			o.Done = func(folder string, v trial.Verdict) {
 				fmt.Fprintf(c.ErrOrStderr(), "%s: ok %v, %+v\n", folder, v.OK, v.Toll) // the account is the table
 			}
-			t, err := duel.Run(c.Context(), o)
+			var t duel.Table
+			if summary {
+				t, err = duel.Load(o.Dir, o.Histories)
+			} else {
+				t, err = duel.Run(c.Context(), o)
+			}
 			if err != nil {
 				return err
 			}
@@ -45,8 +51,9 @@ the folder; called again with the same folder it runs those that are missing.`,
 	f := c.Flags()
 	f.StringVar(&o.Dir, "dir", "jepsen-duel", "folder of the histories")
 	f.DurationVarP(&o.Duration, "duration", "d", time.Minute, "time of a history's workload")
-	f.IntVar(&o.Histories, "histories", 0, "how many are run at most; 0 is all that are missing, -1 none")
-	f.Uint64Var(&o.Seeds, "seeds", 1, "histories of each kind")
+	f.IntVar(&o.Histories, "histories", 3, "histories of each row: the table has their median and range")
+	f.IntVar(&o.Most, "most", 0, "how many of those that are missing are run now; 0 is all")
+	f.BoolVar(&summary, "summary", false, "run nothing: add up the histories in the folder")
 	f.IntVar(&o.Port, "port", 19000, "port of every node")
 	f.StringVar(&o.Subnet, "subnet", "10.96.71", "first three numbers of the addresses")
 	f.DurationVar(&o.CheckTimeout, "check-timeout", time.Minute, "time for the search of each object; a search that does not end fails the history")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -58,6 +59,9 @@ seed is shown, with the smallest run found that shows it too and the command tha
 				return err
 			}
 			o.farm.Command = func() *exec.Cmd { return exec.Command(self, "jepsen", simChild) }
+			if o.farm.Build, err = buildOf(self); err != nil {
+				return err
+			}
 			if len(o.families) > 0 {
 				o.farm.Options.Families = o.families
 			}
@@ -75,6 +79,20 @@ seed is shown, with the smallest run found that shows it too and the command tha
 	}
 	o.register(c)
 	return c
+}
+
+// buildOf names an executable: by its version and, as that is the same for all that was not committed, by its contents.
+func buildOf(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", fmt.Errorf("read %s: %w", path, err)
+	}
+	return fmt.Sprintf("%s sha256:%x", version(), h.Sum(nil)[:8]), nil
 }
 
 func (o *simFlags) register(c *cobra.Command) {
@@ -170,6 +188,14 @@ func (o *simFlags) run(c *cobra.Command) (err error) {
 	return err
 }
 
+// tidy rounds a time so that a short one does not become none.
+func tidy(d time.Duration) time.Duration {
+	if d < time.Second {
+		return d.Round(time.Millisecond)
+	}
+	return d.Round(time.Second)
+}
+
 func parseSeeds(s string) (first, last uint64, err error) {
 	a, b, ranged := strings.Cut(s, "-")
 	if first, err = strconv.ParseUint(a, 10, 64); err == nil {
@@ -205,7 +231,7 @@ func simLines(s sim.Summary, took time.Duration) []string {
 
 func writeSimSummary(w io.Writer, s sim.Summary, took time.Duration) {
 	fmt.Fprintln(w, strings.Join(simLines(s, took), "\n"))
-	fmt.Fprintf(w, "time        %10v on the wall, %v of processors\n", took.Round(time.Second), s.CPU.Round(time.Second))
+	fmt.Fprintf(w, "time        %10v on the wall, %v of processors\n", tidy(took), tidy(s.CPU))
 	fmt.Fprintf(w, "memory      %10d MiB at most in one process\n", s.Memory>>20)
 	if s.Lost > 0 {
 		fmt.Fprintf(w, "lost        %10d entries with the power of a majority, as durability interval allows\n", s.Lost)

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -30,5 +33,48 @@ func TestReportsSayHowToRunAgain(t *testing.T) {
 		if n := found.Flags().NFlag(); n*2 < len(rest)-4 || len(found.Flags().Args()) > 0 {
 			t.Errorf("%s: of %q only %d flags were understood", name, rest, n)
 		}
+	}
+}
+
+func TestNothingIsNegative(t *testing.T) {
+	for _, line := range []string{
+		"jepsen matrix --for -1h", "jepsen sim --hours -1", "jepsen sim --safety -5s", "jepsen run --duration -1s", "jepsen run --think=-1ms", "jepsen run --clients -3",
+		"jepsen duel --histories -1", "jepsen check x --check-timeout -1s",
+	} {
+		if _, err := run(strings.Fields(line)...); err == nil || !strings.Contains(err.Error(), "must not be negative") {
+			t.Errorf("quorate %s: %v", line, err)
+		}
+	}
+}
+
+// What is shown while a run lasts is for people who look on: elsewhere no line is drawn over another.
+func TestPipesGetNoTerminalCodes(t *testing.T) {
+	var b strings.Builder
+	live := newLiveTable(&b)
+	for range 3 {
+		live.show(jepsenLines(trial.Progress{Elapsed: time.Second, Stage: "calm"}, time.Minute))
+	}
+	live.done()
+	if got := b.String(); got != "1s of 1m0s: 0 ops (0 unknown), 0 faults (0 bit), calm\n" {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestBuildsAreTold(t *testing.T) {
+	dir := t.TempDir()
+	seen := map[string]bool{}
+	for i, contents := range []string{"a", "b", "a"} {
+		path := filepath.Join(dir, fmt.Sprint(i))
+		if err := os.WriteFile(path, []byte(contents), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		id, err := buildOf(path)
+		if err != nil || !strings.Contains(id, version()) {
+			t.Errorf("%q, %v", id, err)
+		}
+		seen[id] = true
+	}
+	if len(seen) != 2 {
+		t.Errorf("builds are %v", seen)
 	}
 }

@@ -63,6 +63,12 @@ Watch it: quorate demo`,
 		SilenceErrors: true,
 	}
 	group(c)
+	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		if strings.Contains(err.Error(), "--mutation") {
+			return fmt.Errorf("%w: %s", err, onlyWeakened)
+		}
+		return err
+	})
 	c.SetVersionTemplate("quorate {{.Version}}\n")
 	c.AddGroup(
 		&cobra.Group{ID: "run", Title: "Run:"},

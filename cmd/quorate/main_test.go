@@ -68,9 +68,12 @@ func TestServersCanNotBeWeakened(t *testing.T) {
 	if err := os.WriteFile(file, []byte("mutation: consensus.Lease\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, args := range [][]string{{"server", "--mutation", "consensus.Lease"}, {"server", "--config", file}, {"jepsen", "mutants"}, {"jepsen", "sim", "--mutation", "consensus.Lease"}} {
-		if _, err := run(args...); err == nil || !strings.Contains(err.Error(), "unknown") {
+	for _, args := range [][]string{{"server", "--mutation", "consensus.Lease"}, {"server", "--config", file}, {"jepsen", "mutants"}, {"jepsen", "mutants", "--ranges", "9"}, {"jepsen", "sim", "--mutation", "consensus.Lease"}} {
+		_, err := run(args...)
+		if err == nil || !strings.Contains(err.Error(), "unknown") {
 			t.Errorf("quorate %s: %v, want an error", strings.Join(args, " "), err)
+		} else if args[1] != "--config" && !strings.Contains(err.Error(), "-tags mutation") {
+			t.Errorf("quorate %s does not say which build could: %v", strings.Join(args, " "), err)
 		}
 	}
 	t.Setenv("QUORATE_MUTATION", "consensus.Lease")

@@ -28,9 +28,12 @@ type Registers struct {
 	Skew time.Duration
 }
 
+// Register is the name of the model of a register.
+const Register = "register"
+
 // Model knows set, set with a time to live, get, getset, del, cas, expire, persist, and vanish.
 func (o Registers) Model() Model {
-	m := Model{Name: "register", Init: register{}, Step: func(s any, op history.Op) []any { return o.step(s.(register), op) }}
+	m := Model{Name: Register, Init: register{}, Step: func(s any, op history.Op) []any { return o.step(s.(register), op) }}
 	m.Thin = arrange
 	if !o.Evicts {
 		m.Thin = func(ops []history.Op) []history.Op { return arrange(thin(ops)) }

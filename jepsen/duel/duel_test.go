@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -38,10 +39,13 @@ func TestEverySystemMeetsTheSame(t *testing.T) {
 
 func TestTheTableIsWhatTheFoldersSay(t *testing.T) {
 	dir := t.TempDir()
-	lossy := trial.Verdict{Config: trial.Config{Duration: time.Minute}, Bit: 1, Toll: check.Toll{Acknowledged: 10, Lost: 3, Silence: time.Second},
-		Results: []check.Result{{Checker: "list-append"}, {Checker: "load", OK: true}}}
-	for seed, v := range []trial.Verdict{lossy, {OK: true, Toll: check.Toll{Acknowledged: 5}}} {
-		c := cells(uint64(seed) + 1)[0]
+	toll := func(acknowledged, lost int, silence time.Duration) trial.Verdict {
+		v := trial.Verdict{Config: trial.Config{Duration: time.Minute}, OK: lost == 0, Toll: check.Toll{Acknowledged: acknowledged, Lost: lost, Silence: silence}}
+		v.Results = []check.Result{{Checker: "list-append", OK: v.OK}, {Checker: "load", OK: true}}
+		return v
+	}
+	keep := func(c cell, v trial.Verdict) {
+		t.Helper()
 		if err := os.Mkdir(filepath.Join(dir, c.folder()), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -53,14 +57,26 @@ func TestTheTableIsWhatTheFoldersSay(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	for seed, v := range []trial.Verdict{toll(10, 3, time.Second), toll(5, 0, time.Second), toll(100, 2, time.Second)} {
+		keep(cells(uint64(seed) + 1)[0], v)
+	}
+	register := slices.IndexFunc(cells(1), func(c cell) bool { return c.workload == "register" })
+	for seed, v := range []trial.Verdict{toll(10, 0, time.Second), toll(20, 0, 2*time.Second)} {
+		keep(cells(uint64(seed) + 1)[register], v)
+	}
 	table, err := Load(dir, 3)
-	if err != nil || len(table.Rows) != 1 {
+	if err != nil || len(table.Rows) != 2 {
 		t.Fatalf("%+v, %v", table, err)
 	}
-	if r := table.Rows[0]; r.Histories != 2 || r.Violated != 1 || r.Toll.Acknowledged != 15 || r.Toll.Lost != 3 || len(r.Found) != 1 {
+	if r := table.Rows[0]; r.Histories != 3 || r.Violated != 2 || len(r.Tolls) != 3 || len(r.Found) != 1 {
 		t.Errorf("%+v", r)
 	}
-	if !strings.Contains(table.Markdown(), "| 15 | 3 | 0 | 0 | 1.0 s | 1 of 2 | list-append |") {
-		t.Error(table.Markdown())
+	for _, row := range []string{"| 10 (5–100) | 2 (0–3) | – | – | 1.0 s | 2 of 3 | list-append |", "| 15 (10–20) | – | 0 | 0 | 1.5 (1.0–2.0) s | 0 of 2 |  |"} {
+		if !strings.Contains(table.Markdown(), row) {
+			t.Errorf("want %s in\n%s", row, table.Markdown())
+		}
+	}
+	if fewer, err := Load(dir, 1); err != nil || fewer.Rows[0].Histories != 1 {
+		t.Errorf("%+v, %v", fewer, err)
 	}
 }

@@ -20,45 +20,51 @@ type Options struct {
 	Binary, Subnet string
 	Port           int
 	CheckTimeout   time.Duration
-	// Duration is that of a history, Histories how many are run at most (0: all that are missing, below 0: none), Seeds how many there are of
-	// each kind.
+	// Duration is that of a history, Histories how many there shall be of each row, with the seeds from 1 on. Most is how many of those
+	// that are missing are run now; 0 is all.
 	Duration  time.Duration
 	Histories int
-	Seeds     uint64
+	Most      int
 	// Done is told of every history that was run.
 	Done func(folder string, v trial.Verdict)
 }
 
-// Run runs the histories that are missing and returns the account of all.
+// Run runs the histories that are missing, seed by seed, and returns the account of all.
 func Run(ctx context.Context, o Options) (Table, error) {
 	run := 0
-	for seed := uint64(1); seed <= o.Seeds; seed++ {
+	for seed := uint64(1); seed <= uint64(o.Histories); seed++ {
 		for _, c := range cells(seed) {
-			dir := filepath.Join(o.Dir, c.folder())
-			if _, err := verdict(dir); !errors.Is(err, fs.ErrNotExist) || o.Histories != 0 && run >= o.Histories {
-				if err != nil && !errors.Is(err, fs.ErrNotExist) {
-					return Table{}, err
-				}
+			_, err := verdict(filepath.Join(o.Dir, c.folder()))
+			if err == nil || o.Most > 0 && run == o.Most {
 				continue
 			}
+			if !errors.Is(err, fs.ErrNotExist) {
+				return Table{}, err
+			}
 			run++
-			// What a run that was broken off has left.
-			if err := os.RemoveAll(dir); err != nil {
-				return Table{}, err
-			}
-			v, err := trial.Run(ctx, trial.Options{Config: c.config(o.Duration), Binary: o.Binary, Dir: dir, Port: o.Port, Subnet: o.Subnet, CheckTimeout: o.CheckTimeout})
-			if err != nil {
-				return Table{}, err
-			}
-			if o.Done != nil {
-				o.Done(c.folder(), v)
-			}
-			if err := trial.Prune(dir); err != nil {
+			if err := o.one(ctx, c); err != nil {
 				return Table{}, err
 			}
 		}
 	}
-	return Load(o.Dir, o.Seeds)
+	return Load(o.Dir, o.Histories)
+}
+
+// one runs a history and keeps its verdict.
+func (o Options) one(ctx context.Context, c cell) error {
+	dir := filepath.Join(o.Dir, c.folder())
+	// What a run that was broken off has left.
+	if err := os.RemoveAll(dir); err != nil {
+		return err
+	}
+	v, err := trial.Run(ctx, trial.Options{Config: c.config(o.Duration), Binary: o.Binary, Dir: dir, Port: o.Port, Subnet: o.Subnet, CheckTimeout: o.CheckTimeout})
+	if err != nil {
+		return err
+	}
+	if o.Done != nil {
+		o.Done(c.folder(), v)
+	}
+	return trial.Prune(dir)
 }
 
 func verdict(dir string) (v trial.Verdict, err error) {

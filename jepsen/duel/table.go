@@ -22,22 +22,23 @@ type Table struct {
 
 // Row is all histories of one kind.
 type Row struct {
-	Nemesis   string     `json:"nemesis"`
-	Workload  string     `json:"workload"`
-	System    string     `json:"system"`
-	Histories int        `json:"histories"`
-	Bit       int        `json:"faults_bit"`
-	Toll      check.Toll `json:"toll"`
+	Nemesis   string `json:"nemesis"`
+	Workload  string `json:"workload"`
+	System    string `json:"system"`
+	Histories int    `json:"histories"`
+	Bit       int    `json:"faults_bit"`
+	// Tolls are those of the histories, in the order of their seeds.
+	Tolls []check.Toll `json:"tolls"`
 	// Violated are histories in which a checker found something, and Found which ones did.
 	Violated int      `json:"violated"`
 	Found    []string `json:"found,omitempty"`
 }
 
-// Load reads the histories that are in dir.
-func Load(dir string, seeds uint64) (t Table, err error) {
+// Load reads the histories that are in dir, so many of each row at most.
+func Load(dir string, histories int) (t Table, err error) {
 	for _, first := range cells(1) {
 		r := Row{Nemesis: first.nemesis, Workload: first.workload, System: first.system.name}
-		for seed := uint64(1); seed <= seeds; seed++ {
+		for seed := uint64(1); seed <= uint64(histories); seed++ {
 			c := first
 			c.seed = seed
 			v, err := verdict(filepath.Join(dir, c.folder()))
@@ -60,11 +61,7 @@ func Load(dir string, seeds uint64) (t Table, err error) {
 func (r *Row) add(v trial.Verdict) {
 	r.Histories++
 	r.Bit += v.Bit
-	r.Toll.Acknowledged += v.Toll.Acknowledged
-	r.Toll.Lost += v.Toll.Lost
-	r.Toll.Stale += v.Toll.Stale
-	r.Toll.Returned += v.Toll.Returned
-	r.Toll.Silence = max(r.Toll.Silence, v.Toll.Silence)
+	r.Tolls = append(r.Tolls, v.Toll)
 	if v.OK {
 		return
 	}
@@ -86,12 +83,38 @@ func (t Table) Markdown() string {
 		if name == "Quorate" {
 			name = "**Quorate**"
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %d | %d | %d | %d | %.1f s | %d of %d | %s |\n", r.Nemesis, r.Workload, name,
-			r.Toll.Acknowledged, r.Toll.Lost, r.Toll.Stale, r.Toll.Returned, r.Toll.Silence.Seconds(), r.Violated, r.Histories, strings.Join(r.Found, ", "))
+		lost, back := trial.Config{Workload: r.Workload}.Counts()
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %s s | %d of %d | %s |\n", r.Nemesis, r.Workload, name,
+			r.spread(true, "%.0f", func(t check.Toll) float64 { return float64(t.Acknowledged) }),
+			r.spread(lost, "%.0f", func(t check.Toll) float64 { return float64(t.Lost) }),
+			r.spread(back, "%.0f", func(t check.Toll) float64 { return float64(t.Stale) }),
+			r.spread(back, "%.0f", func(t check.Toll) float64 { return float64(t.Returned) }),
+			r.spread(true, "%.1f", func(t check.Toll) float64 { return t.Silence.Seconds() }),
+			r.Violated, r.Histories, strings.Join(r.Found, ", "))
 	}
-	fmt.Fprintf(&b, "\nHistories of %s each, with 12 clients that never retry, written by `quorate jepsen duel`. The systems:\n\n", t.Duration)
+	fmt.Fprintf(&b, "\nHistories of %s each, with 12 clients that never retry, written by `quorate jepsen duel`: the median, and least to most where they differ; "+
+		"– is what the workload does not let one count. The systems:\n\n", t.Duration)
 	for _, s := range systems {
 		fmt.Fprintf(&b, "- **%s**: %s\n", s.name, s.about)
 	}
 	return b.String()
+}
+
+// spread is the median of a figure, and its range if it has one; – if it can't be counted.
+func (r Row) spread(can bool, format string, figure func(check.Toll) float64) string {
+	if !can {
+		return "–"
+	}
+	var all []float64
+	for _, t := range r.Tolls {
+		all = append(all, figure(t))
+	}
+	slices.Sort(all)
+	text := func(f float64) string { return fmt.Sprintf(format, f) }
+	least, most := text(all[0]), text(all[len(all)-1])
+	if least == most {
+		return least
+	}
+	median := (all[(len(all)-1)/2] + all[len(all)/2]) / 2
+	return fmt.Sprintf("%s (%s–%s)", text(median), least, most)
 }

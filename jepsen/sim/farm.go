@@ -18,6 +18,8 @@ const runsFile = "runs.jsonl"
 // Farm works through seeds, each in a process of its own.
 type Farm struct {
 	Command Command
+	// Build names the executable that Command starts; it is kept with each run.
+	Build string
 	// First and Last are the seeds; Time ends the work when so much was simulated, 0 never.
 	First, Last uint64
 	Time        time.Duration
@@ -81,6 +83,7 @@ func (f *Farm) take(ctx context.Context) (seed uint64, ok bool) {
 
 func (f *Farm) one(job Job) {
 	r, err := f.Command.Simulate(job, nil)
+	r.Build = f.Build
 	f.note(r, err)
 	if err == nil && f.Twice {
 		f.repeat(job, r)

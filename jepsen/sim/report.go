@@ -23,6 +23,8 @@ import (
 // Report is what became of one run.
 type Report struct {
 	Plan Plan `json:"plan"`
+	// Build names the executable: with the same one a plan gives the same run.
+	Build string `json:"build,omitempty"`
 	// Violations are what cannot be in a correct cluster, the first first; none is what everybody hopes for.
 	Violations []oracle.Violation `json:"violations,omitempty"`
 	// Simulated is virtual time, Real what the clock on the wall says that it took, CPU what the processor spent, and Memory the

@@ -158,8 +158,14 @@ func TestFarm(t *testing.T) {
 	if err != nil || strings.Count(string(kept), "\n") != 3 {
 		t.Errorf("%d lines were kept, %v", strings.Count(string(kept), "\n"), err)
 	}
+	f.Build = "b1"
+	for range 2 {
+		if _, err := f.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
 	again, err := ReadSummary(dir)
-	if err != nil || again.Runs != 3 || again.Ops != s.Ops || again.Simulated != s.Simulated || again.First != 1 || again.Last != 3 {
+	if err != nil || again.Runs != 3 || again.Ops != s.Ops || again.Simulated != s.Simulated || again.First != 1 || again.Last != 3 || again.Repeats != 6 {
 		t.Errorf("read back: %+v, %v", again, err)
 	}
 	if text := again.Markdown(); !strings.HasPrefix(text, "3 runs, seeds 1 to 3: ") || strings.Count(text, "\n| ") != len(s.Families)+1 {
@@ -169,6 +175,50 @@ func TestFarm(t *testing.T) {
 	cancel()
 	if s, err := f.Run(ctx); err != nil || s.Runs != 0 {
 		t.Errorf("after the end it did %d runs, %v", s.Runs, err)
+	}
+}
+
+// The same seed of the same build shows nothing new, however often it is run.
+func TestRepeatsDoNotCount(t *testing.T) {
+	run := func(seed uint64, build, trace string, found ...oracle.Violation) Report {
+		return Report{Plan: NewPlan(seed, Options{}), Build: build, Trace: trace, Simulated: time.Hour, Violations: found}
+	}
+	bad := oracle.Violation{Checker: "register"}
+	other := run(1, "b1", "t9")
+	other.Plan.Clients++
+	for name, c := range map[string]struct {
+		runs                    []Report
+		count, repeats, undated int
+	}{
+		"two seeds":                          {[]Report{run(1, "b1", "t1"), run(2, "b1", "t2")}, 2, 0, 0},
+		"one seed twice":                     {[]Report{run(1, "b1", "t1"), run(1, "b1", "t1")}, 1, 1, 0},
+		"one seed of two builds":             {[]Report{run(1, "b1", "t1"), run(1, "b2", "t1")}, 2, 0, 0},
+		"one seed under other options":       {[]Report{run(1, "b1", "t1"), other}, 2, 0, 0},
+		"nobody knows the builds":            {[]Report{run(1, "", "t1"), run(1, "", "t1"), run(1, "", "t2")}, 2, 1, 2},
+		"nobody knows one of them":           {[]Report{run(1, "", "t1"), run(1, "b1", "t1")}, 1, 1, 1},
+		"nobody knows the other":             {[]Report{run(1, "b1", "t1"), run(1, "", "t1")}, 1, 1, 0},
+		"neither builds nor traces":          {[]Report{run(1, "", ""), run(1, "", "")}, 2, 0, 2},
+		"a violation that was not there yet": {[]Report{run(1, "b1", "t1"), run(1, "b1", "t2", bad)}, 2, 0, 0},
+		"a violation again":                  {[]Report{run(1, "b1", "t1", bad), run(1, "b1", "t1", bad)}, 1, 1, 0},
+	} {
+		s := newSummary()
+		for _, r := range c.runs {
+			s.add(r)
+		}
+		if s.Runs != c.count || s.Repeats != c.repeats || s.Undated != c.undated || s.Simulated != time.Duration(c.count)*time.Hour {
+			t.Errorf("%s: %d runs, %d repeats, %d without a build, %v", name, s.Runs, s.Repeats, s.Undated, s.Simulated)
+		}
+		if text := s.Markdown(); strings.Contains(text, "repeats, and not counted") != (c.repeats > 0) || strings.Contains(text, "not taken down") != (c.undated > 0) {
+			t.Errorf("%s: %s", name, text)
+		}
+	}
+}
+
+func TestShortTimesAreNotNone(t *testing.T) {
+	s := newSummary()
+	s.add(Report{Simulated: 2 * time.Second, CPU: 70 * time.Millisecond})
+	if text := s.Markdown(); !strings.Contains(text, "0.0006 simulated hours in 70ms of one processor") {
+		t.Error(text)
 	}
 }
 

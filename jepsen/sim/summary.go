@@ -1,15 +1,26 @@
 package sim
 
 import (
+	"encoding/json"
+	"fmt"
 	"slices"
 	"time"
 
 	"github.com/quorate/quorate/jepsen/history"
 )
 
-// Summary adds up runs.
+// Summary adds up runs, each once: one with the plan of an earlier one and the same build, or the same trace, shows nothing new.
 type Summary struct {
-	Runs      int            `json:"runs"`
+	Runs int `json:"runs"`
+	// Repeats are runs that were there before; they count in nothing else. Builds is how many builds the others are of, Undated
+	// those of them whose build was not taken down: only their traces tell repeats.
+	Repeats int `json:"repeats"`
+	Builds  int `json:"builds"`
+	Undated int `json:"undated"`
+
+	seen   map[string]bool
+	builds map[string]bool
+
 	Violated  int            `json:"violated"`
 	Simulated time.Duration  `json:"simulated_ns"`
 	Real      time.Duration  `json:"real_ns"`
@@ -25,7 +36,7 @@ type Summary struct {
 	Compared  int `json:"digests_compared"`
 	Lost      int `json:"lost_entries"`
 	Messages  int `json:"messages"`
-	// Repeated runs were done twice, of which Same did the same again.
+	// Repeated runs were done twice, as Farm.Twice asks for, of which Same did the same again.
 	Repeated int `json:"repeated"`
 	Same     int `json:"same"`
 	// First and Last are the smallest and the largest seed.
@@ -52,7 +63,7 @@ type FamilySummary struct {
 const none = "none"
 
 func newSummary() *Summary {
-	s := &Summary{}
+	s := &Summary{seen: map[string]bool{}, builds: map[string]bool{}}
 	for _, f := range Families() {
 		s.Families = append(s.Families, FamilySummary{Name: f.Name})
 	}
@@ -60,7 +71,34 @@ func newSummary() *Summary {
 	return s
 }
 
+// again says that the run has been added, or one that must be the same: of the same plan and build or, where a build is not known, with
+// the same trace. A violation never repeats what showed none.
+func (s *Summary) again(r Report) bool {
+	plan, err := json.Marshal(r.Plan)
+	if err != nil {
+		panic(err) // plans are plain values
+	}
+	key := func(what, id string) string { return fmt.Sprintf("%s %s %v %s", what, id, r.OK(), plan) }
+	mine, unknown, any := key("build", r.Build), key("unknown", r.Trace), key("trace", r.Trace)
+	again := r.Build != "" && s.seen[mine] || r.Trace != "" && (s.seen[unknown] || r.Build == "" && s.seen[any])
+	s.seen[mine], s.seen[any] = true, true
+	if r.Build == "" {
+		s.seen[unknown] = true
+	}
+	return again
+}
+
 func (s *Summary) add(r Report) {
+	if s.again(r) {
+		s.Repeats++
+		return
+	}
+	if r.Build == "" {
+		s.Undated++
+	} else if !s.builds[r.Build] {
+		s.builds[r.Build] = true
+		s.Builds++
+	}
 	if s.Runs++; s.Runs == 1 {
 		s.First, s.Last = r.Plan.Seed, r.Plan.Seed
 	}
