@@ -34,6 +34,10 @@ func Families() []Family {
 		{Name: "transfer", About: "leadership is handed over", strike: (*nemesis).transfer},
 		{Name: "snapshot", About: "snapshots come every few kilobytes, few entries stay behind them, and more are forced", strike: (*nemesis).snapshot},
 		{Name: "members", About: "a node leaves or joins a group, up, down or cut off; mostly the leader leaves, and it comes back or another one", strike: (*nemesis).members},
+		{Name: "corruption", About: "a bit of a log, a snapshot or a file of placement's flips while a node is down", strike: (*nemesis).flipped},
+		{Name: "wire", About: "bits flip in what nodes send to each other", strike: (*nemesis).wire},
+		{Name: "breaks", About: "connections of clients end in the middle of a command, a transaction or a reply", strike: (*nemesis).breaks},
+		{Name: "memory", About: "maxmemory falls to a fraction for a while, so that most is evicted or every write refused", strike: (*nemesis).memory},
 		{Name: "late-answers", About: "a leader and a minority are cut off, and what the others had answered before arrives for long after", strike: (*nemesis).lateAnswers, story: true},
 		{Name: "deaf-handover", About: "a leader hands over, and hears late what comes of it", strike: (*nemesis).deafHandOver, story: true},
 	}

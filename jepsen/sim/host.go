@@ -33,8 +33,8 @@ func (s *server) config() config.Config {
 	c.BootstrapExpect, c.Groups, c.Replicas, c.InsecurePeers, c.ProtectedMode = p.Nodes, p.Groups, p.Replicas, true, false
 	c.Durability, c.Reads, c.ElectionTimeout, c.Lease = p.Durability, p.Reads, p.Election, p.Lease
 	c.StallTimeout = stall
-	if p.Workload == "eviction" {
-		c.MaxMemory, c.MaxMemoryPolicy = evictionMemory, "allkeys-lru"
+	if c.MaxMemory = config.Bytes(p.memory()); c.MaxMemory > 0 {
+		c.MaxMemoryPolicy = "allkeys-lru"
 	}
 	return c
 }
@@ -42,9 +42,10 @@ func (s *server) config() config.Config {
 const (
 	// stall is after what time a disk counts as stuck.
 	stall = 10 * time.Second
-	// evictionMemory is little, so that few values of ballast bytes fill it.
+	// evictionMemory is little, so that few values of Plan.Ballast bytes fill it.
 	evictionMemory = 256 << 10
-	ballast        = 4 << 10
+	// largest bounds the large values: they are kept by all logs, and by the oracle. It fills a log's file.
+	largest = 32 << 10
 	// segmentBytes is the smallest size of a log file, so that many are begun and freed.
 	segmentBytes = 64 << 10
 )

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -18,6 +19,8 @@ const (
 	returning = 20 * time.Second
 	// orderTimeout is after what time a node that was given an order is given up.
 	orderTimeout = 2 * time.Second
+	// lateOrders is how long an order whose answer nobody waited for may still take effect.
+	lateOrders = 15 * time.Second
 	// fewestMembers is how many a group keeps.
 	fewestMembers = 2
 )
@@ -184,6 +187,23 @@ func (c *cluster) changing() string {
 		}
 	}
 	return ""
+}
+
+// steady returns what says what still changes in the map, or may because of an order that is under way; "" if nothing does.
+func (c *cluster) steady() func() string {
+	var epoch uint64
+	var since time.Time
+	ordered := slices.ContainsFunc(c.plan.Families, func(f string) bool { return f == "members" || f == "memory" })
+	return func() string {
+		why := cmp.Or(c.changing(), c.roomy())
+		if e := c.known().Epoch; e != epoch {
+			epoch, since = e, time.Now()
+		}
+		if why == "" && ordered && time.Since(since) < lateOrders {
+			return "the map has just changed"
+		}
+		return why
+	}
 }
 
 // left says which node still has a replica of a group that it has left; "" if none has.

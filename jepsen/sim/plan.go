@@ -39,6 +39,8 @@ type Plan struct {
 	Trailing   uint64         `json:"trailing_logs"`
 	Weather    fabric.Weather `json:"weather"`
 	Sync       time.Duration  `json:"sync_ns"`
+	// Ballast is the size of the values that fill the nodes where they have a limit, which then are tens or a few.
+	Ballast int `json:"ballast_bytes,omitempty"`
 	// Mutation is the guard that is switched off, in builds for that.
 	Mutation string `json:"mutation,omitempty"`
 }
@@ -65,7 +67,7 @@ type Options struct {
 }
 
 // workloads are those that a seed chooses among. Every one's values are unique, so that the log tells what became of them.
-var workloads = []string{"register", "cas", "counter", "append", "lock", "ttl", "eviction", "pipeline", "follower", "multi-key"}
+var workloads = []string{"register", "cas", "counter", "append", "lock", "ttl", "eviction", "pipeline", "follower", "multi-key", "stale-map", "big", "slow-reader"}
 
 // quiet is the share of runs without any fault, in percent.
 const quiet = 2
@@ -95,6 +97,7 @@ func NewPlan(seed uint64, o Options) Plan {
 		fabric.Weather{Delay: 500 * time.Microsecond, Jitter: 20 * time.Millisecond},
 		fabric.Weather{Delay: time.Millisecond, Jitter: 100 * time.Millisecond, Loss: 0.001})
 	p.Sync = pick[time.Duration](rng, 100, 1000, 10_000) * time.Microsecond
+	p.Ballast = pick(rng, 1<<10, 4<<10, 16<<10)
 	p.Families = chooseFamilies(rng)
 	p.Shape = cmp.Or(o.Shape, pick(rng, Shapes()...).Name)
 	for _, s := range Shapes() {

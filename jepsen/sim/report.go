@@ -76,8 +76,11 @@ func (r *run) report() Report {
 
 // verdicts are the violations that show only when all is over.
 func (r *run) verdicts() (out []oracle.Violation) {
+	if n := r.c.net.Stats().Silent; n > 0 {
+		out = append(out, oracle.Violation{At: r.elapsed, Checker: "frames", Text: fmt.Sprintf("%d damaged messages were taken for good ones", n)})
+	}
 	if r.writer == nil {
-		return nil
+		return out
 	}
 	for _, v := range r.judge() {
 		if !v.OK {

@@ -119,7 +119,7 @@ func (r *run) safety() {
 		seeds = append(seeds, s.client())
 	}
 	r.load = workload.Start(ctx, spec, workload.Options{
-		Seeds: seeds, Clients: r.plan.Clients, Seed: r.plan.Seed, History: r.writer, Timeout: commandTimeout, Think: r.plan.Think, Ballast: ballast,
+		Seeds: seeds, Clients: r.plan.Clients, Seed: r.plan.Seed, History: r.writer, Timeout: commandTimeout, Think: r.plan.Think, Ballast: r.plan.Ballast, Largest: largest,
 		Dial: func(ctx context.Context, addr string) (net.Conn, error) { return r.c.net.Dial(ctx, "clients", addr) },
 	})
 	var families []Family
@@ -140,7 +140,7 @@ func (r *run) safety() {
 
 // survive is the phase in which only a core lives: it must serve within a bound. Then the others come back, and must catch up.
 func (r *run) survive() {
-	if !r.c.await("members that stay", 2*r.plan.Liveness, r.c.changing) {
+	if !r.c.await("a map that stays", 2*r.plan.Liveness, r.c.steady()) {
 		return
 	}
 	m := r.c.known()

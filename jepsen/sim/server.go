@@ -33,6 +33,9 @@ type server struct {
 	stopping *machine.Process
 	// held keeps it down until the fault that did it is over, counted.
 	held int
+	// wrongBits are on its disks; noticed says that one has ended a process.
+	wrongBits int
+	noticed   bool
 }
 
 func (s *server) client() string { return fmt.Sprintf("10.0.0.%d:7000", s.i+1) }
@@ -78,7 +81,7 @@ func (s *server) fatal(p *machine.Process, err error) {
 		return // what it says after its end is nobody's
 	}
 	s.c.trace.event("%s ends itself: %v", s.host, err)
-	if !s.c.expected(err) {
+	if !s.notices(err) && !s.c.expected(err) {
 		s.c.oracle.Report("processes", "%s ended itself: %v", s.host, err)
 	}
 	go s.die(p, false)

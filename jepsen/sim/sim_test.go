@@ -71,6 +71,18 @@ func TestShortRuns(t *testing.T) {
 	}
 }
 
+// What each of these does to a cluster is seen, and does no harm.
+func TestFamiliesBite(t *testing.T) {
+	for i, family := range []string{"members", "corruption", "wire", "breaks", "memory"} {
+		r := simulated(t, Job{Seed: uint64(i), Options: Options{
+			Shape: "dense", Workload: "cas", Safety: 30 * time.Second, Pace: time.Second, Overlap: 2, Nodes: 4, Families: []string{family},
+		}})
+		if !slices.ContainsFunc(r.Faults, func(f Fault) bool { return f.Family == family && f.Bit }) {
+			t.Errorf("%s never bit: %s", family, r)
+		}
+	}
+}
+
 func everything() (names []string) {
 	for _, f := range Families() {
 		if !f.story {

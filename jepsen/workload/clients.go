@@ -1,9 +1,11 @@
 package workload
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"math/bits"
 	"net"
 	"strings"
 	"time"
@@ -87,8 +89,12 @@ func (c *lazyConn) Read(p []byte) (int, error) {
 	return c.Conn.Read(p)
 }
 
-func dialLazy(ctx context.Context, addr string) (net.Conn, error) {
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+func (o Options) dialLazy(ctx context.Context, addr string) (conn net.Conn, err error) {
+	if o.Dial != nil {
+		conn, err = o.Dial(ctx, addr)
+	} else {
+		conn, err = new(net.Dialer).DialContext(ctx, "tcp", addr)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +108,7 @@ func dialLazy(ctx context.Context, addr string) (net.Conn, error) {
 // while.
 func lazyStep(s *session, key string) {
 	if s.chance(60) {
-		s.setPadded(key, lazyValue)
+		s.setPadded(key, cmp.Or(s.opts.Largest, lazyValue))
 		return
 	}
 	if s.chance(50) {
@@ -115,7 +121,7 @@ func lazyStep(s *session, key string) {
 		s.end(op, nil, err)
 		return
 	}
-	conn, err := client.Dial(s.ctx, owner.Addr(), client.Options{Timeout: s.opts.Timeout, Dial: dialLazy})
+	conn, err := client.Dial(s.ctx, owner.Addr(), client.Options{Timeout: s.opts.Timeout, Dial: s.opts.dialLazy})
 	if err != nil {
 		s.end(op, nil, err)
 		return
@@ -140,12 +146,15 @@ func lazyStep(s *session, key string) {
 	}
 }
 
+// bigValue is the largest value, and 1 KiB the smallest.
+const bigValue = 1 << 20
+
 func bigStep(s *session, key string) {
 	if s.chance(60) {
 		s.getPadded(key)
 		return
 	}
-	s.setPadded(key, 1<<10<<s.rng.IntN(11))
+	s.setPadded(key, 1<<10<<s.rng.IntN(bits.Len(uint(cmp.Or(s.opts.Largest, bigValue)>>10))))
 }
 
 func paddedFinal(s *session, key string) {

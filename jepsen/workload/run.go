@@ -55,6 +55,8 @@ type Options struct {
 	Think time.Duration
 	// Ballast is the size of the values that fill the nodes; 128 KiB by default.
 	Ballast int
+	// Largest bounds the values of big (1 MiB by default) and slow-reader (64 KiB), which are larger than 1 KiB.
+	Largest int
 }
 
 const (

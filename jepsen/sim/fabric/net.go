@@ -10,6 +10,7 @@ import (
 	"github.com/quorate/quorate/fsm/slot"
 	"github.com/quorate/quorate/placement/service"
 	"github.com/quorate/quorate/placement/topology"
+	"github.com/quorate/quorate/rpc/peer"
 	"github.com/quorate/quorate/rpc/raftnet"
 	"github.com/quorate/quorate/rpc/raftnet/memnet"
 )
@@ -50,6 +51,11 @@ const (
 	Hold
 	// Worsen adds Rule.Weather to the link's own.
 	Worsen
+	// Damage flips bits of the share Rule.Weather.Loss of the messages between nodes. What notices it loses the message only: with
+	// real connections, all calls that wait for an answer on that connection.
+	Damage
+	// Break cuts the share Rule.Weather.Loss of what is written on clients' streams short, at any byte, and with it the connection.
+	Break
 )
 
 // Rule changes what links do to the messages of some classes.
@@ -72,8 +78,8 @@ type Sent struct {
 	Delay time.Duration
 }
 
-// Stats count since New.
-type Stats struct{ Messages, Lost, Held int }
+// Stats count since New. Silent are the damaged messages that were taken for good ones.
+type Stats struct{ Messages, Lost, Held, Damaged, Silent, Broken int }
 
 // Net is the network. Its methods may be called from any goroutine of the bubble.
 type Net struct {
@@ -151,6 +157,9 @@ const placementGroup slot.GroupID = 0
 type fate struct {
 	lost  bool
 	delay time.Duration
+	// damaged and broken are what Damage and Break do, where says chance.
+	damaged, broken bool
+	where           dice
 }
 
 // draw decides what becomes of the next message on a link.
@@ -172,11 +181,16 @@ func (n *Net) draw(from, to Host, c Class) fate {
 			f.lost, f.delay = f.lost || more.lost, f.delay+more.delay
 		case Lose:
 			f.lost = true
+		case Damage:
+			f.damaged = c != Clients && dice.fraction() < r.Weather.Loss
+		case Break:
+			f.broken = c == Clients && dice.fraction() < r.Weather.Loss
 		}
 	}
 	if f.lost {
 		n.stats.Lost++
 	}
+	f.where = dice
 	return f
 }
 
@@ -203,6 +217,9 @@ func (n *Net) host(id topology.NodeID) Host {
 func (n *Net) carry(ctx context.Context, m memnet.Message) bool {
 	from, to, class := n.host(m.From), n.host(m.To), classOf(m)
 	f := n.draw(from, to, class)
+	if f.damaged && !n.damage(m, f.where) {
+		f.lost = true
+	}
 	if n.watch != nil && !m.Part {
 		n.watch(Sent{from, to, m, f.lost, f.delay})
 	}
@@ -227,6 +244,34 @@ func (n *Net) carry(ctx context.Context, m memnet.Message) bool {
 		}
 	}
 	return n.blocked(from, to, class, Lose) == nil
+}
+
+// snapped notes that a client's connection broke.
+func (n *Net) snapped() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.stats.Broken++
+}
+
+// damage flips up to three bits of a message's frame and reports whether it is taken for a good one, as what it is then.
+func (n *Net) damage(m memnet.Message, where dice) (arrives bool) {
+	got, err := peer.Arriving(m.Kind, m.Group, m.Payload, func(frame []byte) {
+		for range 1 + where.next()%3 {
+			bit := where.next() % uint64(8*len(frame))
+			frame[bit/8] ^= 1 << (bit % 8)
+		}
+	})
+	arrives = err == nil && len(got) == len(m.Payload)
+	if arrives {
+		copy(m.Payload, got)
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.stats.Damaged++
+	if arrives {
+		n.stats.Silent++
+	}
+	return arrives
 }
 
 // dice is a generator of random numbers (splitmix64) that costs nothing to make.

@@ -1,6 +1,7 @@
 package fabric
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -11,6 +12,9 @@ import (
 
 // resend is the least time after which a stream sends again what was lost, and the most by which that is put off.
 const resend = 200 * time.Millisecond
+
+// window is how many bytes a stream takes that its reader has not read: then writers wait.
+const window = 64 << 10
 
 // stream is one direction of a connection: what one end has written and the other has not read.
 type stream struct {
@@ -23,9 +27,11 @@ type stream struct {
 	end   error
 	endAt time.Time
 	// shut says that the reader has closed its end.
-	shut     bool
-	deadline time.Time
-	changed  chan struct{}
+	shut bool
+	// unread are the bytes in the queue. deadline is the reader's, due the writer's.
+	unread        int
+	deadline, due time.Time
+	changed       chan struct{}
 }
 
 // segment arrives at a time, all of it.
@@ -38,18 +44,22 @@ func newStream(n *Net, from, to Host) *stream {
 	return &stream{net: n, from: from, to: to, changed: make(chan struct{})}
 }
 
-// edit changes the stream and wakes the reader. f returns an error for the writer.
+// edit changes the stream and wakes who waits for it. f returns an error for the writer.
 func (s *stream) edit(f func() error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	err := f()
+	defer s.wake()
+	return f()
+}
+
+// wake needs mu.
+func (s *stream) wake() {
 	close(s.changed)
 	s.changed = make(chan struct{})
-	return err
 }
 
 // arrival is when something that is sent now arrives: never before what was sent before it.
-func (s *stream) arrival() time.Time {
+func (s *stream) arrival() (time.Time, fate) {
 	f := s.net.draw(s.from, s.to, Clients)
 	if f.lost {
 		f.delay = 2*f.delay + resend
@@ -58,29 +68,72 @@ func (s *stream) arrival() time.Time {
 	if n := len(s.queue); n > 0 && s.queue[n-1].at.After(at) {
 		at = s.queue[n-1].at
 	}
-	return at
+	return at, f
 }
 
-func (s *stream) write(b []byte) (int, error) {
-	return len(b), s.edit(func() error {
-		if s.end != nil {
+// write waits for room. broken says that b was cut short, and that the connection must end.
+func (s *stream) write(b []byte) (n int, broken bool, err error) {
+	if err := s.room(); err != nil {
+		return 0, false, err
+	}
+	err = s.edit(func() error {
+		switch {
+		case s.end != nil:
 			return net.ErrClosed
-		}
-		if !s.shut {
-			s.queue = append(s.queue, segment{s.arrival(), append([]byte(nil), b...)})
+		case !s.shut:
+			broken = s.send(b)
 		}
 		return nil
 	})
+	return len(b), broken, err
+}
+
+// room returns when less than window is unread, or nobody will read any more.
+func (s *stream) room() error {
+	for {
+		s.mu.Lock()
+		full, due, changed := s.unread >= window && s.end == nil && !s.shut, s.due, s.changed
+		s.mu.Unlock()
+		switch {
+		case !full:
+			return nil
+		case due.IsZero():
+			s.pause(0, changed)
+		case time.Now().Before(due):
+			s.pause(time.Until(due), changed)
+		default:
+			return os.ErrDeadlineExceeded
+		}
+	}
+}
+
+// send puts b, or what is left of it, on its way.
+func (s *stream) send(b []byte) (broken bool) {
+	at, f := s.arrival()
+	if f.broken {
+		b = b[:f.where.next()%uint64(len(b)+1)]
+	}
+	if len(b) > 0 {
+		s.queue = append(s.queue, segment{at, append([]byte(nil), b...)})
+		s.unread += len(b)
+	}
+	return f.broken
+}
+
+// close is the reader's: what is there is nobody's any more.
+func (s *stream) close() {
+	_ = s.edit(func() error { s.shut, s.queue, s.unread = true, nil, 0; return nil })
 }
 
 // finish ends the stream: the reader gets err after what is on its way, or at once.
 func (s *stream) finish(err error, atOnce bool) {
 	_ = s.edit(func() error {
 		if s.end == nil || atOnce {
-			s.end, s.endAt = err, s.arrival()
+			s.end = err
+			s.endAt, _ = s.arrival()
 		}
 		if atOnce {
-			s.queue, s.endAt = nil, time.Time{}
+			s.queue, s.unread, s.endAt = nil, 0, time.Time{}
 		}
 		return nil
 	})
@@ -137,6 +190,9 @@ func (s *stream) take(b []byte) (n int, wait time.Duration, changed <-chan struc
 		return 0, 0, nil, s.end
 	}
 	n = copy(b, s.queue[0].data)
+	if s.unread -= n; s.unread < window && s.unread+n >= window {
+		s.wake()
+	}
 	if s.queue[0].data = s.queue[0].data[n:]; len(s.queue[0].data) == 0 {
 		s.queue = s.queue[1:]
 	}
@@ -181,12 +237,21 @@ type Conn struct {
 // Read implements net.Conn.
 func (c *Conn) Read(b []byte) (int, error) { return c.in.read(b) }
 
-// Write implements net.Conn. It never blocks.
-func (c *Conn) Write(b []byte) (int, error) { return c.out.write(b) }
+// Write implements net.Conn. It waits while the other end has too much to read.
+func (c *Conn) Write(b []byte) (int, error) {
+	n, broken, err := c.out.write(b)
+	if broken {
+		c.net.snapped()
+		c.net.forget(c)
+		c.reset(true)
+		return n, syscall.ECONNRESET
+	}
+	return n, err
+}
 
 // Close implements net.Conn.
 func (c *Conn) Close() error {
-	_ = c.in.edit(func() error { c.in.shut, c.in.queue = true, nil; return nil })
+	c.in.close()
 	c.out.finish(io.EOF, false)
 	c.net.forget(c)
 	return nil
@@ -195,7 +260,7 @@ func (c *Conn) Close() error {
 // reset ends the connection as the end of this end's process does. The other end hears of it by and by, or, if the machine
 // itself has died, only when it asks for something after told.
 func (c *Conn) reset(told bool) {
-	_ = c.in.edit(func() error { c.in.shut, c.in.queue = true, nil; return nil })
+	c.in.close()
 	if told {
 		c.out.finish(syscall.ECONNRESET, false)
 	}
@@ -208,7 +273,9 @@ func (c *Conn) LocalAddr() net.Addr { return c.local }
 func (c *Conn) RemoteAddr() net.Addr { return c.remote }
 
 // SetDeadline implements net.Conn.
-func (c *Conn) SetDeadline(t time.Time) error { return c.SetReadDeadline(t) }
+func (c *Conn) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
+}
 
 // SetReadDeadline implements net.Conn.
 func (c *Conn) SetReadDeadline(t time.Time) error {
@@ -221,7 +288,9 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 	})
 }
 
-// SetWriteDeadline implements net.Conn; writes do not block.
-func (c *Conn) SetWriteDeadline(time.Time) error { return nil }
+// SetWriteDeadline implements net.Conn.
+func (c *Conn) SetWriteDeadline(t time.Time) error {
+	return c.out.edit(func() error { c.out.due = t; return nil })
+}
 
 var _ net.Conn = (*Conn)(nil)
