@@ -401,6 +401,45 @@ func TestPowerCutOfAMajority(t *testing.T) {
 	})
 }
 
+// silent has no answer of one node, and no answer for who has no more time.
+type silent struct {
+	Peers
+	node string
+}
+
+func (p silent) VotesHeld(ctx context.Context, node string, group slot.GroupID) (bool, error) {
+	if node == p.node {
+		<-ctx.Done()
+	}
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	return p.Peers.VotesHeld(ctx, node, group)
+}
+
+// A majority that has lost power goes on though the third replica can't be reached.
+func TestPowerCutOfAMajorityWithoutTheThird(t *testing.T) {
+	for third := range 3 {
+		bubble(t, func(t *testing.T) {
+			var cut atomic.Bool
+			c := newCluster(t, func(_ *node, cfg *Config) {
+				cfg.Consensus.LostTail, cfg.Peers = cut.Load(), silent{cfg.Peers, fmt.Sprintf("n%d", third)}
+			})
+			c.leader().submit("SET k v").want(t, "+OK ")
+			away := c.nodes[third]
+			cut.Store(true)
+			for _, n := range c.others(away) {
+				n.close()
+			}
+			away.isolate()
+			for _, n := range c.others(away) {
+				n.open()
+			}
+			c.leader(away).submit("SET k w").want(t, "+OK ")
+		})
+	}
+}
+
 // Two replicas need each other's votes, so one that held its own until there is a leader would wait for ever, if it was the
 // leader or there is none any more. The other one has all that was acknowledged, and is elected.
 func TestPowerCutOfOneOfTwoReplicas(t *testing.T) {

@@ -176,25 +176,37 @@ func (g *Group) caughtUp(p *proof) bool {
 	return g.replica.WaitApplied(ctx, p.index) == nil
 }
 
-// noMajorityWithout reports whether the voters that do not hold their votes are too few to elect a leader.
+// noMajorityWithout reports whether the voters that do not hold their votes are too few to elect a leader. It asks all at once:
+// one that can't be reached must not take the time in which the others would answer.
 func (g *Group) noMajorityWithout() bool {
 	ctx, cancel := context.WithTimeout(g.ctx, g.cfg.Limits.Park)
 	defer cancel()
 	members, _ := g.replica.Members()
-	voters, holding := 0, 0
+	voters, answers := 0, make(chan bool, len(members.Servers))
 	for _, s := range members.Servers {
 		if s.Suffrage != raft.Voter {
 			continue
 		}
 		voters++
-		switch {
-		case string(s.ID) == g.cfg.Self:
+		go func() { answers <- g.holds(ctx, string(s.ID)) }()
+	}
+	holding := 0
+	for range voters {
+		if <-answers {
 			holding++
-		case g.cfg.Peers != nil:
-			if held, err := g.cfg.Peers.VotesHeld(ctx, string(s.ID), g.cfg.ID); err == nil && held {
-				holding++
-			}
+		}
+		if 2*holding >= voters {
+			cancel() // no matter what the others say
 		}
 	}
 	return 2*holding >= voters
+}
+
+// holds reports whether a voter is known to hold its votes.
+func (g *Group) holds(ctx context.Context, id string) bool {
+	if id == g.cfg.Self || g.cfg.Peers == nil {
+		return id == g.cfg.Self
+	}
+	held, err := g.cfg.Peers.VotesHeld(ctx, id, g.cfg.ID)
+	return err == nil && held
 }

@@ -45,7 +45,7 @@ func TestALateSnapshotIsRefused(t *testing.T) {
 		m.off.LateSnapshot = off
 		m.running.Store(true)
 		m.applied.Store(10)
-		err := m.Restore(&snapshotReader{io.NopCloser(bytes.NewReader(nil)), raft.SnapshotMeta{Index: 5, Term: 1}})
+		err := m.Restore(&snapshotReader{io.NopCloser(bytes.NewReader(nil)), raft.SnapshotMeta{Index: 5, Term: 1}, nil})
 		if fsm.done != off || (err == nil) != off {
 			t.Errorf("guard off: %v; restored: %v, %v", off, fsm.done, err)
 		}

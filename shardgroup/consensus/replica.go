@@ -157,7 +157,7 @@ func (r *Replica) start() error {
 	}
 	inst.raft, err = raft.NewRaft(r.cfg.raftConfig(), r.fsm, r.logs, r.stable, r.snapshots, r.transport)
 	if err != nil {
-		return err
+		return r.snapshots.explain(err)
 	}
 	r.current.Store(inst)
 	inst.watch.Go(func() { r.watchLeadership(inst) })

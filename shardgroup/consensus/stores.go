@@ -63,6 +63,8 @@ type snapshotStore struct {
 	raft.SnapshotStore
 	fail  *failStop
 	saved func(raft.SnapshotMeta)
+	// unread is why a snapshot could not be read: raft does not pass that on.
+	unread atomic.Pointer[error]
 }
 
 func (s *snapshotStore) Create(version raft.SnapshotVersion, index, term uint64, c raft.Configuration, cIndex uint64, t raft.Transport) (raft.SnapshotSink, error) {
@@ -102,14 +104,33 @@ func (s *snapshotStore) newest() (*raft.SnapshotMeta, error) {
 func (s *snapshotStore) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, error) {
 	meta, r, err := s.SnapshotStore.Open(id)
 	if err != nil {
-		return nil, nil, fmt.Errorf("open snapshot %s: %w", id, err)
+		err = fmt.Errorf("open snapshot %s: %w", id, err)
+		s.unread.Store(&err)
+		return nil, nil, err
 	}
-	return meta, &snapshotReader{r, *meta}, nil
+	return meta, &snapshotReader{r, *meta, s}, nil
+}
+
+// explain adds to raft's error why the newest snapshot could not be read.
+func (s *snapshotStore) explain(err error) error {
+	if why := s.unread.Load(); why != nil {
+		return fmt.Errorf("%w: %w", err, *why)
+	}
+	return err
 }
 
 type snapshotReader struct {
 	io.ReadCloser
-	meta raft.SnapshotMeta
+	meta  raft.SnapshotMeta
+	store *snapshotStore
+}
+
+func (r *snapshotReader) Read(p []byte) (int, error) {
+	n, err := r.ReadCloser.Read(p)
+	if err != nil && err != io.EOF {
+		r.store.unread.Store(&err)
+	}
+	return n, err
 }
 
 // metaOf finds the snapshot behind a reader that raft may have wrapped to count bytes.

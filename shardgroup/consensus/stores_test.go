@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -217,6 +218,35 @@ func TestConfigIsChecked(t *testing.T) {
 		if _, err := Open(cfg); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want one with %q", err, want)
 		}
+	}
+}
+
+// unreadable snapshots are damaged behind their headers.
+type unreadable struct{ raft.SnapshotStore }
+
+func (u unreadable) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, error) {
+	meta, r, err := u.SnapshotStore.Open(id)
+	return meta, io.NopCloser(iotest.ErrReader(errDisk)), errors.Join(err, r.Close())
+}
+
+// Whoever has to mend a node must hear what is wrong with its snapshot.
+func TestADamagedSnapshotIsNamed(t *testing.T) {
+	_, link := raft.NewInmemTransport("n0")
+	store, snapshots := raft.NewInmemStore(), raft.NewInmemSnapshotStore()
+	one := raft.Configuration{Servers: []raft.Server{{ID: "n0", Address: "n0"}}}
+	sink, err := snapshots.Create(raft.SnapshotVersionMax, 5, 1, one, 1, link)
+	if err == nil {
+		err = sink.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Open(Config{
+		Self: "n0", FSM: &list{}, Transport: inmem{link}, Logs: store, Stable: store, Snapshots: unreadable{snapshots},
+		Fatal: func(err error) { t.Log(err) },
+	})
+	if !errors.Is(err, errDisk) {
+		t.Errorf("error %v, want one that says why", err)
 	}
 }
 
