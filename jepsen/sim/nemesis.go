@@ -55,6 +55,15 @@ type nemesis struct {
 	open   sync.WaitGroup
 }
 
+// scripts are stories that led to bugs once, by name: those of the tests.
+var scripts map[string]func(*nemesis)
+
+// follow plays a script to its end.
+func (n *nemesis) follow(script func(*nemesis)) {
+	script(n)
+	n.open.Wait()
+}
+
 // run hurts the cluster until the time is over and then undoes all that is left.
 func (n *nemesis) run(families []Family, over time.Time) {
 	active := make(chan struct{}, n.c.plan.Overlap)

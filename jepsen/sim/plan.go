@@ -43,6 +43,8 @@ type Plan struct {
 	Ballast int `json:"ballast_bytes,omitempty"`
 	// Mutation is the guard that is switched off, in builds for that.
 	Mutation string `json:"mutation,omitempty"`
+	// Script is the story that is played instead of faults by chance: see scripts.
+	Script string `json:"script,omitempty"`
 }
 
 // Options narrow what a seed would choose; zero values leave it alone.
@@ -64,6 +66,7 @@ type Options struct {
 	Durability string        `json:"durability,omitempty"`
 	Reads      string        `json:"reads,omitempty"`
 	Mutation   string        `json:"mutation,omitempty"`
+	Script     string        `json:"script,omitempty"`
 }
 
 // workloads are those that a seed chooses among. Every one's values are unique, so that the log tells what became of them.
@@ -150,7 +153,7 @@ func (p *Plan) narrow(o Options) {
 	if o.Reads != "" {
 		p.Reads = o.Reads
 	}
-	p.Mutation = o.Mutation
+	p.Mutation, p.Script = o.Mutation, o.Script
 }
 
 func chooseFamilies(rng *rand.Rand) []string {
@@ -182,6 +185,9 @@ func (p Plan) check() error {
 	}
 	if !slices.Contains(workloads, p.Workload) {
 		return fmt.Errorf("no workload is called %q: want one of %v", p.Workload, workloads)
+	}
+	if p.Script != "" && scripts[p.Script] == nil {
+		return fmt.Errorf("no script is called %q", p.Script)
 	}
 	if !slices.ContainsFunc(Shapes(), func(s Shape) bool { return s.Name == p.Shape }) {
 		return fmt.Errorf("no shape is called %q", p.Shape)

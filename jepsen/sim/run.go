@@ -128,7 +128,11 @@ func (r *run) safety() {
 			families = append(families, f)
 		}
 	}
-	r.nemesis.run(families, time.Now().Add(r.plan.Safety))
+	if script := scripts[r.plan.Script]; script != nil {
+		r.nemesis.follow(script)
+	} else {
+		r.nemesis.run(families, time.Now().Add(r.plan.Safety))
+	}
 	r.faults = r.nemesis.faults
 	r.c.trace.event("the faults are over")
 	for _, s := range r.c.nodes {

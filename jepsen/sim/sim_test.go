@@ -146,6 +146,7 @@ func TestImpossiblePlansAreRefused(t *testing.T) {
 		"an unknown workload": {Workload: "dance"},
 		"too many clients":    {Clients: 1000},
 		"an unknown shape":    {Shape: "cube"},
+		"an unknown script":   {Script: "tale"},
 		"an unknown guard":    {Mutation: "consensus.Nothing"},
 	} {
 		if _, err := Command(command).Simulate(Job{Options: o}, nil); err == nil {

@@ -256,9 +256,11 @@ func (n *Net) snapped() {
 // damage flips up to three bits of a message's frame and reports whether it is taken for a good one, as what it is then.
 func (n *Net) damage(m memnet.Message, where dice) (arrives bool) {
 	got, err := peer.Arriving(m.Kind, m.Group, m.Payload, func(frame []byte) {
+		bits := uint64(8 * len(frame))
+		bit := where.next() % bits
 		for range 1 + where.next()%3 {
-			bit := where.next() % uint64(8*len(frame))
 			frame[bit/8] ^= 1 << (bit % 8)
+			bit = (bit + 1 + where.next()%60) % bits // another one: no frame is shorter than three of these steps
 		}
 	})
 	arrives = err == nil && len(got) == len(m.Payload)
