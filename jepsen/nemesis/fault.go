@@ -65,6 +65,16 @@ type injury struct {
 	late func() string
 }
 
+// total adds up a counter or gauge over the nodes that answer.
+func (e *env) total(ctx context.Context, name string) (sum float64) {
+	for _, n := range e.cluster.Nodes() {
+		if m, err := n.Metrics(ctx); err == nil {
+			sum += m[name]
+		}
+	}
+	return sum
+}
+
 // errNotNow says that the cluster is in no state for the fault: it has no leader, say. Nothing was hurt.
 var errNotNow = errors.New("not possible at the moment")
 

@@ -33,6 +33,7 @@ func networkFaults() []Fault {
 		partition("cut-leader", "the cables of a group's leader are pulled, clients' too", Needs{}, cut(leader)),
 		{Name: "isolate-placement", Family: "placement loss", About: "placement's leader can't reach its peers", Needs: Needs{Network: true, Quorate: true}, inject: split(placement, isolated)},
 		{Name: "apart", Family: "placement loss", About: "placement's voters and all other nodes can't reach each other", Needs: Needs{Network: true, Quorate: true, Nodes: 5}, inject: split(voters, halves)},
+		{Name: "corrupt-wire", Family: "corruption-wire", About: "a bit flips in one of fifty packets between the nodes, and TCP's checksum does not notice", Needs: Needs{Network: true, Quorate: true}, inject: flips},
 		slow("slow", "all links are 5 to 100 ms late", bad(everybody, isolated, wire.Condition{Delay: 5 * time.Millisecond, Jitter: 95 * time.Millisecond})),
 		slow("slow-leader", "the links of a group's leader are 100 to 400 ms late, both ways", bad(leader, isolated, wire.Condition{Delay: 100 * time.Millisecond, Jitter: 300 * time.Millisecond})),
 		slow("slow-return", "what peers send to a group's leader is 500 ms late", bad(leader, deaf, wire.Condition{Delay: 500 * time.Millisecond})),
@@ -41,6 +42,9 @@ func networkFaults() []Fault {
 		slow("reorder", "packets overtake each other by up to 50 ms on all links, one in a hundred is lost", bad(everybody, isolated, wire.Condition{Jitter: 50 * time.Millisecond, Loss: 0.01})),
 	}
 }
+
+// damagedFrames counts what a node did not accept from its peers.
+const damagedFrames = "quorate_peer_damaged_frames_total"
 
 // lane is one direction between two nodes, by index.
 type lane struct{ from, to int }
@@ -168,6 +172,7 @@ func harmed(w *wire.Wire, lanes []lane) (sum wire.Counts) {
 		c := w.Counts(l.from, l.to)
 		sum.Lost += c.Lost
 		sum.Late += c.Late
+		sum.Flipped += c.Flipped
 	}
 	return sum
 }
@@ -180,6 +185,24 @@ func packets(before, after wire.Counts) (out string) {
 		out = join(out, fmt.Sprintf("%d packets were late", n))
 	}
 	return out
+}
+
+// flips damages what the nodes say to each other. It shows by the frames that they did not accept, which each of them counts.
+func flips(ctx context.Context, e *env) (injury, error) {
+	in, err := bad(everybody, isolated, wire.Condition{Flip: 0.02})(ctx, e)
+	if err != nil {
+		return in, err
+	}
+	w, lanes := e.cluster.Network().Wire(), isolated(indexes(e.cluster.Nodes()), len(e.cluster.Nodes()))
+	flipped, refused := harmed(w, lanes).Flipped, e.total(ctx, damagedFrames)
+	in.bit = func() string {
+		n, m := harmed(w, lanes).Flipped-flipped, e.total(ctx, damagedFrames)-refused
+		if n == 0 || m <= 0 {
+			return ""
+		}
+		return fmt.Sprintf("%d packets were damaged, %.0f frames not accepted", n, m)
+	}
+	return in, nil
 }
 
 // flapping leaves a cut for longer than an election takes, or for shorter.

@@ -18,10 +18,12 @@ type Condition struct {
 	Delay, Jitter time.Duration
 	// Loss is the share of packets that is dropped, 0 to 1.
 	Loss float64
+	// Flip is the share of packets in which a bit of what TCP carries flips, in such a way that TCP's checksum does not notice.
+	Flip float64
 }
 
 // Counts are packets of one direction since the wire was made.
-type Counts struct{ Passed, Lost, Late uint64 }
+type Counts struct{ Passed, Lost, Late, Flipped uint64 }
 
 // mtu is the largest packet. Larger ones than Ethernet's cost less of the machine, and change nothing that matters here.
 const mtu = 9000
@@ -40,8 +42,8 @@ type Wire struct {
 
 // lane is one direction between two ports.
 type lane struct {
-	now                atomic.Pointer[Condition]
-	passed, lost, late atomic.Uint64
+	now                         atomic.Pointer[Condition]
+	passed, lost, late, flipped atomic.Uint64
 	// held is how many packets wait. Invariant: held ≤ maxWaiting.
 	held    atomic.Int64
 	waiting chan parcel
@@ -89,7 +91,7 @@ func (w *Wire) Heal() {
 // Counts tells what happened in one direction.
 func (w *Wire) Counts(from, to int) Counts {
 	l := w.lanes[from][to]
-	return Counts{Passed: l.passed.Load(), Lost: l.lost.Load(), Late: l.late.Load()}
+	return Counts{Passed: l.passed.Load(), Lost: l.lost.Load(), Late: l.late.Load(), Flipped: l.flipped.Load()}
 }
 
 // Close closes the ports.
@@ -123,6 +125,9 @@ func (w *Wire) carry(from int) {
 
 func (w *Wire) send(l *lane, to int, packet []byte) {
 	c := l.now.Load()
+	if c.Flip > 0 && rand.Float64() < c.Flip && flip(packet) {
+		l.flipped.Add(1)
+	}
 	switch {
 	case c.Cut || c.Loss > 0 && rand.Float64() < c.Loss:
 		l.lost.Add(1)
@@ -209,6 +214,8 @@ func (c Condition) String() string {
 		return "cut"
 	case c.Loss > 0 && c.Delay+c.Jitter > 0:
 		return fmt.Sprintf("%.0f %% lost, %v to %v late", 100*c.Loss, c.Delay, c.Delay+c.Jitter)
+	case c.Flip > 0:
+		return fmt.Sprintf("a bit flips in %.0f %%", 100*c.Flip)
 	case c.Loss > 0:
 		return fmt.Sprintf("%.0f %% lost", 100*c.Loss)
 	case c.Delay+c.Jitter > 0:

@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/quorate/quorate/rpc/peer"
 	"github.com/quorate/quorate/shardgroup/consensus"
 )
 
@@ -14,11 +15,12 @@ type collector struct{ n *Node }
 var (
 	perGroup = []string{"group"}
 
-	infoDesc  = describe("node_info", "1; the labels say what runs.", "node", "id", "version", "durability", "reads")
-	epochDesc = describe("map_epoch", "Epoch of this node's map.")
-	hurtDesc  = describe("test_faults_total", "Syncs and writes that a test harness has hurt (test-faults).")
-	wallDesc  = describe("test_clock_seconds", "This node's wall clock as a test harness ordered it, in Unix seconds (test-faults).")
-	peersDesc = describe("nodes", "Nodes in this node's map.")
+	infoDesc   = describe("node_info", "1; the labels say what runs.", "node", "id", "version", "durability", "reads")
+	epochDesc  = describe("map_epoch", "Epoch of this node's map.")
+	hurtDesc   = describe("test_faults_total", "Syncs and writes that a test harness has hurt (test-faults).")
+	wallDesc   = describe("test_clock_seconds", "This node's wall clock as a test harness ordered it, in Unix seconds (test-faults).")
+	damageDesc = describe("peer_damaged_frames_total", "Frames from other nodes that arrived damaged and were not used; each ended its connection.")
+	peersDesc  = describe("nodes", "Nodes in this node's map.")
 
 	leaderDesc    = describe("group_leader", "1 if this node leads the group.", perGroup...)
 	knownDesc     = describe("group_has_leader", "1 if this node knows a leader of the group.", perGroup...)
@@ -71,6 +73,9 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	if n.faults != nil {
 		out <- prometheus.MustNewConstMetric(hurtDesc, prometheus.CounterValue, float64(n.faults.Hit()))
 		gauge(wallDesc, float64(n.clock())/1000)
+	}
+	if real, ok := n.peers.(*peer.Node); ok { // a simulated network damages nothing
+		out <- prometheus.MustNewConstMetric(damageDesc, prometheus.CounterValue, float64(real.Stats().Damaged))
 	}
 	n.front.Collect(out)
 	n.timings.collect(out)

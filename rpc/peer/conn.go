@@ -177,11 +177,28 @@ func (c *conn) alive() bool {
 	}
 }
 
+// next reads a frame from the connection, which is of no use after an error.
+func (c *conn) next(limit int, f *frame) error {
+	err := c.in.next(limit, f)
+	if err != nil {
+		c.damaged(err)
+	}
+	return err
+}
+
+// damaged counts what the network has altered. TCP's own checksum is 16 bits: now and then it does not notice.
+func (c *conn) damaged(err error) {
+	if errors.Is(err, errDamaged) {
+		c.n.stats.damaged.Add(1)
+		c.n.o.Logger.Warn("peer: the connection is given up", "node", c.peer, "err", err)
+	}
+}
+
 // runReplies reads the replies to this node's calls until the connection is lost.
 func (c *conn) runReplies() {
 	var f frame
 	for {
-		if err := c.in.next(c.n.o.MaxFrame, &f); err != nil {
+		if err := c.next(c.n.o.MaxFrame, &f); err != nil {
 			c.fail(fmt.Errorf("read: %w", err))
 			return
 		}

@@ -74,7 +74,8 @@ func millis(d time.Duration) uint32 {
 	return uint32(min(max(0, (d+time.Millisecond-1)/time.Millisecond), math.MaxUint32))
 }
 
-var errCRC = errors.New("checksum of the frame does not match: the connection has damaged it")
+// errDamaged says that the bytes are no frame: the connection has damaged them, or the other side is no peer.
+var errDamaged = errors.New("damaged frame")
 
 // inbox takes a connection's bytes apart into frames. It reads as much as there is with one call.
 type inbox struct {
@@ -95,11 +96,11 @@ func (r *inbox) next(limit int, f *frame) error {
 	head := r.buf[r.from : r.from+headerSize]
 	length := binary.BigEndian.Uint32(head)
 	if length < overhead || length > uint32(min(limit+overhead, math.MaxUint32)) {
-		return fmt.Errorf("frame of %d bytes is over the limit of %d", length, limit)
+		return fmt.Errorf("%w: its length of %d bytes is over the limit of %d", errDamaged, length, limit)
 	}
 	f.op, f.kind = head[4], head[5]
 	if f.op == 0 || f.op >= opEnd || head[6] != 0 || head[7] != 0 {
-		return fmt.Errorf("frame with operation %d is not known", f.op)
+		return fmt.Errorf("%w: its operation %d is not known", errDamaged, f.op)
 	}
 	f.group = slot.GroupID(binary.BigEndian.Uint32(head[8:]))
 	f.timeout = time.Duration(binary.BigEndian.Uint32(head[12:])) * time.Millisecond
@@ -131,7 +132,7 @@ func (r *inbox) large(f *frame, whole int) error {
 
 func verify(b, crc []byte) error {
 	if binary.BigEndian.Uint32(crc) != crc32.Checksum(b, crcTable) {
-		return errCRC
+		return fmt.Errorf("%w: its checksum does not match", errDamaged)
 	}
 	return nil
 }

@@ -246,7 +246,7 @@ func TestBadFrameEndsConnection(t *testing.T) {
 	if _, err := a.Call(long(t), "b", kindEcho, 0, nil); err != nil {
 		t.Errorf("after the damage: %v", err)
 	}
-	if s := b.Stats(); s.Accepted != 2 {
+	if s := b.Stats(); s.Accepted != 2 || s.Damaged != 1 {
 		t.Errorf("stats %+v", s)
 	}
 }

@@ -111,7 +111,7 @@ func (n *Node) serve(raw net.Conn, greeted func()) {
 func (c *conn) runRequests(ctx context.Context, wg *sync.WaitGroup) error {
 	var f frame
 	for {
-		if err := c.in.next(c.n.o.MaxFrame, &f); err != nil {
+		if err := c.next(c.n.o.MaxFrame, &f); err != nil {
 			return fmt.Errorf("read: %w", err)
 		}
 		if f.op != opRequest {

@@ -10,6 +10,8 @@ type Stats struct {
 	Calls, Unanswered uint64
 	// Overloads are requests refused and replies dropped because a limit was reached.
 	Overloads uint64
+	// Damaged are frames that arrived otherwise than they were sent: each ended its connection.
+	Damaged uint64
 	// Flushes are write calls, each for one frame or more.
 	Flushes uint64
 	// BytesIn and BytesOut count frames without streams; StreamBytesIn and StreamBytesOut the contents of streams.
@@ -20,7 +22,7 @@ type Stats struct {
 
 type counters struct {
 	dials, dialErrors, accepted, refused             atomic.Uint64
-	calls, unanswered, overloads, flushes            atomic.Uint64
+	calls, unanswered, overloads, damaged, flushes   atomic.Uint64
 	bytesIn, bytesOut, streamBytesIn, streamBytesOut atomic.Uint64
 }
 
@@ -32,7 +34,7 @@ func (n *Node) Stats() Stats {
 	s := &n.stats
 	return Stats{
 		Dials: s.dials.Load(), DialErrors: s.dialErrors.Load(), Accepted: s.accepted.Load(), Refused: s.refused.Load(),
-		Calls: s.calls.Load(), Unanswered: s.unanswered.Load(), Overloads: s.overloads.Load(), Flushes: s.flushes.Load(),
+		Calls: s.calls.Load(), Unanswered: s.unanswered.Load(), Overloads: s.overloads.Load(), Damaged: s.damaged.Load(), Flushes: s.flushes.Load(),
 		BytesIn: s.bytesIn.Load(), BytesOut: s.bytesOut.Load(),
 		StreamBytesIn: s.streamBytesIn.Load(), StreamBytesOut: s.streamBytesOut.Load(),
 		Connections: open,

@@ -63,7 +63,7 @@ func (a *streamAnswer) await(c *conn) {
 	defer close(a.done)
 	for {
 		var f frame
-		if a.err = c.in.next(c.n.o.MaxFrame, &f); a.err != nil {
+		if a.err = c.next(c.n.o.MaxFrame, &f); a.err != nil {
 			a.err = c.failed(ErrNoAnswer, a.err)
 			return
 		}
@@ -123,7 +123,7 @@ func (c *conn) moved() { c.raw.SetDeadline(time.Now().Add(c.n.o.CallTimeout)) }
 func (n *Node) serveStream(c *conn) {
 	c.moved()
 	var f frame
-	if err := c.in.next(n.o.MaxFrame, &f); err != nil || f.op != opStream || len(f.payload) < 8 {
+	if err := c.next(n.o.MaxFrame, &f); err != nil || f.op != opStream || len(f.payload) < 8 {
 		n.o.Logger.Warn("peer: stream refused: it does not start with its header", "node", c.peer, "err", err)
 		return
 	}
@@ -210,7 +210,7 @@ func (b *streamBody) Read(p []byte) (int, error) {
 func (b *streamBody) fill() error {
 	b.c.raw.SetReadDeadline(time.Now().Add(b.c.n.o.CallTimeout))
 	var f frame
-	if err := b.c.in.next(chunkSize, &f); err != nil {
+	if err := b.c.next(chunkSize, &f); err != nil {
 		return fmt.Errorf("stream from node %s broke with %d bytes to come: %w", b.c.peer, b.left, cutShort(err))
 	}
 	if f.op != opData || f.id != b.next || len(f.payload) == 0 || int64(len(f.payload)) > b.left {
