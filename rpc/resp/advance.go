@@ -64,7 +64,7 @@ func (c *conn) advance() wait {
 // to heavy if nothing is to be done before it, and is looked at again later otherwise.
 func (c *conn) commands() {
 	cfg := c.s.cfg.Load()
-	for !c.closing && len(c.run.cmds) < maxRun {
+	for !c.closing && len(c.run.cmds) < c.run.most {
 		lim := frame.Limits{Bulk: cfg.MaxBulkLen, Unauthenticated: !c.authed}
 		n, _, err := c.scan.Next(c.in.bytes(), lim)
 		if err != nil {

@@ -108,6 +108,60 @@ func TestSlowReaderHoldsUpNobody(t *testing.T) {
 	}
 }
 
+// TestASlowReaderHoldsLittle: what a client asks for and does not fetch must not pile up, however much it pipelines. Before runs had
+// paces, 200 such reads were executed at once.
+func TestASlowReaderHoldsLittle(t *testing.T) {
+	w := newWorld(t, 1)
+	w.dial(t).expect("+OK\r\n", "SET", "big", strings.Repeat("v", 1<<20))
+	slow := w.dial(t)
+	const asks = 200
+	if _, err := slow.nc.Write([]byte(strings.Repeat(array("GET", "big"), asks))); err != nil {
+		t.Fatal(err)
+	}
+	done := func() int {
+		g := w.groups[1]
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		return g.ops
+	}
+	await(t, "the first reads", func() bool { return done() > 0 })
+	// What is written by others comes after what the server does for the slow one, if it does not wait for it.
+	for range 200 {
+		w.dial(t).expect("+OK\r\n", "SET", "small", "1")
+	}
+	if n := done(); n > 2*firstRun {
+		t.Errorf("%d MB of replies were made for a client that has taken none", n)
+	}
+	for i := range asks {
+		if got := slow.read(); len(got) < 1<<20 {
+			t.Fatalf("reply %d is %.40q", i, got)
+		}
+	}
+}
+
+// Runs grow while replies are small, and one reply that is large makes them short again.
+func TestPace(t *testing.T) {
+	r := run{most: firstRun}
+	ran := func(n, bytes int) int {
+		r.cmds, r.own.Buf = make([]placed, n), make([]byte, bytes)
+		r.pace()
+		return r.most
+	}
+	for _, c := range []struct{ n, bytes, most int }{
+		{3, 100, firstRun}, {firstRun, 100, 2 * firstRun}, {2 * firstRun, runReplies, 4 * firstRun}, {8, 2 * runReplies, 4}, {4, 100 * runReplies, 1}, {1, 5, 2},
+	} {
+		if got := ran(c.n, c.bytes); got != c.most {
+			t.Errorf("after %d commands and %d bytes: %d, want %d", c.n, c.bytes, got, c.most)
+		}
+	}
+	for range 20 {
+		ran(r.most, 10)
+	}
+	if r.most != maxRun {
+		t.Errorf("runs grow to %d", r.most)
+	}
+}
+
 // TestInvalidationsForASlowReader: those who track and do not read are disconnected, and writers never wait for them.
 func TestInvalidationsForASlowReader(t *testing.T) {
 	w := newWorld(t, 1, func(c *Config) { c.PushBufferLimit = 64 << 10 })

@@ -54,6 +54,8 @@ type machineGroup struct {
 	hold chan struct{}
 	// submits, reads and follower count the calls.
 	submits, reads, follower int
+	// ops counts the commands of the calls of reads.
+	ops int
 }
 
 func (g *machineGroup) Changed(key []byte) { g.observer.Changed(key, g.origin) }
@@ -108,6 +110,7 @@ func (g *machineGroup) run(c *shardgroup.Call) {
 func (g *machineGroup) Read(c *shardgroup.Call) {
 	g.mu.Lock()
 	g.reads++
+	g.ops += len(c.Ops)
 	g.mu.Unlock()
 	g.read(c)
 }
