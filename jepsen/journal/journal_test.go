@@ -287,6 +287,15 @@ func TestWhatVanishesIsTold(t *testing.T) {
 	}
 }
 
+// slow-reader × eviction-huge, seed 7: what was evicted were values of 64 KB, which the history has by their beginning.
+func TestALongValueThatVanishesIsToldByItsBeginning(t *testing.T) {
+	for text, want := range map[string]string{"7-12:7-12,7-12,:13": "7-12", "7-12": "7-12", "7-12,7-13,": "7-12,7-13,", "x:y": "x:y", "": ""} {
+		if got := asSent(text); got != want {
+			t.Errorf("%q is %q, want %q", text, got, want)
+		}
+	}
+}
+
 func TestDigests(t *testing.T) {
 	s := replayed(t, told(t, []string{"SET {b} 1-1"}))
 	good := client.Digest{Group: 1, Index: 1, Sum: s.Digests[1]}

@@ -219,8 +219,16 @@ func (t *teller) gone(key string, at Position, evicted bool) {
 	if _, there := t.get(key); there {
 		return
 	}
-	t.story.Vanished = append(t.story.Vanished, Vanish{Key: key, Value: v.text, At: at, Evicted: evicted})
+	t.story.Vanished = append(t.story.Vanished, Vanish{Key: key, Value: asSent(v.text), At: at, Evicted: evicted})
 	delete(t.kept, key)
+}
+
+// asSent is a value as a history has it: workloads make some long by writing them again and again behind a colon.
+func asSent(text string) string {
+	if value := unique.FindString(text); value != "" && strings.HasPrefix(text[len(value):], ":") {
+		return value
+	}
+	return text
 }
 
 type due struct {
