@@ -33,6 +33,8 @@ type Needs struct {
 	Shift time.Duration
 	// Skew is how far the fault moves any clock.
 	Skew time.Duration
+	// Evicts is that keys of the workload may be evicted, which not all of them know.
+	Evicts bool
 	// Flags go to every server.
 	Flags []string
 }
@@ -41,7 +43,8 @@ type Needs struct {
 func (n Needs) And(o Needs) Needs {
 	out := Needs{
 		Network: n.Network || o.Network, Disks: n.Disks || o.Disks, Orders: n.Orders || o.Orders, Quorate: n.Quorate || o.Quorate,
-		Nodes: max(n.Nodes, o.Nodes), Spares: max(n.Spares, o.Spares), Shift: max(n.Shift, o.Shift), Skew: max(n.Skew, o.Skew),
+		Evicts: n.Evicts || o.Evicts,
+		Nodes:  max(n.Nodes, o.Nodes), Spares: max(n.Spares, o.Spares), Shift: max(n.Shift, o.Shift), Skew: max(n.Skew, o.Skew),
 	}
 	for _, f := range slices.Concat(n.Flags, o.Flags) {
 		if !slices.Contains(out.Flags, f) {
@@ -63,6 +66,10 @@ type injury struct {
 	// without bit shows by the elections that it makes.
 	bit  func() string
 	late func() string
+	// after says what is wrong once the cluster is whole again, memory what nodes held while the fault lasted; nil if there is nothing
+	// to look at.
+	after  func(ctx context.Context) error
+	memory func() *Memory
 }
 
 // total adds up a counter or gauge over the nodes that answer.
@@ -80,14 +87,14 @@ var errNotNow = errors.New("not possible at the moment")
 
 // Faults are all of them.
 func Faults() []Fault {
-	return slices.Concat(processFaults(), networkFaults(), diskFaults(), clockFaults(), leaderFaults(), snapshotFaults(), memberFaults())
+	return slices.Concat(processFaults(), networkFaults(), diskFaults(), clockFaults(), leaderFaults(), snapshotFaults(), memberFaults(), clientFaults(), memoryFaults())
 }
 
 // mixture is how many faults "mix" has under way at once.
 const mixture = 2
 
 // Named finds faults; "none" is no fault, "a+b" both at once, "all" every one for which have is enough, "mix" two of those at once.
-// Faults that change the start (clocks apart, small snapshots) are not in "all".
+// Faults that change the start (clocks apart, small snapshots), and those that evict, are not in "all".
 func Named(names []string, have Needs) (out []Fault, err error) {
 	for _, name := range names {
 		switch name {
@@ -130,7 +137,7 @@ func named(name string) (Fault, error) {
 
 func enough(have Needs) (out []Fault) {
 	for _, f := range Faults() {
-		if f.Needs.met(have) == nil && f.Needs.Shift == 0 && f.Needs.Skew == 0 && len(f.Needs.Flags) == 0 {
+		if f.Needs.met(have) == nil && f.Needs.Shift == 0 && f.Needs.Skew == 0 && !f.Needs.Evicts && len(f.Needs.Flags) == 0 {
 			out = append(out, f)
 		}
 	}
@@ -238,6 +245,22 @@ func joined(all []injury) injury {
 				}
 			}
 		},
+	}
+	in.after = func(ctx context.Context) (err error) {
+		for _, in := range all {
+			if in.after != nil {
+				err = errors.Join(err, in.after(ctx))
+			}
+		}
+		return err
+	}
+	in.memory = func() (m *Memory) {
+		for _, in := range all {
+			if in.memory != nil {
+				m = m.and(in.memory())
+			}
+		}
+		return m
 	}
 	var victims []string
 	for _, part := range all {

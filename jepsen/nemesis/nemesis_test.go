@@ -11,6 +11,7 @@ import (
 
 	"github.com/quorate/quorate/client"
 	"github.com/quorate/quorate/fsm/slot"
+	"github.com/quorate/quorate/jepsen/process"
 )
 
 func TestLanes(t *testing.T) {
@@ -62,7 +63,7 @@ func TestNamed(t *testing.T) {
 func TestAllLeavesOutWhatChangesTheStart(t *testing.T) {
 	all, err := Named([]string{"all"}, Needs{Nodes: 3, Quorate: true})
 	if err != nil || len(all) < 10 || slices.ContainsFunc(all, func(f Fault) bool {
-		return f.Needs.Network || f.Needs.Shift > 0 || f.Needs.Skew > 0 || len(f.Needs.Flags) > 0
+		return f.Needs.Network || f.Needs.Shift > 0 || f.Needs.Skew > 0 || f.Needs.Evicts || len(f.Needs.Flags) > 0
 	}) {
 		t.Errorf("all on a plain cluster are %v, %v", all, err)
 	}
@@ -158,5 +159,70 @@ func TestAReplicaThatLacksEntriesIsNotWhole(t *testing.T) {
 	replicas[1].State = "down"
 	if lacking(s, terms{}) == nil || lacking(client.Status{}, want) == nil {
 		t.Error("a cluster with a replica that does not answer, or without groups, is not whole")
+	}
+}
+
+func TestEachGroupHasAKey(t *testing.T) {
+	ranges := [][]slot.Range{{{First: 0, Last: 99}, {First: 16000, Last: 16383}}, {{First: 100, Last: 8000}}, {{First: 8001, Last: 15999}}}
+	var s client.Status
+	for i, r := range ranges {
+		s.Groups = append(s.Groups, client.GroupStatus{ID: slot.GroupID(i + 1), Slots: r})
+	}
+	keys := groupKeys(s)
+	if len(keys) != len(ranges) {
+		t.Fatalf("keys are %v", keys)
+	}
+	for i, of := range ranges {
+		n := slot.Of([]byte(keys[slot.GroupID(i+1)]))
+		if !slices.ContainsFunc(of, func(r slot.Range) bool { return r.First <= n && n <= r.Last }) {
+			t.Errorf("the key of group %d is in slot %d", i+1, n)
+		}
+	}
+	if keys := groupKeys(client.Status{Groups: []client.GroupStatus{{ID: 1}}}); len(keys) != 0 {
+		t.Errorf("a group without slots has %v", keys)
+	}
+}
+
+func TestWhatIsLookedAtAfterwards(t *testing.T) {
+	broken := errors.New("it is there")
+	looked := 0
+	parts := []injury{
+		{after: func(context.Context) error { looked++; return broken }, memory: func() *Memory { return &Memory{Limit: 5, Used: 1, Grown: 7} }},
+		{},
+		{after: func(context.Context) error { looked++; return nil }, memory: func() *Memory { return &Memory{Used: 3, Grown: 2} }},
+	}
+	in := joined(parts)
+	if err := in.after(t.Context()); !errors.Is(err, broken) || looked != 2 {
+		t.Errorf("%v after %d looks", err, looked)
+	}
+	if m := in.memory(); *m != (Memory{Limit: 5, Used: 3, Grown: 7}) {
+		t.Errorf("memory is %+v", m)
+	}
+	if m := joined(parts[1:2]).memory(); m != nil {
+		t.Errorf("nobody looked, got %+v", m)
+	}
+}
+
+func TestTheLimitOfAFlood(t *testing.T) {
+	for _, c := range []struct {
+		policy, present string
+		want            int64
+	}{{"noeviction", "0", roof}, {"noeviction", "25165824", 25165824}, {"allkeys-lru", "25165824", roof}} {
+		if got := (flood{policy: c.policy}).limit(c.present); got != c.want {
+			t.Errorf("%s where maxmemory is %s: %d, want %d", c.policy, c.present, got, c.want)
+		}
+	}
+}
+
+// Until a node has been under a new limit it may be over it; who never gets there is over it for good.
+func TestPeaks(t *testing.T) {
+	a, b := new(process.Node), new(process.Node)
+	g := &gauges{Memory: Memory{Limit: 10, Used: 9}, below: map[*process.Node]bool{a: true}, over: map[*process.Node]int64{a: 30}}
+	if m := g.peak(); m.Used != 9 {
+		t.Errorf("%+v", m)
+	}
+	g.over[b] = 12
+	if m := g.peak(); m.Used != 12 {
+		t.Errorf("%+v", m)
 	}
 }

@@ -17,6 +17,7 @@ func processFaults() []Fault {
 		{Name: "kill-leader", Family: "kill -9", About: "kill -9 of a group's leader", inject: kill(leader)},
 		{Name: "kill-follower", Family: "kill -9", About: "kill -9 of a node that does not lead a group", inject: kill(follower)},
 		{Name: "kill-majority", Family: "kill -9", About: "kill -9 of more than half of the nodes at once", inject: kill(majority)},
+		{Name: "kill-two", Family: "kill -9", About: "kill -9 of two of five nodes at once", Needs: Needs{Nodes: 5}, inject: kill(two)},
 		{Name: "kill-all", Family: "kill -9", About: "kill -9 of all nodes at once", inject: kill(everybody)},
 		{Name: "kill-placement", Family: "placement loss", About: "kill -9 of placement's leader", Needs: Needs{Quorate: true}, inject: kill(placement)},
 		{Name: "pause", Family: "pause", About: "SIGSTOP of one node", inject: pause(one)},
@@ -32,6 +33,8 @@ func processFaults() []Fault {
 type choice func(ctx context.Context, e *env) ([]*process.Node, error)
 
 func one(_ context.Context, e *env) ([]*process.Node, error) { return []*process.Node{e.node()}, nil }
+
+func two(_ context.Context, e *env) ([]*process.Node, error) { return e.some(2), nil }
 
 func majority(_ context.Context, e *env) ([]*process.Node, error) {
 	return e.some(len(e.cluster.Nodes())/2 + 1), nil

@@ -26,6 +26,10 @@ type Event struct {
 	// Whole is when every node was ready, every replica had what its leader had when the fault was healed, and a write to each
 	// probed slot succeeded; 0 if that did not happen in time.
 	Whole int64 `json:"whole"`
+	// First is when each group served again, by group.
+	First []Revival `json:"first,omitempty"`
+	// Memory is what nodes held meanwhile, of faults that are about that.
+	Memory *Memory `json:"memory,omitempty"`
 	// Bit says how one could see that the fault was really there; empty if it was not.
 	Bit string `json:"bit"`
 	// Load is the machine's load over the last minute, at the end: recovery on a busy machine takes longer.
@@ -61,6 +65,9 @@ func Run(ctx context.Context, c *process.Cluster, o Options) error {
 	if err := e.whole(context.WithoutCancel(ctx)); err != nil {
 		return fmt.Errorf("before the first fault: %w", err)
 	}
+	if err := e.learn(context.WithoutCancel(ctx)); err != nil {
+		return err
+	}
 	for {
 		o.Stage("quiet")
 		wait(ctx, e.between(o.Quiet))
@@ -83,6 +90,8 @@ type env struct {
 	cluster *process.Cluster
 	now     func() int64
 	bound   time.Duration
+	// keys has a key of each group; Redis has none.
+	keys map[slot.GroupID]string
 	// amid says that other faults may last: the cluster need not become whole before all have been healed.
 	amid bool
 
@@ -138,6 +147,9 @@ func (e *env) strike(ctx context.Context, f Fault, length time.Duration) (Event,
 		if in.bit != nil {
 			event.Bit = in.bit()
 		}
+		if in.memory != nil {
+			event.Memory = in.memory()
+		}
 	}
 	if errors.Is(err, errNotNow) {
 		err = nil
@@ -147,7 +159,13 @@ func (e *env) strike(ctx context.Context, f Fault, length time.Duration) (Event,
 	}
 	event.Healed = e.now()
 	if err == nil {
+		event.First, err = e.revived(heal)
+	}
+	if err == nil {
 		err = e.whole(heal)
+	}
+	if err == nil && in.after != nil {
+		err = in.after(heal)
 	}
 	event.Load = load()
 	if err != nil {

@@ -143,6 +143,9 @@ func (o Options) resolve() (workload.Spec, []nemesis.Fault, error) {
 	if err == nil && (o.Nodes < 1 || o.Clients < 1 || o.Duration <= 0 || o.Bound <= 0) {
 		err = fmt.Errorf("%d nodes, %d clients, %s and a bound of %s can't be a run: each must be positive", o.Nodes, o.Clients, o.Duration, o.Bound)
 	}
+	if err == nil && needs(faults).Evicts && !spec.MayEvict() {
+		err = fmt.Errorf("workload %s does not know of evictions, which %s makes", o.Workload, strings.Join(o.Nemesis, ","))
+	}
 	if err == nil && o.System != "" && o.System != quorate && o.System != redis {
 		err = fmt.Errorf("no system is called %q: want %s or %s", o.System, quorate, redis)
 	}

@@ -65,7 +65,7 @@ func Check(dir string, timeout time.Duration) (Verdict, error) {
 		return v, err
 	}
 	patched, logged := v.logs(j, ops, e.Said)
-	rules := spec.Rules(workload.Conditions{Skew: needs(faults).Shift + 2*needs(faults).Skew, Logged: logged})
+	rules := spec.Rules(workload.Conditions{Skew: needs(faults).Shift + 2*needs(faults).Skew, Evicts: needs(faults).Evicts, Logged: logged})
 	v.Results = append(check.Judge(rules, patched, check.Limits{Timeout: timeout, Dir: dir}), v.Results...)
 	if err := v.look(dir, ops, e); err != nil {
 		return v, err
@@ -199,6 +199,7 @@ func (v *Verdict) faults(dir string, ops []history.Op, planned int) (events []ne
 		windows = append(windows, check.Fault{Name: e.Fault + " of " + e.Victim, Inject: e.Injected, Healed: e.Healed})
 	})
 	v.Recovery = check.Liveness(ops, windows)
+	v.Results = append(v.Results, bounds(events)...)
 	if planned > 0 && v.Bit == 0 {
 		v.Void = true
 		v.Results = append(v.Results, check.Result{Checker: "faults", Text: fmt.Sprintf("%d faults were done and none bit: the run is void", v.Faults)})

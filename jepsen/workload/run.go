@@ -32,6 +32,8 @@ type Spec struct {
 type Conditions struct {
 	// Skew is how far the nodes' clocks were apart.
 	Skew time.Duration
+	// Evicts says that a fault made the nodes evict.
+	Evicts bool
 	// Logged says that the history was completed from the cluster's logs.
 	Logged bool
 }

@@ -13,7 +13,9 @@ const lateness = 100 * time.Millisecond
 
 // Specs are all workloads.
 func Specs() []Spec {
-	register := func(c Conditions) check.Rules { return linear(check.Registers{Logged: c.Logged}.Model()) }
+	register := func(c Conditions) check.Rules {
+		return linear(check.Registers{Evicts: c.Evicts, Logged: c.Logged}.Model())
+	}
 	return []Spec{
 		{Name: "register", About: "SET, GET, SET GET, DEL of single keys", Rules: register, step: registerStep, final: finalGet},
 		{Name: "cas", About: "compare-and-set by WATCH, GET, MULTI, SET, EXEC", Rules: register, step: casStep, final: finalGet},
@@ -24,7 +26,7 @@ func Specs() []Spec {
 			Rules: func(c Conditions) check.Rules { return linear(check.Locks(c.Skew+lateness, c.Logged)) }, step: lockStep, final: lockFinal},
 		{Name: "ttl", About: "SET PX, PEXPIRE, PERSIST, GET and compare-and-set by WATCH: no key dies early, lives on or comes back",
 			Rules: func(c Conditions) check.Rules {
-				return linear(check.Registers{Skew: c.Skew + lateness, Logged: c.Logged}.Model())
+				return linear(check.Registers{Skew: c.Skew + lateness, Evicts: c.Evicts, Logged: c.Logged}.Model())
 			}, step: ttlStep, final: finalGet},
 		{Name: "eviction", About: "registers and compare-and-set by WATCH while the nodes are out of memory", Flags: []string{"--maxmemory", "24mb", "--maxmemory-policy", "allkeys-lru"},
 			Rules: func(c Conditions) check.Rules { return linear(check.Registers{Evicts: true, Logged: c.Logged}.Model()) }, step: evictionStep, final: finalGet},
@@ -37,6 +39,11 @@ func Specs() []Spec {
 		{Name: "multi-key", About: "MSET and MGET of keys of one slot",
 			Rules: func(Conditions) check.Rules { return linear(check.Vectors()) }, step: vectorStep, final: vectorFinal},
 	}
+}
+
+// MayEvict says that the workload's rules know of evictions: of counters, lists, locks and sets of keys, none may be lost.
+func (s Spec) MayEvict() bool {
+	return !slices.Contains([]string{"counter", "append", "lock", "multi-key"}, s.Name)
 }
 
 // Named finds a workload.
