@@ -19,6 +19,7 @@ import (
 func jepsenMatrixCommand() *cobra.Command {
 	var o matrix.Options
 	var output, write string
+	var also []string
 	c := &cobra.Command{
 		Use:   "matrix",
 		Short: "Run all workloads against all faults, many short histories, and keep the account",
@@ -46,6 +47,11 @@ faults and the seed are kept, of all others everything. Exit status 1: a violati
 			o.Done = func(h matrix.History) { live.say(matrixLine(h) + "\n") }
 			a, err := matrix.Run(c.Context(), o)
 			live.done()
+			for _, dir := range also {
+				if err == nil {
+					err = a.Include(dir)
+				}
+			}
 			if err != nil {
 				return err
 			}
@@ -64,6 +70,7 @@ faults and the seed are kept, of all others everything. Exit status 1: a violati
 	}
 	matrixFlags(c, &o)
 	c.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	c.Flags().StringSliceVar(&also, "also", nil, "folders of other matrices whose histories shall be in the tables, too (repeatable)")
 	c.Flags().StringVar(&write, "write", "", "Markdown file whose text between <!-- matrix --> and <!-- /matrix --> becomes the tables")
 	return c
 }

@@ -111,18 +111,23 @@ func Load(dir string) (a Account, err error) {
 	for _, w := range workloads() {
 		a.Workloads = append(a.Workloads, Row{Name: w})
 	}
+	return a, a.Include(dir)
+}
+
+// Include adds the histories of another folder.
+func (a *Account) Include(dir string) error {
 	notes, err := filepath.Glob(filepath.Join(dir, "*", fileNote))
 	if err != nil {
-		return a, err
+		return err
 	}
 	for _, path := range notes {
 		h, err := load(path)
 		if err != nil {
-			return a, err
+			return err
 		}
 		a.add(h)
 	}
-	return a, nil
+	return nil
 }
 
 func load(path string) (h History, err error) {

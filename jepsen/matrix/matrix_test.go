@@ -14,6 +14,7 @@ import (
 	"github.com/quorate/quorate/jepsen/history"
 	"github.com/quorate/quorate/jepsen/nemesis"
 	"github.com/quorate/quorate/jepsen/trial"
+	"github.com/quorate/quorate/jepsen/workload"
 )
 
 func TestFamiliesHoldAllFaults(t *testing.T) {
@@ -47,12 +48,33 @@ func TestFamiliesHoldAllFaults(t *testing.T) {
 func TestSeedsMeetEveryCell(t *testing.T) {
 	for i, f := range families(true, true) {
 		seen := map[string]bool{}
-		for seed := range uint64(len(f.faults) * len(workloads())) {
+		names := f.fitting(workloads())
+		for seed := range uint64(len(f.faults) * len(names)) {
 			c := f.at(1000+seed, i, workloads())
 			seen[c.Nemesis+" "+c.Workload] = true
 		}
-		if want := len(f.faults) * len(workloads()); len(seen) != want {
+		if want := len(f.faults) * len(names); len(seen) != want {
 			t.Errorf("%s: as many seeds as cells meet %d of %d", f.name, len(seen), want)
+		}
+	}
+}
+
+// A family of several sizes meets each of them, and evictions only what knows of them.
+func TestSizesAndEvictions(t *testing.T) {
+	for i, f := range families(true, true) {
+		seen := map[Shape]bool{}
+		for seed := range uint64(200) {
+			c := f.at(seed, i, workloads())
+			seen[c.Shape] = true
+			if spec, ok := workload.Named(c.Workload); !ok || needs(c.Nemesis).Evicts && !spec.MayEvict() {
+				t.Errorf("%s: %s", f.name, c)
+			}
+			if n := needs(c.Nemesis).Nodes; c.Nodes > 0 && c.Nodes < n {
+				t.Errorf("%s: %s needs %d nodes", f.name, c, n)
+			}
+		}
+		if len(seen) != max(1, len(f.shapes)) {
+			t.Errorf("%s has the sizes %v", f.name, seen)
 		}
 	}
 }
@@ -77,10 +99,10 @@ func TestTheAccountAddsUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, word := range []string{"ok", "ok", "void", "VIOLATION"} {
-		c := Cell{"partition", "halves", "append", uint64(i) + 7}
+		c := Cell{Family: "partition", Nemesis: "halves", Workload: "append", Seed: uint64(i) + 7}
 		a.add(History{Cell: c, Folder: c.folder(), Wall: time.Second, Verdict: verdict(word)})
 	}
-	failed := Cell{"clock", "clock-back", "ttl", 9}
+	failed := Cell{Family: "clock", Nemesis: "clock-back", Workload: "ttl", Seed: 9}
 	a.add(History{Cell: failed, Folder: failed.folder(), Wall: time.Second, Error: "no network"})
 	r := a.Total
 	if r.Histories != 4 || r.Void != 1 || r.Violations != 1 || r.Errors != 1 || r.Ops.Total() != 32 || r.Faults != 12 || r.Bit != 8 || r.Wall != 5*time.Second || !a.Bad() {
@@ -102,7 +124,7 @@ func TestTheAccountAddsUp(t *testing.T) {
 // TestTheAccountIsWhatTheFoldersSay judges a history again behind the account's back.
 func TestTheAccountIsWhatTheFoldersSay(t *testing.T) {
 	dir := t.TempDir()
-	c := Cell{"pause", "stutter", "cas", 3}
+	c := Cell{Family: "pause", Nemesis: "stutter", Workload: "cas", Seed: 3}
 	judge := func(v trial.Verdict) {
 		b, err := json.Marshal(v)
 		if err == nil {
@@ -170,6 +192,7 @@ func TestRefuses(t *testing.T) {
 	for name, o := range map[string]Options{
 		"an unknown family":            {Jobs: 1, Families: []string{"meteors"}},
 		"an unknown workload":          {Jobs: 1, Workloads: []string{"dance"}},
+		"evictions and counters":       {Jobs: 1, Families: []string{"memory"}, Workloads: []string{"counter"}},
 		"nobody to do it":              {},
 		"partitions without a network": {Jobs: 1, Families: []string{"partition"}},
 	} {

@@ -1,6 +1,7 @@
 package matrix
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -91,8 +93,15 @@ func (m *run) plan() (err error) {
 		return err
 	}
 	m.families = slices.DeleteFunc(all, func(f family) bool { return !slices.Contains(names, f.name) })
-	m.workloads, err = chosen("workload", workloads(), m.Workloads)
-	return err
+	if m.workloads, err = chosen("workload", workloads(), m.Workloads); err != nil {
+		return err
+	}
+	for _, f := range m.families {
+		if len(f.fitting(m.workloads)) == 0 {
+			return fmt.Errorf("family %s evicts, of which none of these workloads knows: %s", f.name, strings.Join(m.workloads, ", "))
+		}
+	}
+	return nil
 }
 
 // take gives out the next cell that has not been run; ok is false when there shall be no more.
@@ -152,7 +161,8 @@ func (m *run) history(ctx context.Context, c Cell, lane int) (h History, err err
 	o := m.Trial
 	o.Workload, o.Nemesis, o.Seed = c.Workload, []string{c.Nemesis}, c.Seed
 	need := needs(c.Nemesis)
-	o.Nodes = max(nodes, need.Nodes)
+	o.Nodes = max(cmp.Or(c.Nodes, nodes), need.Nodes)
+	o.Flags = slices.Concat(o.Flags, c.flags())
 	if c.Nemesis != "mix" {
 		o.Network, o.Disks = need.Network, need.Disks
 	}
