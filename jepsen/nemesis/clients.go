@@ -88,6 +88,8 @@ func crowd(ctx context.Context, e *env) (injury, error) {
 			closeConns(conns[i : i+1])
 			if join(ctx, i) {
 				changed.Add(1)
+			} else {
+				wait(ctx, 10*time.Millisecond)
 			}
 		}
 	}
