@@ -274,18 +274,24 @@ func (r *recycling) fill(t *testing.T, g *GroupLog, then func()) (held []*raft.L
 	return nil
 }
 
+// life is that of a process until the power goes, in which a segment becomes a spare and then does what is asked. It returns how the log was
+// opened, and what it was told to keep.
+func (r *recycling) life(t *testing.T, then func()) (Options, []*raft.Log) {
+	t.Helper()
+	opts := Options{FS: r.disk, SegmentBytes: minSegmentBytes, SyncEvery: time.Hour, Fatal: func(error) {}}
+	l, err := Open("", opts)
+	must(t, err)
+	defer l.Close()
+	return opts, r.fill(t, l.Group(1), then)
+}
+
 func TestPowerCutBeforeASparesNameIsDurable(t *testing.T) {
 	for seed := range uint64(20) {
 		r := newRecycling()
-		opts := Options{FS: r.disk, SegmentBytes: minSegmentBytes, SyncEvery: time.Hour, Fatal: func(error) {}}
+		opts, held := r.life(t, func() {})
+		opts.FS = r.disk.Crash(newRand(seed))
 		l, err := Open("", opts)
 		if err != nil {
-			t.Fatal(err)
-		}
-		held := r.fill(t, l.Group(1), func() {})
-		l.Close()
-		opts.FS = r.disk.Crash(newRand(seed))
-		if l, err = Open("", opts); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
 		if err := holds(l, 1, held); err != nil {
@@ -299,18 +305,12 @@ func TestPowerCutBeforeASparesNameIsDurable(t *testing.T) {
 func TestPowerCutAfterAKillBeforeASparesNameIsDurable(t *testing.T) {
 	for seed := range uint64(20) {
 		r := newRecycling()
-		opts := Options{FS: r.disk, SegmentBytes: minSegmentBytes, SyncEvery: time.Hour, Fatal: func(error) {}}
-		l, err := Open("", opts)
-		if err != nil {
-			t.Fatal(err)
-		}
 		var killed *crashdisk.Disk
-		r.fill(t, l.Group(1), func() {
+		opts, _ := r.life(t, func() {
 			killed = r.disk.Kill()
 			r.stage.Store(dark)
 			close(r.gone)
 		})
-		l.Close()
 		var off atomic.Bool
 		killed.SetHook(func(op crashdisk.Op, name string) error {
 			if op == crashdisk.Rename && strings.HasSuffix(name, spareSuffix) {
@@ -322,11 +322,12 @@ func TestPowerCutAfterAKillBeforeASparesNameIsDurable(t *testing.T) {
 			return nil
 		})
 		opts.FS = killed
-		if l, err = Open("", opts); err == nil {
+		if _, err := Open("", opts); err == nil {
 			t.Fatal("the power did not go")
 		}
 		opts.FS = killed.Crash(newRand(seed))
-		if l, err = Open("", opts); err != nil {
+		l, err := Open("", opts)
+		if err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
 		l.Close()
