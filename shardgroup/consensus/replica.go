@@ -26,6 +26,7 @@ type Replica struct {
 	fsm       *machine
 	gate      Gate
 	transfers transferWatch
+	givenUp   givenUp
 
 	ctx        context.Context
 	cancel     context.CancelFunc

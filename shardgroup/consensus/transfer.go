@@ -38,6 +38,45 @@ func (w *transferWatch) note(r *Replica, inst *instance, err error) {
 	}
 }
 
+// given is a hand-over that raft gave up. Its request may still wait for the goroutine that replicates to the follower, which has room
+// for one: a second hand-over would wait until that goroutine goes on and, if leadership is lost first, for ever, with another goroutine
+// that waits for it (hashicorp/raft#696).
+type given struct {
+	inst *instance
+	term uint64
+	// last is the leader's newest entry when it was given up, at that time.
+	last uint64
+	at   time.Time
+}
+
+// givenUp are the newest such hand-overs, by follower.
+type givenUp struct {
+	mu   sync.Mutex
+	last map[string]given
+}
+
+func (g *givenUp) note(to string, up given) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.last == nil {
+		g.last = map[string]given{}
+	}
+	g.last[to] = up
+}
+
+// waits says that the request of an earlier hand-over by this leader may still wait: the follower has not accepted, since then, all
+// that there was.
+func (g *givenUp) waits(to string, inst *instance, term uint64, t *limited) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	up, known := g.last[to]
+	if known && up.inst == inst && up.term == term && !t.caughtUp(raft.ServerID(to), up) {
+		return true
+	}
+	delete(g.last, to)
+	return false
+}
+
 // Transfer hands leadership to node to, a voter, and returns when another node leads or an error says why not. The lease
 // is dropped first, so until the term ends each read of this leader costs a confirmation.
 func (r *Replica) Transfer(ctx context.Context, to string) error {
@@ -62,6 +101,9 @@ func (r *Replica) transfer(ctx context.Context, to string) error {
 	if !r.votes(to) {
 		return errors.New("it is no voter of the group")
 	}
+	if r.givenUp.waits(to, inst, before.Term, r.transport) {
+		return errors.New("an earlier hand-over to it was given up, and it has not caught up since")
+	}
 	if !r.cfg.off.Revoke {
 		r.cfg.Transport.Revoke(before.Term)
 	}
@@ -73,6 +115,7 @@ func (r *Replica) transfer(ctx context.Context, to string) error {
 	case errors.Is(err, raft.ErrEnqueueTimeout), errors.Is(err, raft.ErrLeadershipTransferInProgress):
 		return ErrTransferring
 	case err != nil:
+		r.givenUp.note(to, given{inst, before.Term, inst.raft.LastIndex(), time.Now()})
 		return err
 	}
 	return r.awaitSuccessor(ctx, before.Term)

@@ -140,6 +140,14 @@ func (l *limited) note(id raft.ServerID, term uint64, news peerState) {
 	l.peers[id] = p
 }
 
+// caughtUp says that a follower has accepted, by a request sent after a hand-over was given up, all that there was then.
+func (l *limited) caughtUp(id raft.ServerID, up given) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p, known := l.peers[id]
+	return known && l.term == up.term && p.matched >= up.last && p.sent.After(up.at)
+}
+
 // progress lists the other members of servers as the leader of term knows them.
 func (l *limited) progress(term uint64, self raft.ServerID, servers []raft.Server) []PeerStats {
 	l.mu.Lock()
