@@ -63,8 +63,9 @@ func readPairs(t *testing.T, m *fsm.Machine, stop *atomic.Bool) {
 	last := 0
 	for w := (&reply.Writer{}); !stop.Load(); w.Buf = w.Buf[:0] {
 		ops := []entry.Op{opOf(t, "MGET", "{k}a", "{k}b"), opOf(t, "GET", "{k}a"), opOf(t, "GET", "k"), opOf(t, "GET", "{k}x7")}
-		if ends, _, fresh := m.ReadAll(ops, 0, w, nil, nil); !fresh || len(ends) != len(ops) {
-			t.Errorf("read %d of %d", len(ends), len(ops))
+		got := []fsm.Reading{{Machine: m, Ops: ops, Out: w}}
+		if fsm.ReadAll(got); got[0].Stale || len(got[0].Ends) != len(ops) {
+			t.Errorf("read %d of %d", len(got[0].Ends), len(ops))
 		}
 		lines := strings.Split(string(w.Buf), "\r\n")
 		var n int

@@ -14,37 +14,63 @@ import (
 // Read executes a read-only op on the present state, from any goroutine. wall is the caller's clock, Unix ms.
 // A transaction of reads is one too: it sees one moment of its slot.
 func (m *Machine) Read(op *entry.Op, wall int64, w *reply.Writer) Verdict {
-	c := m.reader(wall, w)
+	c := readers.Get().(*call)
+	c.m, c.st, c.w, c.wall = m, m.current.Load(), w, wall
 	v := c.read(op)
-	m.done(c)
+	c.giveBack()
 	return v
 }
 
-// ReadAll is Read for one op after another: faster, because the ops wait for memory together. It appends to ends where in
-// w.Buf the reply of each op ends, and to notOwned the ops of slots that the group does not own. fresh is false, and the
-// rest not executed, if an op got NeedAdvance.
-func (m *Machine) ReadAll(ops []entry.Op, wall int64, w *reply.Writer, ends, notOwned []int) (_, _ []int, fresh bool) {
-	c := m.reader(wall, w)
-	defer m.done(c)
-	for at := 0; at < len(ops); {
-		if n := c.fetch(ops[at:]); n > 0 {
-			if n, fresh = c.readFetched(ops[at:at+n], &ends); !fresh {
-				return ends, notOwned, false
-			}
-			at += n
+// Reading are reads of one machine, for ReadAll.
+type Reading struct {
+	Machine *Machine
+	Ops     []entry.Op
+	// Wall is the caller's clock, Unix ms.
+	Wall int64
+	// Out gets the replies. Ends, empty at first, says where in Out.Buf the reply of each op ends, NotOwned lists the ops of
+	// slots that the machine does not own.
+	Out            *reply.Writer
+	Ends, NotOwned []int
+	// Stale: an op got NeedAdvance. It and those behind it were not executed.
+	Stale bool
+
+	st *state
+}
+
+// done reports whether there is nothing left to execute.
+func (r *Reading) done() bool { return r.Stale || len(r.Ends) == len(r.Ops) }
+
+// ReadAll is Read for the ops of each reading, one after another, with no order between readings. It is faster, because the
+// ops of all of them wait for memory together.
+func ReadAll(readings []Reading) {
+	c := readers.Get().(*call)
+	for i := range readings {
+		readings[i].st = readings[i].Machine.current.Load()
+	}
+	for len(readings) > 0 {
+		r := &readings[0]
+		switch {
+		case r.done():
+			readings = readings[1:]
+			continue
+		case c.readTogether(readings):
 			continue
 		}
-		switch c.read(&ops[at]) {
+		c.attend(r)
+		switch c.read(&r.Ops[len(r.Ends)]) {
 		case NeedAdvance:
-			return ends, notOwned, false
+			r.Stale = true
+			continue
 		case NotOwned:
-			notOwned = append(notOwned, at)
+			r.NotOwned = append(r.NotOwned, len(r.Ends))
 		}
-		ends = append(ends, len(w.Buf))
-		at++
+		r.Ends = append(r.Ends, len(r.Out.Buf))
 	}
-	return ends, notOwned, true
+	c.giveBack()
 }
+
+// attend makes r what c executes.
+func (c *call) attend(r *Reading) { c.m, c.st, c.w, c.wall = r.Machine, r.st, r.Out, r.Wall }
 
 // readers is the pool of everybody's calls but the applying goroutines'. All machines share it: a pipeline over a dozen groups
 // then works with one call of a few KiB, which stays in the processor's cache.
@@ -52,15 +78,8 @@ var readers = sync.Pool{New: func() any { return &call{rng: rng(born.Add(1))} }}
 
 var born atomic.Uint64
 
-// reader takes a call from the pool.
-func (m *Machine) reader(wall int64, w *reply.Writer) *call {
-	c := readers.Get().(*call)
-	c.m, c.st, c.w, c.wall = m, m.current.Load(), w, wall
-	return c
-}
-
-// done gives it back.
-func (m *Machine) done(c *call) {
+// giveBack returns a call to the pool.
+func (c *call) giveBack() {
 	c.shrink()
 	c.release()
 	readers.Put(c)
@@ -91,6 +110,8 @@ const (
 
 // fetched are ops whose keys are looked up together.
 type fetched struct {
+	// of is the place of the reading that each op belongs to.
+	of     [fetchOps]int
 	ops    [fetchOps]*operation
 	shards [fetchOps]*shard
 	looks  [fetchOps]table.Look
@@ -98,33 +119,18 @@ type fetched struct {
 	sum uint32
 }
 
-// fetch looks up the keys of as many of the first ops as it can together, and returns how many: quick reads of one key
-// each, whose slots it then holds for readFetched. It must not wait for a lock while it holds others: two readers, each
-// of whom holds what a writer waits for and waits behind the other's writer, would wait for ever.
-func (c *call) fetch(ops []entry.Op) int {
+// readTogether executes some of the readings' next ops, in order, if the first two can be looked up together.
+func (c *call) readTogether(readings []Reading) bool {
 	f := &c.fetched
-	n := 0
-	for ; n < min(len(ops), fetchOps); n++ {
-		if ops[n].Cmd == command.Exec { // a transaction of reads is no operation
-			break
-		}
-		o := operationOf(ops[n].Cmd)
-		if !o.quick || len(ops[n].Args) != 1 {
-			break
-		}
-		key := ops[n].Args[0]
-		s := c.st.slots[slot.Of(key)]
-		if s == nil {
-			break
-		}
-		f.ops[n], f.shards[n], f.looks[n] = o, s, s.keys.Look(c.st.seed, key)
-	}
+	n := c.gather(readings)
 	if n < 2 {
-		return 0
+		return false
 	}
 	for _, s := range f.shards[:n] {
 		f.sum += uint32(s.own)
 	}
+	// It must not wait for a lock while it holds others: two readers, each of whom holds what a writer waits for and waits
+	// behind the other's writer, would wait for ever.
 	for i, s := range f.shards[:n] {
 		if s.own != owned || !s.mu.TryRLock() {
 			n = i
@@ -132,30 +138,58 @@ func (c *call) fetch(ops []entry.Op) int {
 		}
 	}
 	f.sum += table.Fetch(f.looks[:n])
+	held := 0
+	for i := range n {
+		if r := &readings[f.of[i]]; held <= maxHeldReply && !r.Stale {
+			held += c.readFetched(r, i)
+		}
+		f.shards[i].mu.RUnlock()
+	}
+	clear(f.looks[:n])
+	return n > 0
+}
+
+// gather notes as many of the readings' next ops as can be looked up together, and returns how many: quick reads of one key each.
+func (c *call) gather(readings []Reading) (n int) {
+	f := &c.fetched
+	for i := range readings {
+		r := &readings[i]
+		if r.Stale {
+			continue
+		}
+		for _, op := range r.Ops[len(r.Ends):] {
+			if n == fetchOps || op.Cmd == command.Exec { // a transaction of reads is no operation
+				return n
+			}
+			o := operationOf(op.Cmd)
+			if !o.quick || len(op.Args) != 1 {
+				return n
+			}
+			key := op.Args[0]
+			s := r.st.slots[slot.Of(key)]
+			if s == nil {
+				return n
+			}
+			f.of[n], f.ops[n], f.shards[n], f.looks[n] = i, o, s, s.keys.Look(r.st.seed, key)
+			n++
+		}
+	}
 	return n
 }
 
-// readFetched executes the ops of fetch, as many as may be before their slots must be let go, and returns how many. If the
-// next is not fresh, it returns false.
-func (c *call) readFetched(ops []entry.Op, ends *[]int) (done int, fresh bool) {
+// readFetched executes op i of those fetched, which is r's next, and returns the size of the reply.
+func (c *call) readFetched(r *Reading, i int) int {
 	f := &c.fetched
-	// The clock is read behind the locks, as in onSlot.
+	c.attend(r)
+	// The clock is read behind the lock, as in onSlot.
 	c.now, c.early = c.st.now.Load(), false
-	start, end := len(c.w.Buf), len(c.w.Buf)
-	for ; done < len(ops) && end-start <= maxHeldReply; done++ {
-		c.op, c.s, c.args, c.looks = f.ops[done], f.shards[done], ops[done].Args, f.looks[done:done+1]
-		c.op.run(c)
-		if c.early {
-			c.w.Buf = c.w.Buf[:end]
-			break
-		}
-		c.s.mu.RUnlock()
-		end = len(c.w.Buf)
-		*ends = append(*ends, end)
+	c.op, c.s, c.args, c.looks = f.ops[i], f.shards[i], r.Ops[len(r.Ends)].Args, f.looks[i:i+1]
+	start := len(c.w.Buf)
+	c.op.run(c)
+	if c.early {
+		c.w.Buf, r.Stale = c.w.Buf[:start], true
+		return 0
 	}
-	for _, s := range f.shards[done:len(ops)] {
-		s.mu.RUnlock()
-	}
-	clear(f.looks[:len(ops)])
-	return done, !c.early
+	r.Ends = append(r.Ends, len(c.w.Buf))
+	return len(c.w.Buf) - start
 }

@@ -28,15 +28,19 @@ func readOneByOne(m *fsm.Machine, ops []entry.Op, wall int64, w *reply.Writer) (
 	return ends, notOwned, true
 }
 
-// TestReadAllIsReads compares runs of random reads, of keys that are there, absent, expired, about to expire and of other
-// groups, with the same reads one by one.
+// TestReadAllIsReads compares runs of random reads of two machines, of keys that are there, absent, expired, about to expire and of
+// other groups, with the same reads one by one.
 func TestReadAllIsReads(t *testing.T) {
-	r := newReplica(t, slot.Range{First: 0, Last: 12000})
+	low, high := newReplica(t, slot.Range{First: 0, Last: 8000}), newReplica(t, slot.Range{First: 4000, Last: 12000})
 	rnd := rand.New(rand.NewPCG(1, 2))
 	for i := range 300 {
 		key := fmt.Sprint("key", i)
 		if slot.Of([]byte(key)) > 12000 || i%5 == 0 {
 			continue
+		}
+		r := low
+		if slot.Of([]byte(key)) > 6000 {
+			r = high
 		}
 		switch i % 4 {
 		case 0:
@@ -52,9 +56,8 @@ func TestReadAllIsReads(t *testing.T) {
 		"GETRANGE key%[1]d 0 3", "EXISTS key%[1]d key%[1]d", "MGET key%[1]d key%[1]d", "OBJECT ENCODING key%d", "DBSIZE", "GET {key%d}x", "SCAN 0",
 	}
 	early, moved := 0, 0
-	for range 500 {
-		var ops []entry.Op
-		for range rnd.IntN(50) {
+	someReads := func() (ops []entry.Op) {
+		for range rnd.IntN(30) {
 			line := lines[rnd.IntN(len(lines))]
 			if strings.Contains(line, "%") {
 				line = fmt.Sprintf(line, rnd.IntN(300))
@@ -64,21 +67,36 @@ func TestReadAllIsReads(t *testing.T) {
 				ops = append(ops, txOf(t, line))
 			}
 		}
-		wall := r.now + int64(rnd.IntN(2))*int64(rnd.IntN(2000))
-		a, b := reply.Writer{Buf: []byte("x")}, reply.Writer{Buf: []byte("x")}
-		ends, notOwned, fresh := r.m.ReadAll(ops, wall, &a, nil, nil)
-		wantEnds, wantNotOwned, wantFresh := readOneByOne(r.m, ops, wall, &b)
-		if fresh != wantFresh || !bytes.Equal(a.Buf, b.Buf) || !slices.Equal(ends, wantEnds) || !slices.Equal(notOwned, wantNotOwned) {
-			t.Fatalf("together %v %v %v %.200q\none by one %v %v %v %.200q", fresh, ends, notOwned, a.Buf, wantFresh, wantEnds, wantNotOwned, b.Buf)
+		return ops
+	}
+	for range 500 {
+		wall := low.now + int64(rnd.IntN(2))*int64(rnd.IntN(2000))
+		var readings []fsm.Reading
+		for range 1 + rnd.IntN(4) {
+			r := low
+			if rnd.IntN(2) == 0 {
+				r = high
+			}
+			readings = append(readings, fsm.Reading{Machine: r.m, Ops: someReads(), Wall: wall, Out: &reply.Writer{Buf: []byte("x")}})
 		}
-		moved += len(notOwned)
-		if !fresh {
-			early++
+		fsm.ReadAll(readings)
+		for _, got := range readings {
+			want := reply.Writer{Buf: []byte("x")}
+			ends, notOwned, fresh := readOneByOne(got.Machine, got.Ops, wall, &want)
+			if got.Stale == fresh || !bytes.Equal(got.Out.Buf, want.Buf) || !slices.Equal(got.Ends, ends) || !slices.Equal(got.NotOwned, notOwned) {
+				t.Fatalf("together %v %v %v %.200q\none by one %v %v %v %.200q", !got.Stale, got.Ends, got.NotOwned, got.Out.Buf, fresh, ends, notOwned, want.Buf)
+			}
+			moved += len(notOwned)
+			if got.Stale {
+				early++
+			}
 		}
 		// Every slot's lock is free again.
-		for _, op := range ops {
-			if key := op.Args; len(key) > 0 && slot.Of(key[0]) <= 12000 {
-				r.do("SETNX", string(key[0])+"{"+string(key[0])+"}", "x")
+		for i := range 300 {
+			if key := fmt.Sprint("key", i); slot.Of([]byte(key)) <= 8000 {
+				low.do("SETNX", key+"{"+key+"}", "x")
+			} else if slot.Of([]byte(key)) <= 12000 {
+				high.do("SETNX", key+"{"+key+"}", "x")
 			}
 		}
 	}
@@ -96,7 +114,7 @@ func TestHeldReplyIsBounded(t *testing.T) {
 		ops = append(ops, opOf(t, "GET", fmt.Sprint(i)))
 	}
 	var w, want reply.Writer
-	r.m.ReadAll(ops, r.now, &w, nil, nil)
+	fsm.ReadAll([]fsm.Reading{{Machine: r.m, Ops: ops, Wall: r.now, Out: &w}})
 	readOneByOne(r.m, ops, r.now, &want)
 	if !bytes.Equal(w.Buf, want.Buf) {
 		t.Error("replies differ")

@@ -108,11 +108,12 @@ func BenchmarkCrowd(b *testing.B) {
 					}
 					ops := c.ops(command.Get, pipeline)
 					w := reply.Writer{}
-					var ends []int
+					readings := []fsm.Reading{{Machine: c.m, Wall: 1_700_000_000_000, Out: &w}}
 					for i := 0; i < b.N; i += len(ops) {
 						c.draw(ops)
 						w.Buf = w.Buf[:0]
-						ends, _, _ = c.m.ReadAll(ops, 1_700_000_000_000, &w, ends[:0], nil)
+						readings[0].Ops, readings[0].Ends = ops, readings[0].Ends[:0]
+						fsm.ReadAll(readings)
 						if len(w.Buf) < 64*len(ops) {
 							b.Fatal("a key is missing")
 						}

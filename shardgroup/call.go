@@ -28,6 +28,8 @@ type Call struct {
 	// ErrNoLeader, ErrOverloaded, ErrRefused (all: nothing was applied) or ErrUnknown (some, all or none of the writes
 	// were applied).
 	Err error
+	// Answered is set by Reads.Answer.
+	Answered bool
 	// Done is called exactly once per Submit, from a goroutine of the group or from Submit itself; it must not block.
 	Done func(*Call)
 

@@ -41,9 +41,12 @@ func (c *clock) lead(term uint64, machine int64) {
 }
 
 // now is the leader's time, Unix ms; on a node that never led, the wall clock's.
-func (c *clock) now() int64 {
+func (c *clock) now() int64 { return c.at(time.Now()) }
+
+// at is now as it was at t.
+func (c *clock) at(t time.Time) int64 {
 	if a := c.anchor.Load(); a != nil {
-		return a.read(time.Now())
+		return a.read(t)
 	}
 	return c.wall()
 }

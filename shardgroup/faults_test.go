@@ -67,18 +67,28 @@ func TestCountersSurviveLeaderLoss(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				c := newCluster(t, func(_ *node, cfg *Config) { cfg.Limits.Park = 200 * time.Millisecond })
 				c.leader()
-				// kill closes groups; the writers must not be in the middle of a call to one.
-				var gate sync.RWMutex
 				var stop atomic.Bool
 				var wg sync.WaitGroup
 				counters := make([]*counting, 10)
+				// kill closes groups; the writers must not be in the middle of a call to one. A mutex would not do: while somebody
+				// waits for one, virtual time stands still, and to close a group may take some.
+				steps := make(chan struct{}, len(counters))
+				alone := func(do func()) {
+					for range counters {
+						steps <- struct{}{}
+					}
+					do()
+					for range counters {
+						<-steps
+					}
+				}
 				for i := range counters {
 					counters[i] = &counting{key: fmt.Sprint("counter", i)}
 					wg.Go(func() {
 						for !stop.Load() {
-							gate.RLock()
+							steps <- struct{}{}
 							counters[i].step(t, c)
-							gate.RUnlock()
+							<-steps
 							time.Sleep(time.Millisecond)
 						}
 					})
@@ -87,14 +97,11 @@ func TestCountersSurviveLeaderLoss(t *testing.T) {
 					time.Sleep(300 * time.Millisecond)
 					l := c.leader()
 					if name == "killed" {
-						gate.Lock()
-						undo := loss(c, l)
-						gate.Unlock()
+						var undo func()
+						alone(func() { undo = loss(c, l) })
 						c.leader(l)
 						time.Sleep(300 * time.Millisecond)
-						gate.Lock()
-						undo()
-						gate.Unlock()
+						alone(undo)
 						continue
 					}
 					undo := loss(c, l)

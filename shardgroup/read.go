@@ -5,30 +5,67 @@ import (
 	"errors"
 	"time"
 
+	"github.com/quorate/quorate/fsm"
 	"github.com/quorate/quorate/shardgroup/consensus"
 )
 
-// ReadNow answers a call of reads only, on the caller's goroutine, if the read gate is open. False: it is not, and nothing
-// was answered; Read would wait. c.Done is not called.
-func (g *Group) ReadNow(c *Call) bool {
+// Reads are calls of reads, of any number of groups, that are answered together on one goroutine: they wait for memory together
+// and share two looks at the clock. The zero value is ready; Answer leaves it ready to be used again.
+type Reads struct {
+	calls    []joined
+	readings []fsm.Reading
+}
+
+type joined struct {
+	g      *Group
+	c      *Call
+	ticket consensus.Ticket
+}
+
+// Join adds a call to rs if the read gate is open. False: it is not, and Read would wait.
+func (g *Group) Join(rs *Reads, c *Call) bool {
 	ticket, ok := g.replica.Gate().Enter()
-	if !ok {
-		return false
+	if ok {
+		rs.calls = append(rs.calls, joined{g, c, ticket})
 	}
-	c.begin(time.Time{})
-	if g.read(c, g.clock.now()) && g.replica.Gate().Check(ticket) {
-		g.stats.fastReads.Add(1)
-		return true
+	return ok
+}
+
+// Answer answers the calls that joined and sets their Answered, but for those whose gate has closed or whose keys need the
+// log's clock to advance: these have no replies, and Read would wait. Done is not called.
+func (rs *Reads) Answer() {
+	now := time.Now()
+	for _, j := range rs.calls {
+		j.c.begin(time.Time{})
+		rs.readings = append(rs.readings, fsm.Reading{
+			Machine: j.g.machine, Ops: j.c.Ops, Wall: j.g.clock.at(now), Out: &j.c.Out, Ends: j.c.Ends, NotOwned: j.c.Moved,
+		})
 	}
-	c.rewind()
-	return false
+	fsm.ReadAll(rs.readings)
+	now = time.Now()
+	for i, j := range rs.calls {
+		r := &rs.readings[i]
+		j.c.Ends, j.c.Moved = r.Ends, r.NotOwned
+		if !r.Stale && j.g.replica.Gate().Check(j.ticket, now) {
+			j.c.Answered = true
+			j.g.stats.fastReads.Add(1)
+		} else {
+			j.c.rewind()
+		}
+	}
+	clear(rs.calls)
+	clear(rs.readings)
+	rs.calls, rs.readings = rs.calls[:0], rs.readings[:0]
 }
 
 // Read answers a call of reads only, on the caller's goroutine, behind the read gate. It may wait for a leader or a
 // confirmation, bounded by Limits.Park. c.Done is not called.
 func (g *Group) Read(c *Call) {
-	if g.ReadNow(c) {
-		return
+	var rs Reads
+	if c.Answered = false; g.Join(&rs, c) {
+		if rs.Answer(); c.Answered {
+			return
+		}
 	}
 	c.begin(time.Now())
 	g.stats.slowReads.Add(1)
@@ -42,8 +79,10 @@ func (g *Group) Read(c *Call) {
 
 // read executes a call's reads on the present state. False: the log's clock must advance first.
 func (g *Group) read(c *Call, wall int64) (fresh bool) {
-	c.Ends, c.Moved, fresh = g.machine.ReadAll(c.Ops, wall, &c.Out, c.Ends, c.Moved)
-	return fresh
+	r := []fsm.Reading{{Machine: g.machine, Ops: c.Ops, Wall: wall, Out: &c.Out, Ends: c.Ends, NotOwned: c.Moved}}
+	fsm.ReadAll(r)
+	c.Ends, c.Moved = r[0].Ends, r[0].NotOwned
+	return !r[0].Stale
 }
 
 // readSlowly confirms, reads and checks until that succeeds. Nothing is applied by a read, so every error is a refusal.
@@ -54,7 +93,7 @@ func (g *Group) readSlowly(ctx context.Context, c *Call) error {
 			return err
 		}
 		fresh := g.read(c, g.clock.now())
-		if fresh && g.replica.Gate().Check(ticket) {
+		if fresh && g.replica.Gate().Check(ticket, time.Now()) {
 			return nil
 		}
 		c.rewind()

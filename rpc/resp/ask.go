@@ -1,12 +1,18 @@
 package resp
 
-// begin hands the run's calls to their groups without waiting. Reads are answered now if their group's gate is open. False:
-// some are not, and work must see to them; writes are under way then all the same.
+import (
+	"sync"
+
+	"github.com/quorate/quorate/shardgroup"
+)
+
+// begin hands the run's calls to their groups without waiting. Reads whose group's gate is open are answered at once, in a loop
+// together with those of other connections. False: some are not, and work must see to them; writes are under way then all the same.
 func (c *conn) begin() bool {
 	r := &c.run
 	r.asked, r.blocking = true, false
 	cfg := c.s.cfg.Load()
-	writes := int32(0)
+	rs, joined, open, writes := c.reads(), 0, false, int32(0)
 	for _, gc := range r.calls[:r.used] {
 		switch {
 		case gc.parked:
@@ -14,14 +20,24 @@ func (c *conn) begin() bool {
 			writes++
 		case gc.follower && cfg.StaleReads:
 			gc.read(true)
-			gc.answered = true
-		case gc.follower || cfg.QuorumReads || !gc.t.replica.ReadNow(&gc.Call):
-			r.slow = true
+			gc.Answered = true
+		case gc.follower || cfg.QuorumReads || !gc.t.replica.Join(rs, &gc.Call):
+			open = true
 		default:
-			gc.answered = true
+			joined += len(gc.Ops)
 		}
 	}
-	if r.slow {
+	switch {
+	case c.loop == nil:
+		rs.Answer()
+		threadReads.Put(rs)
+		open = r.unread()
+	case joined > 0:
+		c.loop.joined(c, joined)
+		open = true
+	}
+	r.slow = open && (c.loop == nil || joined == 0)
+	if open {
 		r.pending.Store(writes + 1)
 	} else {
 		r.pending.Store(writes)
@@ -32,15 +48,36 @@ func (c *conn) begin() bool {
 	return !r.slow
 }
 
+// reads are the reads that the run's join.
+func (c *conn) reads() *shardgroup.Reads {
+	if c.loop != nil {
+		return &c.loop.reads
+	}
+	return threadReads.Get().(*shardgroup.Reads)
+}
+
+// threadReads are for connections without a loop.
+var threadReads = sync.Pool{New: func() any { return new(shardgroup.Reads) }}
+
+// unread reports whether some of the run's reads are not answered yet.
+func (r *run) unread() bool {
+	for _, gc := range r.calls[:r.used] {
+		if !gc.writes && !gc.parked && !gc.Answered {
+			return true
+		}
+	}
+	return false
+}
+
 // submit hands the calls with writes, from index first on, to their groups, all at once.
 func (c *conn) submit(first int) {
 	r := &c.run
 	for _, gc := range r.calls[first:r.used] {
 		switch {
 		case !gc.writes || gc.parked:
-		case c.gathers != nil && !c.aside:
+		case c.loop != nil && !c.aside:
 			gc.Origin = c.origin()
-			c.gathers(gc.t.replica, gc)
+			c.loop.gather(gc.t.replica, gc)
 		default:
 			gc.Origin = c.origin()
 			gc.t.replica.Submit(gc.alone[:]...)
@@ -74,7 +111,7 @@ func (c *conn) askReads(first int) {
 	var own *groupCall
 	for _, gc := range c.run.calls[first:c.run.used] {
 		switch {
-		case gc.writes || gc.parked || gc.answered:
+		case gc.writes || gc.parked || gc.Answered:
 		case own == nil:
 			own = gc
 		case cfg.QuorumReads || gc.follower:

@@ -44,9 +44,9 @@ type Group interface {
 	// Submit runs calls of writes and the reads among them. Each one's Done is called exactly once, from a goroutine of
 	// the group or from Submit itself.
 	Submit(calls ...*shardgroup.Call)
-	// ReadNow runs a call of reads only if the leader's read gate is open, without waiting; else it does nothing and
-	// returns false. c.Done is not called.
-	ReadNow(c *shardgroup.Call) bool
+	// Join adds a call of reads only to those that rs will answer, if the leader's read gate is open; else it does nothing
+	// and returns false. c.Done is not called.
+	Join(rs *shardgroup.Reads, c *shardgroup.Call) bool
 	// Read runs a call of reads only behind the leader's read gate, on the caller's goroutine; c.Done is not called.
 	Read(c *shardgroup.Call)
 	// ReadFollower runs a call of reads only on this replica, leader or not: after the leader confirmed a read

@@ -29,8 +29,9 @@ func (g echoGroup) Submit(calls ...*shardgroup.Call) {
 	}
 }
 
-func (g echoGroup) ReadNow(c *shardgroup.Call) bool {
+func (g echoGroup) Join(_ *shardgroup.Reads, c *shardgroup.Call) bool {
 	g.answer(c)
+	c.Answered = true
 	return true
 }
 

@@ -61,8 +61,8 @@ type conn struct {
 	heavy [][]byte
 	// aside is set while work runs, which may be on another goroutine: replies are only collected then.
 	aside bool
-	// gathers, if set, takes calls with writes to hand them to their groups together with those of other connections.
-	gathers func(g Group, c *groupCall)
+	// loop, if one drives the connection, hands calls to their groups together with those of other connections.
+	loop *loop
 
 	proto    int8
 	authed   bool

@@ -24,8 +24,12 @@ type loop struct {
 	taken int
 	// again are those that have more to read than their turn allowed.
 	again []*conn
-	// calls are what this turn's connections ask of groups.
-	calls []groupCalls
+	// calls are what this turn's connections ask of groups, reads what of it can be answered at once: readOps ops of the
+	// connections in readers.
+	calls   []groupCalls
+	reads   shardgroup.Reads
+	readers []*conn
+	readOps int
 	// buffers are read buffers that no connection needs at the moment.
 	buffers [][]byte
 
@@ -84,7 +88,7 @@ func (l *loop) adopt(c *conn, nc net.Conn) bool {
 	if !ok {
 		return false
 	}
-	c.by, c.wire, c.gathers, c.seat.fd = l, socket(fd), l.gather, fd
+	c.by, c.wire, c.loop, c.seat.fd = l, socket(fd), l, fd
 	if !l.post(c, 0) {
 		socket(fd).close()
 		return false
@@ -138,7 +142,7 @@ func (l *loop) sweep() {
 func (l *loop) run() {
 	defer l.poll.close()
 	var ready []event
-	var posted, again []*conn
+	var posted, again, readers []*conn
 	turns := 0
 	for {
 		ready = l.poll.wait(ready[:0], l.mayPark())
@@ -146,6 +150,9 @@ func (l *loop) run() {
 			if c := l.at(e.fd); c != nil {
 				c.seat.readable = c.seat.readable || e.readable
 				l.drive(c)
+				if l.readOps >= readTogether {
+					readers = l.answer(readers[:0])
+				}
 			}
 		}
 		var swept bool
@@ -157,6 +164,7 @@ func (l *loop) run() {
 		for _, c := range again {
 			l.drive(c)
 		}
+		readers = l.answer(readers[:0])
 		submitted := l.submit()
 		if swept {
 			l.lookAround()
@@ -176,7 +184,7 @@ const yieldEvery = 8
 
 // mayPark says whether the loop may sleep until there is an event; others then wake it when they post.
 func (l *loop) mayPark() bool {
-	if len(l.again) > 0 {
+	if len(l.again)+len(l.readers) > 0 {
 		return false
 	}
 	l.mu.Lock()
@@ -259,11 +267,7 @@ func (l *loop) drive(c *conn) {
 				return
 			}
 		case forWork:
-			c.seat.away = true
-			l.s.wg.Go(func() {
-				c.work()
-				l.post(c, back)
-			})
+			l.sendAway(c)
 		case forNothing:
 			l.drop(c)
 			return
@@ -271,6 +275,15 @@ func (l *loop) drive(c *conn) {
 			return
 		}
 	}
+}
+
+// sendAway has a connection's work done on another goroutine.
+func (l *loop) sendAway(c *conn) {
+	c.seat.away = true
+	l.s.wg.Go(func() {
+		c.work()
+		l.post(c, back)
+	})
 }
 
 // fill reads what there is. False: the client has gone.
@@ -314,6 +327,33 @@ func (l *loop) gather(to Group, gc *groupCall) {
 		}
 	}
 	l.calls = append(l.calls, groupCalls{to, []*shardgroup.Call{&gc.Call}})
+}
+
+// readTogether is how many reads are answered together. More gain nothing, and they leave the processor's first cache meanwhile.
+const readTogether = 64
+
+// joined notes that reads of c with so many ops wait in l.reads.
+func (l *loop) joined(c *conn, ops int) {
+	l.readers = append(l.readers, c)
+	l.readOps += ops
+}
+
+// answer answers the reads that wait and takes their connections further, which may bring new ones, for the next time. What it
+// returns is an empty list for that.
+func (l *loop) answer(next []*conn) []*conn {
+	l.reads.Answer()
+	readers := l.readers
+	l.readers, l.readOps = next, 0
+	for _, c := range readers {
+		if c.run.unread() {
+			c.run.slow = true
+			l.sendAway(c)
+		} else if c.run.pending.Add(-1) == 0 {
+			l.drive(c)
+		}
+	}
+	clear(readers)
+	return readers
 }
 
 // submit hands over what was gathered. Groups may come and go, so only as many are remembered as are usual.

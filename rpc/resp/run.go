@@ -73,8 +73,6 @@ type groupCall struct {
 	follower bool
 	// parked: nobody was asked, because the leader is unknown.
 	parked bool
-	// answered: these were reads that could be answered at once.
-	answered bool
 }
 
 func (r *run) init(c *conn) {
@@ -195,7 +193,7 @@ func (gc *groupCall) reset() {
 	}
 	clear(gc.Ops)
 	gc.Call = shardgroup.Call{Ops: gc.Ops[:0], Reads: gc.Reads[:0], Ends: gc.Ends[:0], Moved: gc.Moved[:0], Out: reply.Writer{Buf: buf}}
-	gc.t, gc.writes, gc.follower, gc.parked, gc.answered = nil, false, false, false, false
+	gc.t, gc.writes, gc.follower, gc.parked = nil, false, false, false
 }
 
 // clear forgets the run.

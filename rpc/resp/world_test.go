@@ -77,12 +77,13 @@ func (g *machineGroup) Submit(calls ...*shardgroup.Call) {
 	}
 }
 
-func (g *machineGroup) ReadNow(c *shardgroup.Call) bool {
+func (g *machineGroup) Join(_ *shardgroup.Reads, c *shardgroup.Call) bool {
 	g.mu.Lock()
 	open := g.fail == nil
 	g.mu.Unlock()
 	if open {
 		g.Read(c)
+		c.Answered = true
 	}
 	return open
 }

@@ -118,7 +118,7 @@ func (r *Replica) ReadIndex(ctx context.Context) (uint64, error) {
 	if r.cfg.off.ReadIndex && r.gate.ready.Load() != 0 {
 		return index, nil
 	}
-	if ticket, ok := r.gate.Enter(); ok && r.gate.Check(ticket) {
+	if ticket, ok := r.gate.Enter(); ok && r.gate.Check(ticket, time.Now()) {
 		return index, nil
 	}
 	ticket, err := r.gate.Confirm(ctx)
@@ -126,7 +126,7 @@ func (r *Replica) ReadIndex(ctx context.Context) (uint64, error) {
 		return 0, err
 	}
 	index = r.fsm.begun.Load()
-	if !r.gate.Check(ticket) {
+	if !r.gate.Check(ticket, time.Now()) {
 		return 0, &NotLeaderError{Leader: r.otherLeader()}
 	}
 	return index, nil

@@ -44,15 +44,15 @@ func (g *Gate) Enter() (Ticket, bool) {
 	return t, t.term != 0 && g.reads == Lease
 }
 
-// Check reports whether what was read since the ticket was issued may be sent to a client. The lease is looked at after
-// the read: a process that stood still in between finds it expired (lease hazard 7).
-func (g *Gate) Check(t Ticket) bool {
+// Check reports whether what was read between the ticket's issue and now, which was taken after the read, may be sent to a client.
+// The lease is looked at after the read: a process that stood still in between finds it expired (lease hazard 7).
+func (g *Gate) Check(t Ticket, now time.Time) bool {
 	if t.confirmed {
 		// The round began after the read arrived; what was read since is at least as new. It must be the same term
 		// still, because a restarted instance begins with an older state.
 		return g.leads(t.term)
 	}
-	return g.holds(t.term)
+	return g.holds(t.term, now)
 }
 
 func (g *Gate) leads(term uint64) bool {
@@ -60,7 +60,7 @@ func (g *Gate) leads(term uint64) bool {
 	return inst != nil && term != 0 && g.ready.Load() == term && inst.leads(term)
 }
 
-func (g *Gate) holds(term uint64) bool {
+func (g *Gate) holds(term uint64, now time.Time) bool {
 	if !g.leads(term) || g.r.cfg.off.Lease {
 		return g.leads(term)
 	}
@@ -68,7 +68,6 @@ func (g *Gate) holds(term uint64) bool {
 	if !ok {
 		return false
 	}
-	now := time.Now()
 	beat := g.beat.Load()
 	if beat == nil || g.stoodStill(between(*beat, now)) || !now.Before(until) {
 		return false

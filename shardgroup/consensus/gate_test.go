@@ -25,7 +25,7 @@ func modes(t *testing.T, f func(t *testing.T, reads Reads)) {
 // read reads the newest item through the gate, as fast as the gate allows.
 func (n *node) read(ctx context.Context) (string, error) {
 	if ticket, ok := n.Gate().Enter(); ok {
-		if item := n.fsm.last(); n.Gate().Check(ticket) {
+		if item := n.fsm.last(); n.Gate().Check(ticket, time.Now()) {
 			return item, nil
 		}
 	}
@@ -34,7 +34,7 @@ func (n *node) read(ctx context.Context) (string, error) {
 		return "", err
 	}
 	item := n.fsm.last()
-	if !n.Gate().Check(ticket) {
+	if !n.Gate().Check(ticket, time.Now()) {
 		return "", errors.New("the gate closed during the read")
 	}
 	return item, nil
@@ -103,12 +103,12 @@ func TestPauseBetweenReadAndReply(t *testing.T) {
 		if reads == Lease {
 			ticket, _ = l.Gate().Enter()
 		}
-		if err != nil || !l.Gate().Check(ticket) {
+		if err != nil || !l.Gate().Check(ticket, time.Now()) {
 			t.Fatalf("gate of a healthy leader: %v", err)
 		}
 		l.isolate()
 		time.Sleep(2 * time.Second)
-		if l.Gate().Check(ticket) {
+		if l.Gate().Check(ticket, time.Now()) {
 			t.Error("what was read before the pause may still be sent")
 		}
 	})
@@ -136,7 +136,7 @@ func TestStandstillIsSuspicious(t *testing.T) {
 // open reports whether a read that takes no time would be answered at once.
 func (g *Gate) open() bool {
 	t, ok := g.Enter()
-	return ok && g.Check(t)
+	return ok && g.Check(t, time.Now())
 }
 
 // After a standstill, a lease that looks valid counts only once a quorum has accepted something newer.
@@ -313,7 +313,7 @@ func TestNewLeaderWaitsForItsBarrier(t *testing.T) {
 					for _, n := range c.others(l) {
 						if ticket, _ := n.Gate().Enter(); n.Gate().open() || off && n.Leader().Ready {
 							item := n.fsm.last()
-							seen = seen || (n.Gate().Check(ticket) || off) && item != "first"
+							seen = seen || (n.Gate().Check(ticket, time.Now()) || off) && item != "first"
 							return true
 						}
 					}
@@ -421,7 +421,7 @@ func TestGateDoesNotAllocate(t *testing.T) {
 		c.await("lease", l.Gate().open)
 		if n := testing.AllocsPerRun(100, func() {
 			ticket, _ := l.Gate().Enter()
-			l.Gate().Check(ticket)
+			l.Gate().Check(ticket, time.Now())
 		}); n > 0 {
 			t.Errorf("%v allocations per read", n)
 		}
