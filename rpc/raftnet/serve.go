@@ -180,7 +180,12 @@ func (t *Transport) serveSnapshot(ctx context.Context, from topology.NodeID, hea
 	return t.install(ctx, req, body)
 }
 
+// RefuseSnapshot has the snapshot up to index, which Raft is installing and will fail to, answered without an error: as refused in the
+// term of its sender. Raft installs one at a time.
+func (t *Transport) RefuseSnapshot(index uint64) { t.refused.Store(index) }
+
 func (t *Transport) install(ctx context.Context, req *raft.InstallSnapshotRequest, body io.Reader) ([]byte, error) {
+	t.refused.Store(0)
 	answer := make(chan raft.RPCResponse, 1)
 	select {
 	case t.consumer <- raft.RPC{Command: req, Reader: body, RespChan: answer}:
@@ -191,7 +196,11 @@ func (t *Transport) install(ctx context.Context, req *raft.InstallSnapshotReques
 	}
 	select {
 	case r := <-answer:
-		if r.Error != nil {
+		switch {
+		case r.Error == nil:
+		case req.LastLogIndex > 0 && t.refused.Load() == req.LastLogIndex:
+			return appendVerdict(nil, req.Term, false), nil
+		default:
 			return nil, fmt.Errorf("install snapshot: %w", r.Error)
 		}
 		s, ok := r.Response.(*raft.InstallSnapshotResponse)

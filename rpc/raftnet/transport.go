@@ -41,6 +41,8 @@ type Transport struct {
 
 	// consumer is unbuffered: what Raft has not begun to look at can still be withdrawn.
 	consumer chan raft.RPC
+	// refused is the index of the snapshot that RefuseSnapshot named last.
+	refused atomic.Uint64
 	// heartbeat is Raft's fast path for heartbeats; kept only when the guard against it is off.
 	heartbeat atomic.Pointer[func(raft.RPC)]
 

@@ -28,6 +28,9 @@ type Transport interface {
 	Revoke(term uint64)
 	// AckNotify returns a channel that is closed when the next acknowledgement arrives.
 	AckNotify() <-chan struct{}
+	// RefuseSnapshot answers the snapshot up to index, which is being installed here, as refused in its leader's term: it is older than
+	// what is here. Raft's own answer would be an error among others.
+	RefuseSnapshot(index uint64)
 	// ReleaseVotes lets a transport that was opened with its votes held back take part in elections.
 	ReleaseVotes()
 }

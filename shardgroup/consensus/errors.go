@@ -29,7 +29,7 @@ var (
 	// ErrForgotten ends the process: entries that were applied here are the group's no more. A majority has lost them with its
 	// power (durability interval) and has gone on without them. Started again, this node knows them no more either.
 	ErrForgotten = errors.New("they may have been applied here, but a majority has lost them with its power: start again to forget them, too")
-	// errLate refuses a snapshot that is older than what is here. A leader knows it by its text.
+	// errLate refuses a snapshot that is older than what is here. Its leader hears of that by Transport.RefuseSnapshot.
 	errLate = errors.New("it came late")
 	// ErrNotConfirmed: no quorum confirmed in time that this replica still leads.
 	ErrNotConfirmed = errors.New("leadership was not confirmed by a quorum")

@@ -24,8 +24,10 @@ type machine struct {
 	held func(time.Duration)
 	// advanced is called when applied has moved.
 	advanced func()
-	logs     *logStore
-	off      Off
+	// refuse is told of a snapshot that is not installed because more is applied already.
+	refuse func(index uint64)
+	logs   *logStore
+	off    Off
 	// running is false while an instance starts, when restoring a snapshot is no installation.
 	running   atomic.Bool
 	installed atomic.Uint64
@@ -123,6 +125,7 @@ func (m *machine) Restore(r io.ReadCloser) error {
 		// newest by now, so the next start goes on from it.
 		return m.logs.fail.check(fmt.Sprintf("restore a snapshot that ends at %d of term %d, entry %d of term %d is applied", meta.Index, meta.Term, applied, m.term), ErrForgotten)
 	case running && meta.Index < applied:
+		m.refuse(meta.Index)
 		return fmt.Errorf("restore: the snapshot ends at %d, but entry %d is applied already; %w", meta.Index, applied, errLate)
 	case !running && meta.Index <= applied:
 		return r.Close()

@@ -43,11 +43,14 @@ func TestALateSnapshotIsRefused(t *testing.T) {
 		fsm := &restored{}
 		m := newMachine(fsm, newFixture(t, nil).logs, func(raft.SnapshotMeta) {}, func(time.Duration) {})
 		m.off.LateSnapshot = off
+		refused := uint64(0)
+		m.refuse = func(index uint64) { refused = index }
 		m.running.Store(true)
 		m.applied.Store(10)
+		m.term = 1
 		err := m.Restore(&snapshotReader{io.NopCloser(bytes.NewReader(nil)), raft.SnapshotMeta{Index: 5, Term: 1}, nil})
-		if fsm.done != off || (err == nil) != off {
-			t.Errorf("guard off: %v; restored: %v, %v", off, fsm.done, err)
+		if fsm.done != off || (err == nil) != off || (refused == 5) == off {
+			t.Errorf("guard off: %v; restored: %v, refused up to %d, %v", off, fsm.done, refused, err)
 		}
 	}
 }

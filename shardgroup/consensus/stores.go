@@ -63,6 +63,8 @@ type snapshotStore struct {
 	raft.SnapshotStore
 	fail  *failStop
 	saved func(raft.SnapshotMeta)
+	// refuse is told of a snapshot that is not created because there is a newer one.
+	refuse func(index uint64)
 	// unread is why a snapshot could not be read: raft does not pass that on.
 	unread atomic.Pointer[error]
 }
@@ -71,6 +73,7 @@ func (s *snapshotStore) Create(version raft.SnapshotVersion, index, term uint64,
 	if newest, err := s.newest(); err != nil {
 		return nil, err
 	} else if newest != nil && (term < newest.Term || term == newest.Term && index < newest.Index) {
+		s.refuse(index)
 		return nil, fmt.Errorf("create snapshot at %d, there is one at %d: %w", index, newest.Index, errLate)
 	}
 	sink, err := s.SnapshotStore.Create(version, index, term, c, cIndex, t)

@@ -258,6 +258,7 @@ func (inmem) QuorumSent(uint64) (time.Time, bool) { return time.Time{}, false }
 func (inmem) LeaseUntil(uint64) (time.Time, bool) { return time.Time{}, false }
 func (inmem) Revoke(uint64)                       {}
 func (inmem) AckNotify() <-chan struct{}          { return nil }
+func (inmem) RefuseSnapshot(uint64)               {}
 func (inmem) ReleaseVotes()                       {}
 
 // What was applied can't be taken back: a process whose log loses it must end, and not know it when it starts again.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"io"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -110,13 +109,13 @@ func (l *limited) AppendEntries(id raft.ServerID, to raft.ServerAddress, req *ra
 func (l *limited) InstallSnapshot(id raft.ServerID, to raft.ServerAddress, req *raft.InstallSnapshotRequest, resp *raft.InstallSnapshotResponse, data io.Reader) error {
 	sent := time.Now()
 	if err := l.Transport.InstallSnapshot(id, to, req, resp, data); err != nil {
-		if strings.Contains(err.Error(), errLate.Error()) {
-			l.outdated()
-		}
 		return err
 	}
-	if resp.Success {
+	switch {
+	case resp.Success:
 		l.note(id, req.Term, peerState{matched: req.LastLogIndex, sent: sent})
+	case resp.Term == req.Term:
+		l.outdated() // see RefuseSnapshot
 	}
 	return nil
 }
