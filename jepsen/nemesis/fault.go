@@ -54,14 +54,16 @@ func (n Needs) And(o Needs) Needs {
 	return out
 }
 
-// injury is a fault under way. An injury whose injection failed half way still has heal.
+// injury is a fault under way. An injury whose injection failed half way still has heal and back.
 type injury struct {
 	victim string
 	// act goes on hurting until ctx ends; nil if the fault just lasts.
 	act func(ctx context.Context)
 	// until goes on after that until the fault has had its effect, or ctx, the run's, ends; nil if there is nothing to wait for.
 	until func(ctx context.Context)
-	heal  func() error
+	// heal takes the cause away; back then undoes what needs the others' help, such as the return of a member, when all causes are gone.
+	// Either may be nil.
+	heal, back func() error
 	// bit says how the fault shows while it lasts, late how it shows once the cluster is whole again; "" if it does not. A fault
 	// without bit shows by the elections that it makes.
 	bit  func() string
@@ -190,7 +192,7 @@ func together(name string, parts []Fault) Fault {
 		var all []injury
 		for _, p := range parts {
 			in, err := p.inject(ctx, e)
-			if err == nil || in.heal != nil {
+			if err == nil || in.heal != nil || in.back != nil {
 				all = append(all, in)
 			}
 			if err != nil && !errors.Is(err, errNotNow) {
@@ -219,15 +221,8 @@ func joined(all []injury) injury {
 	in := injury{
 		bit:  texts(func(in injury) func() string { return in.bit }),
 		late: texts(func(in injury) func() string { return in.late }),
-		heal: func() error {
-			var errs []error
-			for _, in := range slices.Backward(all) {
-				if in.heal != nil {
-					errs = append(errs, in.heal())
-				}
-			}
-			return errors.Join(errs...)
-		},
+		heal: backwards(all, func(in injury) func() error { return in.heal }),
+		back: backwards(all, func(in injury) func() error { return in.back }),
 		act: func(ctx context.Context) {
 			var wg sync.WaitGroup
 			for _, in := range all {
@@ -268,6 +263,18 @@ func joined(all []injury) injury {
 	}
 	in.victim = strings.Join(victims, ", ")
 	return in
+}
+
+// backwards does something of all injuries, the newest first.
+func backwards(all []injury, what func(injury) func() error) func() error {
+	return func() (err error) {
+		for _, in := range slices.Backward(all) {
+			if do := what(in); do != nil {
+				err = errors.Join(err, do())
+			}
+		}
+		return err
+	}
 }
 
 func join(a, b string) string {

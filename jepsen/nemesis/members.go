@@ -106,13 +106,13 @@ func (e *env) changed(g group, n *process.Node, do memberOrder, want bool, avoid
 	return fmt.Errorf("%w within %v: node %s in group %d, wanted: %v: %w", ErrNotWhole, e.bound, id.Short(), g.ID, want, last)
 }
 
-// depart is an injury of a replica that has left; it heals by coming back.
+// depart is an injury of a replica that has left; it comes back.
 func (e *env) depart(g group, n *process.Node) injury {
 	left := fmt.Sprintf("%s left group %d", n.Name(), g.ID)
 	return injury{
 		victim: fmt.Sprintf("group %d on %s", g.ID, n.Name()),
 		bit:    func() string { return left },
-		heal:   func() error { return e.changed(g, n, (*client.Admin).AddReplica, true) },
+		back:   func() error { return e.changed(g, n, (*client.Admin).AddReplica, true) },
 		late:   func() string { return "it came back" },
 	}
 }
@@ -141,8 +141,7 @@ func leavesCutOff(ctx context.Context, e *env) (injury, error) {
 		w.Set(l.from, l.to, wire.Condition{Cut: true})
 	}
 	in := e.depart(g, n)
-	back := in.heal
-	in.heal = func() error { good(w, lanes); return back() }
+	in.heal = func() error { good(w, lanes); return nil }
 	left := in.bit
 	in.bit = func() string { return join(left(), packets(before, harmed(w, lanes))) }
 	return in, e.changed(g, n, (*client.Admin).RemoveReplica, false, n)
@@ -156,8 +155,7 @@ func leavesDead(ctx context.Context, e *env) (injury, error) {
 	n := bystander(e, g)
 	n.Kill()
 	in := e.depart(g, n)
-	back := in.heal
-	in.heal = func() error { return errors.Join(startAll([]*process.Node{n}), back()) }
+	in.heal = func() error { return startAll([]*process.Node{n}) }
 	return in, e.changed(g, n, (*client.Admin).RemoveReplica, false)
 }
 
@@ -195,7 +193,7 @@ func cancelled(ctx context.Context, e *env) (injury, error) {
 	n.Kill()
 	in := injury{
 		victim: fmt.Sprintf("group %d on %s", g.ID, n.Name()),
-		heal: func() error {
+		back: func() error {
 			return errors.Join(e.changed(g, n, (*client.Admin).RemoveReplica, false), startAll([]*process.Node{n}))
 		},
 	}

@@ -64,19 +64,19 @@ func (f flood) inject(ctx context.Context, e *env) (injury, error) {
 	if err != nil {
 		return injury{}, fmt.Errorf("%w: %w", errNotNow, err)
 	}
-	heal := func() error {
+	back := func() error {
 		return errors.Join(e.set(ctx, "maxmemory-policy", old[1]), e.set(ctx, "maxmemory", old[0]))
 	}
 	limit := f.limit(old[0])
 	g := newGauges(ctx, e, limit)
 	if err := errors.Join(e.set(ctx, "maxmemory-policy", f.policy), e.set(ctx, "maxmemory", strconv.FormatInt(limit, 10))); err != nil {
-		return injury{victim: "all", heal: heal}, err
+		return injury{victim: "all", back: back}, err
 	}
 	var refused atomic.Int64
 	full := func() bool { return refused.Load() > 0 || g.evicted > 0 }
 	pour := func(ctx context.Context) { f.pour(ctx, e, g, &refused) }
 	in := injury{
-		victim: "all", heal: heal, act: pour,
+		victim: "all", back: back, act: pour,
 		until: func(ctx context.Context) {
 			ctx, cancel := context.WithTimeout(ctx, overflowing)
 			defer cancel()

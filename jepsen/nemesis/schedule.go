@@ -154,8 +154,10 @@ func (e *env) strike(ctx context.Context, f Fault, length time.Duration) (Event,
 	if errors.Is(err, errNotNow) {
 		err = nil
 	}
-	if in.heal != nil {
-		err = errors.Join(err, in.heal())
+	for _, undo := range []func() error{in.heal, in.back} {
+		if undo != nil {
+			err = errors.Join(err, undo())
+		}
 	}
 	event.Healed = e.now()
 	if err == nil {
