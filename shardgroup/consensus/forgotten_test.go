@@ -6,6 +6,7 @@ import (
 	"io"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/hashicorp/raft"
 )
@@ -72,18 +73,99 @@ func TestSnapshotOfForgottenEntriesIsReplaced(t *testing.T) {
 	})
 }
 
-// copied is a node with a copy of n's log and snapshot.
-func (n *node) copied() *node {
+// discardable is a snapshot store that can lose all.
+type discardable struct {
+	*raft.InmemSnapshotStore
+	gone *bool
+}
+
+func (d discardable) Discard() error { *d.gone = true; return nil }
+
+// The same, but the others have the whole log, and send that instead of a snapshot.
+func TestSnapshotOfForgottenEntriesGivesWayToTheLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var fatal error
+		var gone bool
+		c := newCluster(t, 3, func(cfg *Config) {
+			cfg.TrailingLogs = 2
+			cfg.Snapshots = discardable{cfg.Snapshots.(*raft.InmemSnapshotStore), &gone}
+			cfg.Fatal = func(err error) { fatal = errors.Join(fatal, err) }
+		})
+		write := func(what string) {
+			t.Helper()
+			if err := c.ready().propose(what); err != nil {
+				t.Fatal(err)
+			}
+		}
+		write("kept")
+		c.agree(1)
+		victim := c.others(c.ready())[0]
+		others := c.others(victim)
+		var durable []*raft.InmemStore
+		for _, n := range others {
+			durable = append(durable, n.copiedLog())
+		}
+		write("forgotten")
+		c.agree(2)
+		if err := victim.Snapshot(); err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range c.nodes {
+			n.close()
+			n.fsm = &list{}
+		}
+		for i, n := range others {
+			n.logs = durable[i]
+			n.open(false)
+		}
+		for i := range 8 {
+			write(fmt.Sprint("new ", i))
+		}
+		for lives := 0; lives < 4; lives++ {
+			victim.open(false)
+			for range 100 {
+				if time.Sleep(100 * time.Millisecond); fatal != nil {
+					break
+				}
+			}
+			if fatal == nil {
+				break
+			}
+			if !errors.Is(fatal, ErrForgotten) {
+				t.Fatal(fatal)
+			}
+			victim.close()
+			victim.fsm, fatal = &list{}, nil
+			if gone {
+				victim.snaps = raft.NewInmemSnapshotStore()
+			}
+		}
+		c.agree(9)
+		if !gone || victim.fsm.items()[1] != "new 0" {
+			t.Errorf("the snapshot is gone: %v; the victim has %q", gone, victim.fsm.items())
+		}
+	})
+}
+
+// copiedLog is a copy of n's log.
+func (n *node) copiedLog() *raft.InmemStore {
 	n.c.t.Helper()
-	out := &node{logs: raft.NewInmemStore(), snaps: raft.NewInmemSnapshotStore()}
+	out := raft.NewInmemStore()
 	first, _ := n.logs.FirstIndex()
 	last, _ := n.logs.LastIndex()
 	for i := first; i <= last; i++ {
 		var l raft.Log
-		if err := errors.Join(n.logs.GetLog(i, &l), out.logs.StoreLog(&l)); err != nil {
+		if err := errors.Join(n.logs.GetLog(i, &l), out.StoreLog(&l)); err != nil {
 			n.c.t.Fatal(err)
 		}
 	}
+	return out
+}
+
+// copied is a node with a copy of n's log and snapshot.
+func (n *node) copied() *node {
+	n.c.t.Helper()
+	out := &node{logs: n.copiedLog(), snaps: raft.NewInmemSnapshotStore()}
 	list, err := n.snaps.List()
 	if err != nil || len(list) != 1 {
 		n.c.t.Fatalf("snapshots %v, %v", list, err)

@@ -21,7 +21,9 @@ type logStore struct {
 	grown func(int64)
 	// committed is the newest entry that the state machine has been given, or may be given at any time.
 	committed func() uint64
-	off       Off
+	// discard removes all snapshots.
+	discard func() error
+	off     Off
 
 	mu sync.Mutex
 	// first and last are the log's bounds, 0 and 0 if it is empty.
@@ -161,8 +163,21 @@ func (s *logStore) StoreLogs(entries []*raft.Log) error {
 	s.bytes += bytes
 	total := s.bytes
 	s.mu.Unlock()
+	if s.forgets(entries) {
+		return s.fail.check(fmt.Sprintf("store another entry %d than the newest snapshot ends with", s.snapshotIndex()), errors.Join(ErrForgotten, s.discard()))
+	}
 	s.grown(total)
 	return nil
+}
+
+// forgets reports whether the log, which has come anew from entry 1 on, goes on with another entry than the newest snapshot: that
+// holds what the group has forgotten. A leader that still has the whole log sends that instead of a snapshot, and of an entry
+// before the first one raft asks no follower whether it agrees. The log has all that is needed, so the snapshot goes.
+func (s *logStore) forgets(entries []*raft.Log) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at := int64(s.snapshot) - int64(entries[0].Index)
+	return s.snapshot > 0 && s.first == 1 && at >= 0 && at < int64(len(entries)) && entries[at].Term != s.snapshotTerm
 }
 
 // makeRoom lets the log jump ahead to where an installed snapshot ends: everything before is in the snapshot.

@@ -97,6 +97,7 @@ func newReplica(cfg Config) *Replica {
 	r.logs = &logStore{LogStore: cfg.Logs, fail: r.fail, members: r.members, grown: r.logGrown, committed: r.committed}
 	r.stable = stableStore{cfg.Stable, r.fail}
 	r.snapshots = &snapshotStore{SnapshotStore: cfg.Snapshots, fail: r.fail, saved: r.logs.saved, refuse: cfg.Transport.RefuseSnapshot}
+	r.logs.discard = r.snapshots.discard
 	r.fsm = newMachine(cfg.FSM, r.logs, r.snapshotOverConflict, cfg.Timers.Apply)
 	r.fsm.off, r.logs.off = cfg.off, cfg.off
 	r.transport = newLimited(cfg.Transport, raft.ServerID(cfg.Self), r.fsm, cfg.Timing.Lease, cfg.off, r.snapshotOutdated)

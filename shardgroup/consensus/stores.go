@@ -1,6 +1,7 @@
 package consensus
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -92,6 +93,14 @@ func (s *snapshotStore) List() ([]*raft.SnapshotMeta, error) {
 		return nil, s.fail.check("list snapshots", err)
 	}
 	return list[:min(1, len(list))], nil
+}
+
+// discard removes all snapshots.
+func (s *snapshotStore) discard() error {
+	if d, ok := s.SnapshotStore.(interface{ Discard() error }); ok {
+		return d.Discard()
+	}
+	return errors.New("the snapshots can't be removed: remove this replica's folder and let it join again as a new member")
 }
 
 // newest returns the newest snapshot's meta data, nil if there is none.

@@ -83,6 +83,23 @@ func (s *Store) names() ([]string, error) {
 	return names, nil
 }
 
+// Discard removes all snapshots, durably, the newest last: what is left after a crash is as it was.
+func (s *Store) Discard() error {
+	names, err := s.names()
+	if err != nil {
+		return fmt.Errorf("discard snapshots: %w", err)
+	}
+	for _, name := range slices.Backward(names) {
+		if err := s.fs.Remove(name + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("discard snapshot %s: %w", name, err)
+		}
+	}
+	if err := s.fs.SyncDir(); err != nil {
+		return fmt.Errorf("discard snapshots: %w", err)
+	}
+	return nil
+}
+
 // List returns the newest snapshot, if there is one. A file that cannot be read is an error, not a reason to go back to
 // an older one: the log that continues that is gone. One that is gone itself has been replaced by a newer one.
 func (s *Store) List() ([]*raft.SnapshotMeta, error) {

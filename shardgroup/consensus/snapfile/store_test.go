@@ -50,6 +50,24 @@ func newest(s *Store) (*raft.SnapshotMeta, []byte, error) {
 	return m, data, errors.Join(err, r.Close())
 }
 
+func TestDiscard(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	save(t, s, 5, []byte("five"))
+	if err := s.Discard(); err != nil {
+		t.Fatal(err)
+	}
+	for _, store := range []*Store{s, open(t, dir)} {
+		if m, _, err := newest(store); m != nil || err != nil {
+			t.Errorf("after all were discarded: %v, %v", m, err)
+		}
+	}
+	save(t, s, 3, []byte("three"))
+	if m, data, err := newest(s); err != nil || m.Index != 3 || string(data) != "three" {
+		t.Errorf("an older one in their place: %v, %q, %v", m, data, err)
+	}
+}
+
 func TestNewestSnapshotIsKept(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
