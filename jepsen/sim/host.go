@@ -44,8 +44,6 @@ const (
 	stall = 10 * time.Second
 	// evictionMemory is little, so that few values of Plan.Ballast bytes fill it.
 	evictionMemory = 256 << 10
-	// largest bounds the large values: they are kept by all logs, and by the oracle. It fills a log's file.
-	largest = 32 << 10
 	// segmentBytes is the smallest size of a log file, so that many are begun and freed.
 	segmentBytes = 64 << 10
 )

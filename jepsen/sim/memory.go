@@ -17,6 +17,15 @@ func (p Plan) memory() int64 {
 	return 0
 }
 
+// largest bounds the large values, which all logs keep, and the oracle. A big one fills a log's file; of those that are read
+// slowly, several fill a connection.
+func (p Plan) largest() int {
+	if p.Workload == "slow-reader" {
+		return 8 << 10
+	}
+	return segmentBytes
+}
+
 // memory lowers the nodes' limit: keys are evicted in a storm, or, where none may be, writes refused.
 func (n *nemesis) memory() wound {
 	limit := int64(1)

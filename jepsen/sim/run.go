@@ -119,7 +119,7 @@ func (r *run) safety() {
 		seeds = append(seeds, s.client())
 	}
 	r.load = workload.Start(ctx, spec, workload.Options{
-		Seeds: seeds, Clients: r.plan.Clients, Seed: r.plan.Seed, History: r.writer, Timeout: commandTimeout, Think: r.plan.Think, Ballast: r.plan.Ballast, Largest: largest,
+		Seeds: seeds, Clients: r.plan.Clients, Seed: r.plan.Seed, History: r.writer, Timeout: commandTimeout, Think: r.plan.Think, Ballast: r.plan.Ballast, Largest: r.plan.largest(),
 		Dial: func(ctx context.Context, addr string) (net.Conn, error) { return r.c.net.Dial(ctx, "clients", addr) },
 	})
 	var families []Family
