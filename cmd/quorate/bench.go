@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
 	"github.com/quorate/quorate/client/load"
@@ -106,14 +105,13 @@ func measure(ctx context.Context, p load.Plan, fill bool, progress io.Writer) (l
 			return load.Result{}, err
 		}
 	}
-	bar := progressbar.NewOptions64(p.Duration.Milliseconds(), progressbar.OptionSetWriter(progress), progressbar.OptionSetWidth(30),
-		progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false), progressbar.OptionClearOnFinish())
+	live := newLiveTable(progress)
 	p.Progress = func(now load.Progress) {
-		bar.Describe(fmt.Sprintf("%d ops, %.0f/s, %d errors", now.Ops, float64(now.Ops)/now.Elapsed.Seconds(), now.Errors))
-		_ = bar.Set64(now.Elapsed.Milliseconds()) // a display that fails must not end a measurement
+		live.show([]string{fmt.Sprintf("%v of %v: %d ops, %.0f/s, %d errors",
+			now.Elapsed.Round(time.Second), p.Duration, now.Ops, float64(now.Ops)/now.Elapsed.Seconds(), now.Errors)})
 	}
 	r, err := load.Run(ctx, p)
-	_ = bar.Finish()
+	live.done()
 	return r, err
 }
 
