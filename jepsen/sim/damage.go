@@ -3,6 +3,7 @@ package sim
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -60,11 +61,15 @@ func (s *server) worn(by int) {
 	s.noticed = false
 }
 
+// refusals are texts of other errors that a wrong bit leads to: placement's files, and versions of the others.
+var refusals = []string{"placement: load ", "written in format", "snapshot file has version"}
+
 // notices reports whether a process ends itself because a bit is wrong, and remembers it.
 func (s *server) notices(err error) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	damage := errors.Is(err, wal.ErrCorrupt) || errors.Is(err, snapfile.ErrCorrupt) || strings.Contains(err.Error(), "placement: load ")
+	damage := errors.Is(err, wal.ErrCorrupt) || errors.Is(err, snapfile.ErrCorrupt) ||
+		slices.ContainsFunc(refusals, func(text string) bool { return strings.Contains(err.Error(), text) })
 	s.noticed = s.noticed || damage && s.wrongBits > 0
 	return damage && s.wrongBits > 0
 }
