@@ -164,6 +164,14 @@ func TestAReplicaThatLacksEntriesIsNotWhole(t *testing.T) {
 	}
 }
 
+// corrupt-log+kill-placement, seed 47, killed the node that had refused to start with a damaged log, and started it with that log again.
+func TestADeadNodeIsNotKilled(t *testing.T) {
+	whom := func(context.Context, *env) ([]*process.Node, error) { return []*process.Node{new(process.Node)}, nil }
+	if in, err := kill(whom)(t.Context(), &env{}); !errors.Is(err, errNotNow) || in.heal != nil {
+		t.Errorf("%v: want no injury, so that nothing starts it", err)
+	}
+}
+
 func TestEachGroupHasAKey(t *testing.T) {
 	ranges := [][]slot.Range{{{First: 0, Last: 99}, {First: 16000, Last: 16383}}, {{First: 100, Last: 8000}}, {{First: 8001, Last: 15999}}}
 	var s client.Status

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -86,6 +87,11 @@ func kill(whom choice) func(context.Context, *env) (injury, error) {
 		victims, err := whom(ctx, e)
 		if err != nil {
 			return injury{}, err
+		}
+		// Who is down already is another fault's, which knows when it may start.
+		victims = slices.DeleteFunc(victims, func(n *process.Node) bool { return n.Pid() == 0 })
+		if len(victims) == 0 {
+			return injury{}, errNotNow
 		}
 		for _, n := range victims {
 			n.Kill()
