@@ -49,6 +49,7 @@ func (g *gauges) read(ctx context.Context) {
 	for _, n := range g.e.cluster.Nodes() {
 		m, err := n.Metrics(ctx)
 		if err != nil {
+			delete(g.over, n) // it had no time to get below
 			continue
 		}
 		if m[evictedKeys] >= g.seen[n] {

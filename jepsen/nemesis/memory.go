@@ -64,7 +64,9 @@ func (f flood) inject(ctx context.Context, e *env) (injury, error) {
 	if err != nil {
 		return injury{}, fmt.Errorf("%w: %w", errNotNow, err)
 	}
+	var held keys
 	back := func() error {
+		held.remove(ctx, e)
 		return errors.Join(e.set(ctx, "maxmemory-policy", old[1]), e.set(ctx, "maxmemory", old[0]))
 	}
 	limit := f.limit(old[0])
@@ -74,7 +76,7 @@ func (f flood) inject(ctx context.Context, e *env) (injury, error) {
 	}
 	var refused atomic.Int64
 	full := func() bool { return refused.Load() > 0 || g.evicted > 0 }
-	pour := func(ctx context.Context) { f.pour(ctx, e, g, &refused) }
+	pour := func(ctx context.Context) { f.pour(ctx, e, g, &refused, &held) }
 	in := injury{
 		victim: "all", back: back, act: pour,
 		until: func(ctx context.Context) {
@@ -110,7 +112,7 @@ func (f flood) limit(present string) int64 {
 }
 
 // pour writes until ctx ends, and looks at the nodes' memory meanwhile.
-func (f flood) pour(ctx context.Context, e *env, g *gauges, refused *atomic.Int64) {
+func (f flood) pour(ctx context.Context, e *env, g *gauges, refused *atomic.Int64, held *keys) {
 	filler := strings.Repeat("x", f.value)
 	var all sync.WaitGroup
 	for range flooders {
@@ -124,6 +126,9 @@ func (f flood) pour(ctx context.Context, e *env, g *gauges, refused *atomic.Int6
 				if errors.As(err, &reply) && reply.Code() == "OOM" {
 					refused.Add(1)
 				}
+				if err == nil && f.policy == "noeviction" {
+					held.add(key)
+				}
 				if err != nil {
 					wait(ctx, 5*time.Millisecond)
 				}
@@ -135,6 +140,30 @@ func (f flood) pour(ctx context.Context, e *env, g *gauges, refused *atomic.Int6
 		wait(ctx, 100*time.Millisecond)
 	}
 	all.Wait()
+}
+
+// keys are those that nothing evicts. They go with the fault: a group that is over its share when the next limit is set, and may not
+// evict, stays over it.
+type keys struct {
+	mu  sync.Mutex
+	all []string
+}
+
+func (k *keys) add(key string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.all = append(k.all, key)
+}
+
+// remove empties what can be emptied; the judges know that the harness sets keys, and of no deletions.
+func (k *keys) remove(ctx context.Context, e *env) {
+	cl := client.NewCluster(e.cluster.Addrs(), client.Options{Timeout: time.Second})
+	defer cl.Close()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, key := range k.all {
+		_, _ = cl.Do(ctx, key, "SET", key, "") // what is left makes the next flood shorter
+	}
 }
 
 // settings are values of CONFIG GET.
