@@ -218,12 +218,12 @@ func (p *peers) ReadIndex(ctx context.Context, id string, _ slot.GroupID, fresh 
 	return n.ReadIndex(ctx, fresh)
 }
 
-func (p *peers) VotesHeld(_ context.Context, id string, _ slot.GroupID) (bool, error) {
+func (p *peers) Standing(_ context.Context, id string, _ slot.GroupID) (Standing, error) {
 	n, err := p.reach(id)
 	if err != nil {
-		return false, err
+		return Standing{}, err
 	}
-	return n.VotesHeld(), nil
+	return n.Standing(), nil
 }
 
 // op parses a command line.

@@ -10,15 +10,14 @@ import (
 	"github.com/quorate/quorate/placement/topology"
 )
 
-// lossLedger knows which replicas have lost power since they were last whole (durability interval). While they are half of a
-// group's or more (of two: both), what they had not synced may be lost for good: that is what interval means. While they are
-// fewer, nothing may.
+// lossLedger knows which replicas have lost power since they were last whole (durability interval). While they are more than half of a
+// group's, what they had not synced may be lost for good: that is what interval means. While they are fewer, nothing may.
 type lossLedger struct {
 	c  *cluster
 	mu sync.Mutex
 	// suspects are, per group, the replicas that lost power and have not caught up since.
 	suspects map[slot.GroupID]map[*server]*suspect
-	// majorities counts how often half of a group's replicas or more were suspect.
+	// majorities counts how often more than half of a group's replicas were suspect.
 	majorities int
 }
 
@@ -70,14 +69,13 @@ func (l *lossLedger) note(s *server, lost machine.Loss) {
 	}
 }
 
-// enoughToLose is how many replicas must have lost power before something may be gone. One of two is not enough: the group goes
-// on only with the other one's vote, which has everything.
+// enoughToLose is how many replicas must have lost power before something may be gone: more than half.
 func enoughToLose(g *topology.Group) int {
 	voters := len(g.Members)
 	if g.Leaving != "" && slices.Contains(g.Members, g.Leaving) {
 		voters-- // it may have its vote still, or not
 	}
-	return max(min(2, voters), (voters+1)/2)
+	return voters/2 + 1
 }
 
 func (l *lossLedger) forgive(g slot.GroupID, all map[*server]*suspect) {

@@ -6,7 +6,7 @@ import "github.com/quorate/quorate/rpc/peer"
 // the wire: do not renumber.
 const (
 	kindReadIndex peer.Kind = 32 // the index that a follower must reach before it answers a read
-	kindVotesHeld peer.Kind = 33 // does this replica keep out of elections?
+	kindStanding  peer.Kind = 33 // does this replica keep out of elections, and how far does its log go?
 	kindStatus    peer.Kind = 34 // this node and its replicas, for operators
 	kindDigest    peer.Kind = 35 // the digest of a replica at a log index
 	kindLeaders   peer.Kind = 36 // who leads what, both ways

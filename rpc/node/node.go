@@ -163,7 +163,7 @@ func (n *Node) openPeers(client net.Addr) (err error) {
 	}
 	for kind, h := range map[peer.Kind]peer.Handler{
 		kindReadIndex: n.answerReadIndex,
-		kindVotesHeld: n.answerVotesHeld,
+		kindStanding:  n.answerStanding,
 		kindStatus:    n.answerStatus,
 		kindDigest:    n.answerDigest,
 		kindLeaders:   n.answerLeaders,

@@ -8,6 +8,7 @@ import (
 
 	"github.com/quorate/quorate/fsm/slot"
 	"github.com/quorate/quorate/placement/topology"
+	"github.com/quorate/quorate/shardgroup"
 )
 
 // groupPeers asks other nodes' replicas on behalf of a local one; it implements shardgroup.Peers.
@@ -25,16 +26,52 @@ func (p groupPeers) ReadIndex(ctx context.Context, node string, group slot.Group
 	return binary.BigEndian.Uint64(reply), nil
 }
 
-// VotesHeld implements shardgroup.Peers.
-func (p groupPeers) VotesHeld(ctx context.Context, node string, group slot.GroupID) (bool, error) {
-	reply, err := p.n.peers.Call(ctx, topology.NodeID(node), kindVotesHeld, group, nil)
+// Standing implements shardgroup.Peers.
+func (p groupPeers) Standing(ctx context.Context, node string, group slot.GroupID) (s shardgroup.Standing, err error) {
+	reply, err := p.n.peers.Call(ctx, topology.NodeID(node), kindStanding, group, nil)
 	if err != nil {
-		return false, err
+		return s, err
 	}
-	if len(reply) != 1 {
-		return false, fmt.Errorf("votes held from node %s: %d bytes, want 1", node, len(reply))
+	if s, err = decodeStanding(reply); err != nil {
+		err = fmt.Errorf("standing of node %s: %w", node, err)
 	}
-	return reply[0] == 1, nil
+	return s, err
+}
+
+// standingHead is the fixed part of an encoded Standing: Held, Term, Index, Configured. Behind it comes each voter's name with its
+// length in a byte before it. A node of an earlier version sends Held only.
+const standingHead = 1 + 3*8
+
+func encodeStanding(s shardgroup.Standing) []byte {
+	b := []byte{asByte(s.Held)}
+	for _, n := range []uint64{s.Term, s.Index, s.Configured} {
+		b = binary.BigEndian.AppendUint64(b, n)
+	}
+	for _, v := range s.Voters {
+		b = append(append(b, byte(len(v))), v...)
+	}
+	return b
+}
+
+func decodeStanding(b []byte) (s shardgroup.Standing, err error) {
+	if len(b) == 1 {
+		return shardgroup.Standing{Held: b[0] == 1}, nil
+	}
+	if len(b) < standingHead {
+		return s, fmt.Errorf("%d bytes, want %d or more", len(b), standingHead)
+	}
+	s.Held = b[0] == 1
+	for i, n := range []*uint64{&s.Term, &s.Index, &s.Configured} {
+		*n = binary.BigEndian.Uint64(b[1+8*i:])
+	}
+	for b = b[standingHead:]; len(b) > 0; {
+		n := int(b[0])
+		if len(b) <= n {
+			return s, errors.New("a voter's name is cut short")
+		}
+		s.Voters, b = append(s.Voters, string(b[1:1+n])), b[1+n:]
+	}
+	return s, nil
 }
 
 func asByte(b bool) byte {
@@ -61,10 +98,10 @@ func (n *Node) answerReadIndex(ctx context.Context, _ topology.NodeID, group slo
 	return binary.BigEndian.AppendUint64(nil, index), nil
 }
 
-func (n *Node) answerVotesHeld(_ context.Context, _ topology.NodeID, group slot.GroupID, _ []byte) ([]byte, error) {
+func (n *Node) answerStanding(_ context.Context, _ topology.NodeID, group slot.GroupID, _ []byte) ([]byte, error) {
 	r := n.replicas.get(group)
 	if r == nil {
 		return nil, errNoReplica
 	}
-	return []byte{asByte(r.group.VotesHeld())}, nil
+	return encodeStanding(r.group.Standing()), nil
 }

@@ -33,8 +33,9 @@ type guard struct {
 	voted uint64
 	// consent is the newest term whose leader has asked this node to take over: leases up to it are revoked.
 	consent uint64
-	// held keeps every vote back (a node that has lost its last second must not help to elect).
-	held bool
+	// held keeps every vote back (a node that has lost its last second must not help to elect) but for chosen, if not empty.
+	held   bool
+	chosen raft.ServerID
 	// genuine is when Raft itself last accepted something of (leader, term); installing counts the snapshots of
 	// (leader, term) that Raft is busy with.
 	genuine    time.Time
@@ -89,7 +90,7 @@ func (g *guard) mayHelp(candidate raft.ServerID, consent uint64, now time.Time) 
 
 func (g *guard) mayHelpLocked(candidate raft.ServerID, consent uint64, now time.Time) bool {
 	switch {
-	case g.held:
+	case g.held && (candidate != g.chosen || candidate == ""):
 		return false
 	case g.off.Promise || !now.Before(g.until):
 		return true
@@ -181,5 +182,12 @@ func (g *guard) boot(until time.Time) {
 func (g *guard) release() {
 	g.mu.Lock()
 	g.held = false
+	g.mu.Unlock()
+}
+
+// choose exempts a candidate from held.
+func (g *guard) choose(candidate raft.ServerID) {
+	g.mu.Lock()
+	g.chosen = candidate
 	g.mu.Unlock()
 }

@@ -49,6 +49,10 @@ func (t *Transport) AckNotify() <-chan struct{} { return t.acks.notify() }
 // ReleaseVotes ends the hold of Options.HoldVotes: the replica has caught up.
 func (t *Transport) ReleaseVotes() { t.guard.release() }
 
+// VoteFor lets a candidate have this replica's vote although votes are held: its log has all that the replica may have lost.
+// It replaces what an earlier call said.
+func (t *Transport) VoteFor(candidate raft.ServerID) { t.guard.choose(candidate) }
+
 // PeerAck says how fresh a peer's newest acknowledgement is, in the newest term that this node has led.
 type PeerAck struct {
 	ID raft.ServerID

@@ -31,6 +31,25 @@ func TestHeldVotesTakeNoPartInElections(t *testing.T) {
 		if s := held.tr.Stats(); s.VotesDropped == 0 || s.CampaignsHeld == 0 {
 			t.Errorf("stats %+v", s)
 		}
+		other := c.others(l)[0]
+		if other == held {
+			other = c.others(l)[1]
+		}
+		held.tr.VoteFor(l.id)
+		time.Sleep(20 * time.Second)
+		if other.raft.State() == raft.Leader || held.raft.State() == raft.Leader {
+			t.Fatal("a node was elected with a vote that was for another")
+		}
+		held.tr.VoteFor(other.id)
+		if c.leader() != other {
+			t.Error("the node that holds its votes leads")
+		}
+		other.stop()
+		l.start()
+		time.Sleep(20 * time.Second)
+		if l.raft.State() == raft.Leader || held.raft.State() == raft.Leader {
+			t.Fatal("a node was elected with a vote that was for another")
+		}
 		held.tr.ReleaseVotes()
 		c.leader()
 	})

@@ -33,6 +33,8 @@ type Transport interface {
 	RefuseSnapshot(index uint64)
 	// ReleaseVotes lets a transport that was opened with its votes held back take part in elections.
 	ReleaseVotes()
+	// VoteFor lets it vote for one candidate before that.
+	VoteFor(candidate raft.ServerID)
 }
 
 // Reads chooses what a leader trusts before it answers a read by itself.

@@ -244,6 +244,21 @@ func (s *logStore) saved(meta raft.SnapshotMeta) {
 	}
 }
 
+// lastEntry returns the last entry's term and index, 0 if it is removed at the same time.
+func (s *logStore) lastEntry() (term, index uint64) {
+	s.mu.Lock()
+	last, snapshot, snapshotTerm := s.last, s.snapshot, s.snapshotTerm
+	s.mu.Unlock()
+	if last <= snapshot {
+		return snapshotTerm, snapshot
+	}
+	var e raft.Log
+	if s.LogStore.GetLog(last, &e) != nil {
+		return 0, 0
+	}
+	return e.Term, e.Index
+}
+
 // size returns the bytes appended since the last snapshot.
 func (s *logStore) size() int64 {
 	s.mu.Lock()

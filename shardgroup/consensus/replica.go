@@ -309,5 +309,12 @@ func (r *Replica) ReleaseVotes() {
 	r.cfg.Transport.ReleaseVotes()
 }
 
+// VoteFor lets a replica that holds its votes vote for one candidate. The caller has made sure that its log has all that was
+// acknowledged by those that hold.
+func (r *Replica) VoteFor(id string) { r.cfg.Transport.VoteFor(raft.ServerID(id)) }
+
+// LastEntry is the term and index of the last entry in the log, 0 if a concurrent change of the log hides it.
+func (r *Replica) LastEntry() (term, index uint64) { return r.logs.lastEntry() }
+
 // Gate is the replica's read gate.
 func (r *Replica) Gate() *Gate { return &r.gate }

@@ -260,6 +260,7 @@ func (inmem) Revoke(uint64)                       {}
 func (inmem) AckNotify() <-chan struct{}          { return nil }
 func (inmem) RefuseSnapshot(uint64)               {}
 func (inmem) ReleaseVotes()                       {}
+func (inmem) VoteFor(raft.ServerID)               {}
 
 // What was applied can't be taken back: a process whose log loses it must end, and not know it when it starts again.
 func TestForgottenEntriesEndTheProcess(t *testing.T) {
