@@ -213,6 +213,15 @@ func TestLists(t *testing.T) {
 		"violation: write skew":                  "1-9 txn read:y append:x:1 = nil 2\n1-9 txn read:x append:y:2 = nil 2\n10-11 final read:x read:y = 1. 2.",
 		"violation: real time turned round":      "1-2 txn append:x:1 = 2\n3-4 txn append:x:2 = 4\n5-6 final read:x = 2.1.",
 		"violation: a cycle through two writers": "1-9 txn append:x:1 append:y:2 = 2 2\n1-9 txn append:x:3 append:y:4 = 2 2\n10-11 final read:x read:y = 1.3. 4.2.",
+		"own appends are seen":                   "1-2 txn read:x append:x:1 read:x append:x:2 read:x = nil 2 1. 4 1.2.\n3-4 final read:x = 1.2.",
+		"an unknown one is seen whole":           "1- txn append:x:1 append:y:2\n3-4 txn read:y = nil\n5-6 final read:x read:y = 1. 2.",
+		"violation: an own append is not seen":   "1-2 txn append:x:1 read:x = 2 nil\n3-4 final read:x = 1.",
+		"violation: an own append is seen early": "1-2 txn read:x append:x:1 = 1. 2\n3-4 final read:x = 1.",
+		"violation: another comes between":       "1-9 txn append:x:1 append:x:2 = 2 6\n1-9 txn append:x:3 = 4\n10-11 final read:x = 1.3.2.",
+		"violation: a length of another list":    "1-2 txn append:x:1 = 2\n3-4 txn append:x:2 = 2\n5-6 final read:x = 1.2.",
+		"violation: half of an unknown one":      "1- txn append:x:1 append:y:2\n3-4 txn read:x = 1.\n5-6 final read:x read:y = 1. nil",
+		"violation: half of one, in one read":    "1- txn append:x:1 append:y:2\n5-6 final read:x read:y = 1. nil",
+		"violation: in the other list":           "1- txn append:x:1\n5-6 final read:x read:y = nil 1.",
 	}.run(t, Rules{Lists: true})
 }
 
