@@ -306,6 +306,11 @@ func TestDigests(t *testing.T) {
 	if r := other.SameDigests([]client.Digest{good}); r.OK {
 		t.Error("other contents have the same digest")
 	}
+	s.Whole = false
+	bad := client.Digest{Group: 1, Index: 1, Node: good.Node, Sum: strings.Repeat("0", 32)}
+	if r := s.SameDigests([]client.Digest{good, bad}); r.OK {
+		t.Error("where logs are cut, two digests at one index are not compared")
+	}
 }
 
 func TestTwoOwners(t *testing.T) {

@@ -8,11 +8,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/quorate/quorate/fsm/slot"
 	"github.com/quorate/quorate/jepsen/check"
 	"github.com/quorate/quorate/jepsen/journal"
 )
@@ -137,11 +139,24 @@ func (c Config) lacks(j *journal.Journal, e ending) (missing []string) {
 	if len(e.Said) == 0 {
 		return append(missing, fileEnd+" has no replica's digest")
 	}
-	known := committed(e.Said)
+	logs, digests, cut := map[slot.GroupID]int{}, map[slot.GroupID]int{}, map[slot.GroupID]bool{}
 	for _, s := range j.Spans {
-		if s.Group != 0 && known[s.Group] == 0 {
-			missing = append(missing, fmt.Sprintf("%s has no digest of group %d", fileEnd, s.Group))
+		logs[s.Group]++
+		cut[s.Group] = cut[s.Group] || s.First > 1
+	}
+	for _, d := range e.Said {
+		digests[d.Group]++
+	}
+	for _, id := range slices.Sorted(maps.Keys(logs)) {
+		if id != 0 && digests[id] == 0 {
+			missing = append(missing, fmt.Sprintf("%s has no digest of group %d", fileEnd, id))
 		}
 	}
-	return slices.Compact(missing)
+	for _, id := range slices.Sorted(maps.Keys(digests)) {
+		// Of replicas that have left there are more logs; where snapshots cut logs, a replica may have nothing else.
+		if logs[id] < digests[id] && !cut[id] {
+			missing = append(missing, fmt.Sprintf("%s has the logs of %d of the %d replicas of group %d", fileJournal, logs[id], digests[id], id))
+		}
+	}
+	return missing
 }

@@ -54,6 +54,7 @@ func damages(t *testing.T, good string) {
 		"end.json does not say what node2 held on to":      endingWith(func(e *ending) { e.Held = append(e.Held[:1:1], e.Held[2:]...) }),
 		"end.json is not what the run has left":            endingWith(func(e *ending) { e.Exits = []string{""} }),
 		"journal.json.gz lacks the logs of node3":          without(2),
+		"has the logs of 2 of the 3 replicas of group":     withoutLog(2),
 		"history.jsonl is not what the run has left":       change(fileHistory, func(b []byte) []byte { return bytes.Replace(b, []byte(`"process":1,`), []byte(`"process":2,`), 1) }),
 		"end.json has no sum of journal.json.gz":           endingWith(func(e *ending) { delete(e.Sealed.SHA256, fileJournal) }),
 		"end.json does not say what the other files held ": endingWith(func(e *ending) { e.Sealed = nil }),
@@ -110,6 +111,26 @@ func without(node int) func(dir string) error {
 			return err
 		}
 		j.Nodes[node] = "nobody"
+		return j.Save(path)
+	}
+}
+
+// withoutLog takes what a node has of its last group out of the journal.
+func withoutLog(node int) func(dir string) error {
+	return func(dir string) error {
+		path := filepath.Join(dir, fileJournal)
+		j, err := journal.Load(path)
+		if err != nil {
+			return err
+		}
+		group := j.Spans[len(j.Spans)-1].Group
+		j.Spans = slices.DeleteFunc(j.Spans, func(s journal.Span) bool { return s.Group == group && s.Node == node })
+		for i := range j.Entries {
+			if e := &j.Entries[i]; e.Group == group {
+				e.Nodes = slices.DeleteFunc(e.Nodes, func(n int) bool { return n == node })
+			}
+		}
+		j.Entries = slices.DeleteFunc(j.Entries, func(e journal.Entry) bool { return len(e.Nodes) == 0 })
 		return j.Save(path)
 	}
 }
