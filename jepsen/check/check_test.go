@@ -246,6 +246,24 @@ func TestHistoriesThatNobodyWrites(t *testing.T) {
 	}
 }
 
+// TestForeignHistories gives each workload's rules the history of each other one, as a folder would have it whose files were mixed up.
+func TestForeignHistories(t *testing.T) {
+	registers, counters, vectors, locks := Registers{}.Model(), Counters(), Vectors(), Locks(0, false)
+	texts := []string{"1-2 set a = OK\n3-4 persist = 0", "1-2 incr 1 = 1", "1-2 mset a = OK\n3-4 mget = a a", "1-2 acquire a 100 = OK 1\n3-4 holder = a", "1-2 txn append:x:1 = 2\n3-4 final read:x = 1."}
+	for i, rules := range []Rules{{Model: &registers}, {Model: &counters, Sums: true}, {Model: &vectors}, {Model: &locks}, {Lists: true}} {
+		for k, text := range texts {
+			ok := true
+			ops := parse(t, text)
+			for _, r := range Judge(rules, ops, Limits{Timeout: time.Second}) {
+				ok = ok && r.OK
+			}
+			if Count(ops); ok != (i == k) {
+				t.Errorf("rules %d of %q: %v", i, text, ok)
+			}
+		}
+	}
+}
+
 func TestLastReads(t *testing.T) {
 	for text, ok := range map[string]bool{
 		"1-2 set a = OK\n3-4 final = a":                 true,

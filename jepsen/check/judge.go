@@ -20,6 +20,11 @@ func Judge(rules Rules, ops []history.Op, l Limits) []Result {
 	if len(ops) == 0 {
 		return []Result{violation("history", "it is empty: nothing is proved")}
 	}
+	for _, op := range ops {
+		if rules.foreign(op) {
+			return []Result{violation("history", "operation %d is none of this workload's: %s", op.ID, op)}
+		}
+	}
 	var out []Result
 	if rules.Model != nil {
 		out = append(out, Linearizable(*rules.Model, ops, l))
@@ -31,6 +36,12 @@ func Judge(rules Rules, ops []history.Op, l Limits) []Result {
 		out = append(out, Sums(ops))
 	}
 	return out
+}
+
+// foreign says that no client of a workload with these rules does op. Models refuse by themselves what they do not know.
+func (r Rules) foreign(op history.Op) bool {
+	listed := op.Kind == "txn" || op.Kind == "final" && len(op.Args) > 0
+	return listed != r.Lists || r.Sums && op.Kind != "incr" && op.Kind != "get" && op.Kind != "final"
 }
 
 // shape is how many arguments and (if applied) replies an operation has; -1 is any number, as many replies as arguments.

@@ -41,7 +41,11 @@ type step struct {
 	seen    []string // read
 }
 
+// steps are those of a transaction, none of another operation.
 func steps(op history.Op) (out []step) {
+	if op.Kind != "txn" && op.Kind != "final" {
+		return nil
+	}
 	for i, a := range op.Args {
 		f := strings.Fields(a)
 		s := step{list: f[1]}

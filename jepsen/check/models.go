@@ -37,8 +37,12 @@ func number(r *string) int64 {
 // Vectors are several keys of a slot that are always written together, each with the same value.
 func Vectors() Model {
 	return Model{Name: "multi-key", Init: "", Thin: arrange, Step: func(state any, op history.Op) []any {
-		if op.Kind == "mset" {
+		switch op.Kind {
+		case "mset":
 			return []any{op.Args[0]}
+		case "mget", "final":
+		default:
+			return nil
 		}
 		for _, r := range op.Reply {
 			if (r == nil) != (state == "") || r != nil && *r != state {
