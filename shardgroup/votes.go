@@ -13,7 +13,8 @@ import (
 type Standing struct {
 	// Held: see Group.VotesHeld.
 	Held bool
-	// Term and Index are those of the last entry in its log; 0 if that is not known.
+	// Term and Index are those of the last entry in its log, 0 if it has none. Known is false if it can't say.
+	Known       bool
 	Term, Index uint64
 	// Voters are those of the newest configuration in its log, which is entry Configured.
 	Configured uint64
@@ -28,7 +29,7 @@ func (s Standing) newer(t Standing) bool {
 // Standing answers Peers.Standing.
 func (g *Group) Standing() Standing {
 	s := Standing{Held: g.VotesHeld()}
-	s.Term, s.Index = g.replica.LastEntry()
+	s.Term, s.Index, s.Known = g.replica.LastEntry()
 	var members raft.Configuration
 	members, s.Configured = g.replica.Members()
 	for _, m := range members.Servers {
@@ -78,8 +79,8 @@ func (g *Group) runVotes() {
 		case s.lost():
 			g.bereaved.Store(true)
 			g.releaseVotes("more than half have lost the end of their logs")
-		case s.helpless():
-			if best, ok := s.newest(); ok {
+		default:
+			if best, ok := s.choice(); ok {
 				g.replica.VoteFor(best)
 			}
 		}
@@ -148,6 +149,9 @@ type survey struct {
 	// voters are the group's by each configuration that anybody knows and that is not older than this replica's own. While members
 	// change, more than one may count: this replica can't know which of them others have counted acknowledgements by.
 	voters [][]string
+	// older are those by which replicas go that don't hold their votes and know nothing of this replica's newest configuration, which
+	// it had written as a leader and sent to nobody.
+	older [][]string
 }
 
 // survey asks all voters at once: one that can't be reached must not take the time in which the others would answer.
@@ -181,8 +185,11 @@ func (g *Group) survey() survey {
 			if a.err != nil {
 				continue
 			}
-			if s.said[a.id] = a.Standing; a.Configured > own.Configured {
+			switch s.said[a.id] = a.Standing; {
+			case a.Configured > own.Configured:
 				s.voters = append(s.voters, a.Voters)
+			case a.Configured < own.Configured && !a.Held:
+				s.older = append(s.older, a.Voters)
 			}
 		}
 	}
@@ -203,21 +210,32 @@ func (s survey) lost() bool {
 	return !slices.ContainsFunc(s.voters, func(voters []string) bool { return 2*s.holding(voters) <= len(voters) })
 }
 
-// helpless reports whether, by some configuration, those that don't hold their votes are too few to elect a leader.
-func (s survey) helpless() bool {
-	return slices.ContainsFunc(s.voters, func(voters []string) bool { return 2*s.holding(voters) >= len(voters) })
+// choice is who should get the votes that are held, if those that don't hold theirs can't elect anybody without them.
+func (s survey) choice() (id string, ok bool) {
+	if slices.ContainsFunc(s.voters, s.helpless) {
+		return s.newest(s.voters)
+	}
+	for _, voters := range s.older {
+		if s.helpless(voters) {
+			return s.newest(append(s.voters, voters))
+		}
+	}
+	return "", false
 }
 
+// helpless reports whether, of these voters, those that don't hold their votes are too few to elect a leader.
+func (s survey) helpless(voters []string) bool { return 2*s.holding(voters) >= len(voters) }
+
 // newest is the voter that does not hold its votes and has the newest log; false if anybody is silent, because it might be the one.
-func (s survey) newest() (id string, ok bool) {
+func (s survey) newest(sets [][]string) (id string, ok bool) {
 	var best Standing
-	for _, voters := range s.voters {
+	for _, voters := range sets {
 		for _, v := range voters {
 			switch a, answered := s.said[v]; {
-			case !answered, !a.Held && a.Index == 0:
+			case !answered, !a.Held && !a.Known:
 				return "", false
 			case a.Held:
-			case a.newer(best), !best.newer(a) && v < id: // those that ask at the same time should choose the same one
+			case id == "", a.newer(best), !best.newer(a) && v < id: // those that ask at the same time should choose the same one
 				best, id = a, v
 			}
 		}

@@ -4,31 +4,35 @@ import "testing"
 
 // TestSurvey: what those that hold their votes may do, by what the replicas say.
 func TestSurvey(t *testing.T) {
-	holds, old, late := Standing{Held: true, Term: 9, Index: 900}, Standing{Term: 3, Index: 70}, Standing{Term: 4, Index: 50}
+	holds := Standing{Held: true, Known: true, Term: 9, Index: 900}
+	old, late, empty := Standing{Known: true, Term: 3, Index: 70}, Standing{Known: true, Term: 4, Index: 50}, Standing{Known: true}
 	abcd := [][]string{{"a", "b", "c", "d"}}
 	grown := [][]string{{"a", "b", "c"}, {"a", "b", "c", "d"}}
+	abc, two := []string{"a", "b", "c"}, []string{"a", "b"}
 	for name, x := range map[string]struct {
-		voters         [][]string
-		said           map[string]Standing
-		lost, helpless bool
-		newest         string
+		voters, older [][]string
+		said          map[string]Standing
+		lost          bool
+		choice        string
 	}{
-		"one of three":              {[][]string{{"a", "b", "c"}}, map[string]Standing{"a": holds, "b": old, "c": late}, false, false, "c"},
-		"two of three":              {[][]string{{"a", "b", "c"}}, map[string]Standing{"a": holds, "b": holds}, true, true, ""},
-		"one of two":                {[][]string{{"a", "b"}}, map[string]Standing{"a": holds, "b": old}, false, true, "b"},
-		"two of two":                {[][]string{{"a", "b"}}, map[string]Standing{"a": holds, "b": holds}, true, true, ""},
-		"half, newest by term":      {abcd, map[string]Standing{"a": holds, "b": holds, "c": old, "d": late}, false, true, "d"},
-		"half, equal":               {abcd, map[string]Standing{"a": old, "b": holds, "c": old, "d": holds}, false, true, "a"},
-		"half, one is silent":       {abcd, map[string]Standing{"a": holds, "b": holds, "c": old}, false, true, ""},
-		"half, one doesn't know":    {abcd, map[string]Standing{"a": holds, "b": holds, "c": old, "d": {}}, false, true, ""},
-		"a majority of the old":     {grown, map[string]Standing{"a": holds, "b": holds, "c": old, "d": late}, false, true, "d"},
-		"a majority of both":        {grown, map[string]Standing{"a": holds, "b": holds, "c": holds, "d": late}, true, true, "d"},
-		"all, and one never joined": {grown, map[string]Standing{"a": holds, "b": holds, "c": holds}, true, true, ""},
+		"one of three":                  {[][]string{abc}, nil, map[string]Standing{"a": holds, "b": old, "c": late}, false, ""},
+		"two of three":                  {[][]string{abc}, nil, map[string]Standing{"a": holds, "b": holds}, true, ""},
+		"one of two":                    {[][]string{two}, nil, map[string]Standing{"a": holds, "b": old}, false, "b"},
+		"two of two":                    {[][]string{two}, nil, map[string]Standing{"a": holds, "b": holds}, true, ""},
+		"half, newest by term":          {abcd, nil, map[string]Standing{"a": holds, "b": holds, "c": old, "d": late}, false, "d"},
+		"half, equal":                   {abcd, nil, map[string]Standing{"a": old, "b": holds, "c": old, "d": holds}, false, "a"},
+		"half, one is silent":           {abcd, nil, map[string]Standing{"a": holds, "b": holds, "c": old}, false, ""},
+		"half, one doesn't know":        {abcd, nil, map[string]Standing{"a": holds, "b": holds, "c": old, "d": {}}, false, ""},
+		"one of two, a third joins":     {[][]string{two, abc}, nil, map[string]Standing{"a": holds, "b": old, "c": empty}, false, "b"},
+		"one of two was about to add c": {[][]string{abc}, [][]string{two}, map[string]Standing{"a": holds, "b": old, "c": empty}, false, "b"},
+		"the same, c is silent":         {[][]string{abc}, [][]string{two}, map[string]Standing{"a": holds, "b": old}, false, ""},
+		"the other is empty":            {[][]string{two}, nil, map[string]Standing{"a": holds, "b": empty}, false, "b"},
+		"a majority of the old":         {grown, nil, map[string]Standing{"a": holds, "b": holds, "c": old, "d": late}, false, "d"},
+		"a majority of both":            {grown, nil, map[string]Standing{"a": holds, "b": holds, "c": holds, "d": late}, true, "d"},
 	} {
-		s := survey{x.said, x.voters}
-		newest, _ := s.newest()
-		if s.lost() != x.lost || s.helpless() != x.helpless || newest != x.newest {
-			t.Errorf("%s: lost %v, helpless %v, newest %q; want %v, %v, %q", name, s.lost(), s.helpless(), newest, x.lost, x.helpless, x.newest)
+		s := survey{said: x.said, voters: x.voters, older: x.older}
+		if choice, _ := s.choice(); s.lost() != x.lost || choice != x.choice {
+			t.Errorf("%s: lost %v, choice %q; want %v, %q", name, s.lost(), choice, x.lost, x.choice)
 		}
 	}
 }

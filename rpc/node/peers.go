@@ -38,12 +38,12 @@ func (p groupPeers) Standing(ctx context.Context, node string, group slot.GroupI
 	return s, err
 }
 
-// standingHead is the fixed part of an encoded Standing: Held, Term, Index, Configured. Behind it comes each voter's name with its
+// standingHead is the fixed part of an encoded Standing: Held, Known, Term, Index, Configured. Behind it comes each voter's name with its
 // length in a byte before it. A node of an earlier version sends Held only.
-const standingHead = 1 + 3*8
+const standingHead = 2 + 3*8
 
 func encodeStanding(s shardgroup.Standing) []byte {
-	b := []byte{asByte(s.Held)}
+	b := []byte{asByte(s.Held), asByte(s.Known)}
 	for _, n := range []uint64{s.Term, s.Index, s.Configured} {
 		b = binary.BigEndian.AppendUint64(b, n)
 	}
@@ -60,9 +60,9 @@ func decodeStanding(b []byte) (s shardgroup.Standing, err error) {
 	if len(b) < standingHead {
 		return s, fmt.Errorf("%d bytes, want %d or more", len(b), standingHead)
 	}
-	s.Held = b[0] == 1
+	s.Held, s.Known = b[0] == 1, b[1] == 1
 	for i, n := range []*uint64{&s.Term, &s.Index, &s.Configured} {
-		*n = binary.BigEndian.Uint64(b[1+8*i:])
+		*n = binary.BigEndian.Uint64(b[2+8*i:])
 	}
 	for b = b[standingHead:]; len(b) > 0; {
 		n := int(b[0])

@@ -10,7 +10,7 @@ import (
 func TestStandingOnTheWire(t *testing.T) {
 	for _, want := range []shardgroup.Standing{
 		{},
-		{Held: true, Term: 7, Index: 1 << 40, Configured: 3, Voters: []string{"node1", "n"}},
+		{Held: true, Known: true, Term: 7, Index: 1 << 40, Configured: 3, Voters: []string{"node1", "n"}},
 	} {
 		b := encodeStanding(want)
 		if got, err := decodeStanding(b); err != nil || !reflect.DeepEqual(got, want) {

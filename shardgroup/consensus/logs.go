@@ -244,19 +244,19 @@ func (s *logStore) saved(meta raft.SnapshotMeta) {
 	}
 }
 
-// lastEntry returns the last entry's term and index, 0 if it is removed at the same time.
-func (s *logStore) lastEntry() (term, index uint64) {
+// lastEntry returns the last entry's term and index, 0 if there is none, and false if it is removed at the same time.
+func (s *logStore) lastEntry() (term, index uint64, ok bool) {
 	s.mu.Lock()
 	last, snapshot, snapshotTerm := s.last, s.snapshot, s.snapshotTerm
 	s.mu.Unlock()
 	if last <= snapshot {
-		return snapshotTerm, snapshot
+		return snapshotTerm, snapshot, true
 	}
 	var e raft.Log
 	if s.LogStore.GetLog(last, &e) != nil {
-		return 0, 0
+		return 0, 0, false
 	}
-	return e.Term, e.Index
+	return e.Term, e.Index, true
 }
 
 // size returns the bytes appended since the last snapshot.

@@ -313,8 +313,8 @@ func (r *Replica) ReleaseVotes() {
 // acknowledged by those that hold.
 func (r *Replica) VoteFor(id string) { r.cfg.Transport.VoteFor(raft.ServerID(id)) }
 
-// LastEntry is the term and index of the last entry in the log, 0 if a concurrent change of the log hides it.
-func (r *Replica) LastEntry() (term, index uint64) { return r.logs.lastEntry() }
+// LastEntry is the term and index of the last entry in the log, 0 if it is empty. False: it is being removed.
+func (r *Replica) LastEntry() (term, index uint64, ok bool) { return r.logs.lastEntry() }
 
 // Gate is the replica's read gate.
 func (r *Replica) Gate() *Gate { return &r.gate }

@@ -137,8 +137,12 @@ func TestForgettingASnapshot(t *testing.T) {
 			w.Applied(entry(1, 1, "x"), m)
 			time.Sleep(time.Second)
 			if lost {
-				o.Forgive(1, began)
+				over := o.Forgive(1, began)
+				time.Sleep(time.Second)
+				over()
 			}
+			time.Sleep(time.Second)
+			o.Witness(1, "b").Applied(entry(2, 1, "what goes on is not lost"), m)
 			w.Restored(m)
 			if v := o.Violations(); (len(v) == 0) != lost {
 				t.Errorf("lost with the power of a majority: %v; found %v", lost, v)

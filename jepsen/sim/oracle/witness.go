@@ -47,7 +47,7 @@ func (w *Witness) Applied(l *raft.Log, m *fsm.Machine) {
 // Restored implements shardgroup.Witness.
 func (w *Witness) Restored(m *fsm.Machine) {
 	back := m.Index() < w.last
-	if back && !w.o.mayForget(w.group, m.Index()) {
+	if back && !w.o.mayForget(w.group, m.Index(), w.last) {
 		w.o.Report("apply order", "group %d: node %s restores a snapshot at %d after it has applied %d", w.group, w.node, m.Index(), w.last)
 	}
 	w.last = m.Index()
@@ -68,13 +68,14 @@ func (o *Oracle) lossy(id slot.GroupID) bool {
 	return o.group(id).lost > 0
 }
 
-// mayForget reports whether all that a group has applied behind an index may be lost.
-func (o *Oracle) mayForget(id slot.GroupID, index uint64) bool {
+// mayForget reports whether all that a group has applied behind an index, up to the last that a replica has, may be lost. What the group
+// has applied behind that is no matter: the replica may have been told by a snapshot of as much that entries up to there are gone.
+func (o *Oracle) mayForget(id slot.GroupID, index, last uint64) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	g := o.group(id)
 	at, _ := g.find(index + 1)
-	return !slices.ContainsFunc(g.log[at:], func(e Entry) bool { return !g.pardons(e.First) })
+	return !slices.ContainsFunc(g.log[at:], func(e Entry) bool { return e.Index <= last && !g.pardons(e.First) })
 }
 
 // clock checks that a replica's clock never goes back: what was seen expired could be seen again.
