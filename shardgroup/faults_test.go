@@ -472,6 +472,34 @@ func TestPowerCutOfOneOfTwoReplicas(t *testing.T) {
 	})
 }
 
+// A leader that had written more than it sent knows more than the other one, which it can't vote for: it leads again.
+func TestPowerCutOfALeaderThatKnowsMore(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var cut atomic.Bool
+		c := newClusterOf(t, 2, func(_ *node, cfg *Config) { cfg.Consensus.LostTail = cut.Load() })
+		l := c.leader()
+		l.submit("SET k v").want(t, "+OK ")
+		last, _ := l.logs.LastIndex()
+		l.isolate()
+		unsent := make(chan *Call, 1)
+		go func() { unsent <- l.submit("SET k w") }()
+		c.await("an entry that nobody else has", func() bool {
+			at, _ := l.logs.LastIndex()
+			return at > last
+		})
+		l.close()
+		if err := (<-unsent).Err; !errors.Is(err, ErrUnknown) {
+			t.Errorf("the outcome of what was not sent: %v", err)
+		}
+		cut.Store(true)
+		l.open()
+		c.heal()
+		c.leader().submit("GET k").want(t, "$1 w ")
+		c.await("a replica that votes again", func() bool { return !l.VotesHeld() })
+		c.sameDigests()
+	})
+}
+
 // Of four, the two that still have everything between them are no majority. They go on with the help of the others, but only the one
 // with the newest log may lead: the other one never had the last entry, which one half has lost.
 func TestPowerCutOfTwoOfFourReplicas(t *testing.T) {

@@ -59,7 +59,7 @@ const votesPace = 200 * time.Millisecond
 // It counts until there is a leader: from then on it acknowledges anew, and what it lost before says nothing about that.
 //
 // If just half did, the others have everything among them and can't elect anybody. What was acknowledged is with more than half, so
-// with one of the others at least, and then with the one whose log is the newest of all of theirs: it gets the votes, and nobody else.
+// with one of the others at least, and then with the one whose log is the newest of all: it gets the votes, and nobody else.
 func (g *Group) runVotes() {
 	ticker := time.NewTicker(votesPace)
 	defer ticker.Stop()
@@ -127,7 +127,10 @@ type proof struct{ term, index uint64 }
 // each time: in an idle group the followers hear that an entry is committed only after a while, and when the next one comes.
 func (g *Group) caughtUp(p *proof) bool {
 	l := g.replica.Leader()
-	if l.Leader == "" || l.Leader == g.cfg.Self || g.cfg.Peers == nil {
+	switch {
+	case l.Leader == g.cfg.Self:
+		return l.Ready // it was the choice, and has committed an entry since
+	case l.Leader == "", g.cfg.Peers == nil:
 		return false
 	}
 	ctx, cancel := context.WithTimeout(g.ctx, g.cfg.Limits.Park)
@@ -226,16 +229,16 @@ func (s survey) choice() (id string, ok bool) {
 // helpless reports whether, of these voters, those that don't hold their votes are too few to elect a leader.
 func (s survey) helpless(voters []string) bool { return 2*s.holding(voters) >= len(voters) }
 
-// newest is the voter that does not hold its votes and has the newest log; false if anybody is silent, because it might be the one.
+// newest is the voter that has the newest log of all; false if anybody is silent, because it might be the one. It may be one that
+// holds its votes: a leader, say, that had written more than it sent. Others could not be elected with its vote, as it knows more.
 func (s survey) newest(sets [][]string) (id string, ok bool) {
 	var best Standing
 	for _, voters := range sets {
 		for _, v := range voters {
-			switch a, answered := s.said[v]; {
-			case !answered, !a.Held && !a.Known:
+			switch a := s.said[v]; { // those that ask at the same time should choose the same one
+			case !a.Known:
 				return "", false
-			case a.Held:
-			case id == "", a.newer(best), !best.newer(a) && v < id: // those that ask at the same time should choose the same one
+			case id == "", a.newer(best), !best.newer(a) && (best.Held && !a.Held || best.Held == a.Held && v < id):
 				best, id = a, v
 			}
 		}

@@ -4,7 +4,7 @@ import "testing"
 
 // TestSurvey: what those that hold their votes may do, by what the replicas say.
 func TestSurvey(t *testing.T) {
-	holds := Standing{Held: true, Known: true, Term: 9, Index: 900}
+	holds, ahead := Standing{Held: true, Known: true, Term: 2, Index: 40}, Standing{Held: true, Known: true, Term: 4, Index: 60}
 	old, late, empty := Standing{Known: true, Term: 3, Index: 70}, Standing{Known: true, Term: 4, Index: 50}, Standing{Known: true}
 	abcd := [][]string{{"a", "b", "c", "d"}}
 	grown := [][]string{{"a", "b", "c"}, {"a", "b", "c", "d"}}
@@ -18,7 +18,10 @@ func TestSurvey(t *testing.T) {
 		"one of three":                  {[][]string{abc}, nil, map[string]Standing{"a": holds, "b": old, "c": late}, false, ""},
 		"two of three":                  {[][]string{abc}, nil, map[string]Standing{"a": holds, "b": holds}, true, ""},
 		"one of two":                    {[][]string{two}, nil, map[string]Standing{"a": holds, "b": old}, false, "b"},
-		"two of two":                    {[][]string{two}, nil, map[string]Standing{"a": holds, "b": holds}, true, ""},
+		"one of two, and knows more":    {[][]string{two}, nil, map[string]Standing{"a": ahead, "b": late}, false, "a"},
+		"half, and one knows more":      {abcd, nil, map[string]Standing{"a": holds, "b": ahead, "c": old, "d": late}, false, "b"},
+		"half, and one knows as much":   {abcd, nil, map[string]Standing{"a": holds, "b": {Held: true, Known: true, Term: 4, Index: 50}, "c": old, "d": late}, false, "d"},
+		"two of two":                    {[][]string{two}, nil, map[string]Standing{"a": holds, "b": ahead}, true, "b"},
 		"half, newest by term":          {abcd, nil, map[string]Standing{"a": holds, "b": holds, "c": old, "d": late}, false, "d"},
 		"half, equal":                   {abcd, nil, map[string]Standing{"a": old, "b": holds, "c": old, "d": holds}, false, "a"},
 		"half, one is silent":           {abcd, nil, map[string]Standing{"a": holds, "b": holds, "c": old}, false, ""},
@@ -26,7 +29,7 @@ func TestSurvey(t *testing.T) {
 		"one of two, a third joins":     {[][]string{two, abc}, nil, map[string]Standing{"a": holds, "b": old, "c": empty}, false, "b"},
 		"one of two was about to add c": {[][]string{abc}, [][]string{two}, map[string]Standing{"a": holds, "b": old, "c": empty}, false, "b"},
 		"the same, c is silent":         {[][]string{abc}, [][]string{two}, map[string]Standing{"a": holds, "b": old}, false, ""},
-		"the other is empty":            {[][]string{two}, nil, map[string]Standing{"a": holds, "b": empty}, false, "b"},
+		"the other is empty":            {[][]string{two}, nil, map[string]Standing{"a": holds, "b": empty}, false, "a"},
 		"a majority of the old":         {grown, nil, map[string]Standing{"a": holds, "b": holds, "c": old, "d": late}, false, "d"},
 		"a majority of both":            {grown, nil, map[string]Standing{"a": holds, "b": holds, "c": holds, "d": late}, true, "d"},
 	} {
