@@ -24,3 +24,18 @@ func TestAProcessThatEndsAtOnceIsToldAtOnce(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestPortHint(t *testing.T) {
+	for want, c := range map[string]struct {
+		log  string
+		port int
+	}{
+		"":               {"no such flag", 30000},
+		"below 22748":    {"listen: bind: address already in use", 23001},
+		"another --port": {"listen: bind: address already in use", 17501},
+	} {
+		if got := portHint(c.log, c.port); !strings.Contains(got, want) || want == "" && got != "" {
+			t.Errorf("%q on port %d: %q, want %q", c.log, c.port, got, want)
+		}
+	}
+}

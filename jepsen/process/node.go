@@ -84,6 +84,20 @@ func (n *Node) Exited() error {
 // Bounds on what is shown of a log.
 const lastLines, lastBytes = 3, 2 << 10
 
+// portHint says what to do about a port that somebody has. Linux gives ports from ephemeralPorts on to any outgoing connection.
+func portHint(log string, port int) string {
+	switch {
+	case !strings.Contains(log, "address already in use"):
+		return ""
+	case port+10000 >= ephemeralPorts:
+		return fmt.Sprintf(" (peers use client port + 10000: choose a --port below %d, where no outgoing connection has that)", ephemeralPorts-10000-20)
+	}
+	return " (choose another --port)"
+}
+
+// ephemeralPorts is where Linux's own range begins (net.ipv4.ip_local_port_range).
+const ephemeralPorts = 32768
+
 // lastWords are the end of the node's log: a process that ends by itself says why.
 func (n *Node) lastWords() string {
 	b, err := os.ReadFile(n.Log())
@@ -95,7 +109,7 @@ func (n *Node) lastWords() string {
 		return "its log is empty"
 	}
 	lines := strings.Split(string(b), "\n")
-	return "its log ends with: " + strings.Join(lines[max(0, len(lines)-lastLines):], "; ")
+	return "its log ends with: " + strings.Join(lines[max(0, len(lines)-lastLines):], "; ") + portHint(string(b), n.port)
 }
 
 // Exits are all the times when the process ended without having been asked to.
