@@ -7,8 +7,9 @@ import (
 )
 
 // members names the next step of a change of g's members, nil if there is none or if it has to wait. A new replica gets the log
-// before it gets a vote, or the group would tolerate fewer failures until it has caught up. A leader hands over before it
-// leaves. The last step of each is the record in placement's log.
+// before it gets a vote, or the group would tolerate fewer failures until it has caught up; and it has to be there before that: a
+// node that does not know yet that it left and comes back would acknowledge with a replica that it is about to delete. A leader hands
+// over before it leaves. The last step of each is the record in placement's log.
 func members(g *topology.Group, o Observed, l Limits) Step {
 	seen := o.Groups[g.ID]
 	if seen.Leader == "" || seen.Resting || !seen.Settled {
@@ -16,14 +17,14 @@ func members(g *topology.Group, o Observed, l Limits) Step {
 	}
 	switch {
 	case g.Joining != "":
-		return join(g, seen, o, l)
+		return join(g, seen, l)
 	case g.Leaving != "":
 		return leave(g, seen, o, l)
 	}
 	return nil
 }
 
-func join(g *topology.Group, seen Group, o Observed, l Limits) Step {
+func join(g *topology.Group, seen Group, l Limits) Step {
 	id := g.Joining
 	step := Reconfigure{Group: g.ID, Term: seen.Term, Leader: seen.Leader, Node: id, Config: seen.Config}
 	switch {
@@ -35,7 +36,7 @@ func join(g *topology.Group, seen Group, o Observed, l Limits) Step {
 		}
 		step.Action = AddVoter
 	default:
-		if _, alive := o.AliveFor[id]; !alive {
+		if _, open := seen.Applied[id]; !open {
 			return nil
 		}
 		step.Action = AddLearner

@@ -31,7 +31,10 @@ func TestMembersChangeStepByStep(t *testing.T) {
 		})
 	}
 	dead := func(id topology.NodeID) func(*Group, *Observed) {
-		return func(_ *Group, o *Observed) { delete(o.AliveFor, id) }
+		return func(g *Group, o *Observed) {
+			delete(o.AliveFor, id)
+			delete(g.Applied, id)
+		}
 	}
 	behind := func(id topology.NodeID) func(*Group, *Observed) {
 		return func(g *Group, _ *Observed) { g.Applied[id] = 800 }
@@ -50,6 +53,7 @@ func TestMembersChangeStepByStep(t *testing.T) {
 		"nothing to do":                                   {topology.Group{}, seen(nil), nil},
 		"a new one learns first":                          {joins, seen(nil), do(AddLearner, d)},
 		"it must be there":                                {joins, with(dead(d)), nil},
+		"and its replica":                                 {joins, with(func(g *Group, _ *Observed) { delete(g.Applied, d) }), nil},
 		"it learns for a while":                           {joins, with(learns, near(4999)), nil},
 		"it gets a vote once it has been close":           {joins, with(learns, near(5000)), do(AddVoter, d)},
 		"its vote is recorded":                            {joins, with(votes), Record{Group: 1, Node: d, Added: true}},

@@ -18,7 +18,7 @@ type Group struct {
 	Leader  topology.NodeID
 	Term    uint64
 	HeldFor int64
-	// Last is the last index of the leader's log; Applied how far each answering member is.
+	// Last is the last index of the leader's log; Applied how far each answering node's replica is, also of one that joins.
 	Last    uint64
 	Applied map[topology.NodeID]uint64
 	// Resting says that the last attempt to change something about this group failed a short while ago.

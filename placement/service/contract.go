@@ -68,6 +68,8 @@ var (
 // GroupStatus is what a node says about one of its replicas.
 type GroupStatus struct {
 	Group slot.GroupID `json:"group"`
+	// Life is which of the node's replicas of the group it is: see topology.Group.Life.
+	Life uint64 `json:"life,omitempty"`
 	// Leading says that the replica leads in Term.
 	Leading bool   `json:"leading"`
 	Term    uint64 `json:"term"`

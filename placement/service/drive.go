@@ -173,7 +173,8 @@ func newEyes() *eyes {
 func (e *eyes) rest(g slot.GroupID, until time.Time) { e.resting[g] = until }
 
 // see takes in the answers of one poll. A node that missed it starts anew, and so does one that was restarted since the last:
-// clients may still hold dead connections to it that they have not noticed.
+// clients may still hold dead connections to it that they have not noticed. A replica of an earlier life is none: its node will delete
+// it, with all that it has acknowledged, when it hears that it has left and come back.
 func (e *eyes) see(answers map[topology.NodeID]Status, m *topology.Map, now time.Time) plan.Observed {
 	o := plan.Observed{AliveFor: map[topology.NodeID]int64{}, Groups: map[slot.GroupID]plan.Group{}}
 	for id := range e.alive {
@@ -187,7 +188,9 @@ func (e *eyes) see(answers map[topology.NodeID]Status, m *topology.Map, now time
 		}
 		o.AliveFor[id] = now.Sub(e.alive[id].since).Milliseconds()
 		for _, g := range st.Groups {
-			o.Groups[g.Group] = seeReplica(o.Groups[g.Group], id, g)
+			if of := m.GroupByID(g.Group); of != nil && of.Life(id) == g.Life {
+				o.Groups[g.Group] = seeReplica(o.Groups[g.Group], id, g)
+			}
 		}
 	}
 	for id, g := range o.Groups {

@@ -80,7 +80,7 @@ func TestEyesTurnAnswersIntoDurations(t *testing.T) {
 	both := func(term uint64) map[topology.NodeID]Status {
 		return map[topology.NodeID]Status{a: says(a, true, term), b: says(b, false, term)}
 	}
-	m := &topology.Map{}
+	m := &topology.Map{Groups: []topology.Group{{ID: 1}}}
 	e := newEyes()
 	e.see(both(3), m, at(0))
 	o := e.see(both(3), m, at(10))
@@ -103,6 +103,10 @@ func TestEyesTurnAnswersIntoDurations(t *testing.T) {
 	o = e.see(map[topology.NodeID]Status{a: says(a, true, 4), b: says(b, true, 5)}, m, at(14))
 	if g := o.Groups[1]; g.Leader != b || g.Term != 5 {
 		t.Fatalf("two leaders: %+v", g)
+	}
+	m.Groups[0].Depart(b)
+	if g := e.see(both(5), m, at(15)).Groups[1]; len(g.Applied) != 1 || g.Leader != a {
+		t.Fatalf("b has left, and what it shows is the replica that it had before: %+v", g)
 	}
 	e.rest(1, at(20))
 	for sec, want := range map[int]bool{19: true, 21: false} {

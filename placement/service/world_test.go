@@ -209,7 +209,7 @@ func (s *server) status() []GroupStatus {
 			continue
 		}
 		st := s.w.leads[g.ID]
-		st.Group, st.Leading = g.ID, s.w.where[g.ID] == s.self.ID
+		st.Group, st.Life, st.Leading = g.ID, g.Life(s.self.ID), s.w.where[g.ID] == s.self.ID
 		if st.Config, st.Committed = 1+uint64(s.w.changes[g.ID]), 100; st.Leading {
 			st.Servers = s.w.serversOf(g)
 		}

@@ -129,7 +129,7 @@ func (n *Node) placementStatus() []service.GroupStatus {
 func (n *Node) groupStatus(id slot.GroupID, r *replica) service.GroupStatus {
 	s := r.group.Replica().Stats()
 	out := service.GroupStatus{
-		Group: id, Leading: s.Leader == string(n.self.ID), Term: s.Term, Applied: s.Applied, Last: s.Last, Committed: s.Committed,
+		Group: id, Life: r.life, Leading: s.Leader == string(n.self.ID), Term: s.Term, Applied: s.Applied, Last: s.Last, Committed: s.Committed,
 	}
 	if !out.Leading {
 		return out
