@@ -34,6 +34,9 @@ func (g *Group) Join(rs *Reads, c *Call) bool {
 // Answer answers the calls that joined and sets their Answered, but for those whose gate has closed or whose keys need the
 // log's clock to advance: these have no replies, and Read would wait. Done is not called.
 func (rs *Reads) Answer() {
+	if len(rs.calls) == 0 {
+		return
+	}
 	now := time.Now()
 	for _, j := range rs.calls {
 		j.c.begin(time.Time{})

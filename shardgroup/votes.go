@@ -75,14 +75,11 @@ func (g *Group) runVotes() {
 			g.releaseVotes("it has caught up")
 			break
 		}
-		switch s := g.survey(); {
-		case s.lost():
+		if s := g.survey(); s.lost() {
 			g.bereaved.Store(true)
 			g.releaseVotes("more than half have lost the end of their logs")
-		default:
-			if best, ok := s.choice(); ok {
-				g.replica.VoteFor(best)
-			}
+		} else {
+			g.replica.VoteFor(s.choice())
 		}
 	}
 	g.awaitSuccessor()
@@ -169,9 +166,9 @@ func (g *Group) survey() survey {
 	own := g.Standing()
 	s := survey{said: map[string]Standing{g.cfg.Self: own}, voters: [][]string{own.Voters}}
 	asked := map[string]bool{g.cfg.Self: true}
-	for at := 0; at < len(s.voters) && g.cfg.Peers != nil; at++ {
+	for sets := [][]string{own.Voters}; len(sets) > 0 && g.cfg.Peers != nil; sets = sets[1:] {
 		var ask []string
-		for _, id := range s.voters[at] {
+		for _, id := range sets[0] {
 			if !asked[id] {
 				asked[id], ask = true, append(ask, id)
 			}
@@ -193,7 +190,10 @@ func (g *Group) survey() survey {
 				s.voters = append(s.voters, a.Voters)
 			case a.Configured < own.Configured && !a.Held:
 				s.older = append(s.older, a.Voters)
+			default:
+				continue
 			}
+			sets = append(sets, a.Voters)
 		}
 	}
 	return s
@@ -213,35 +213,35 @@ func (s survey) lost() bool {
 	return !slices.ContainsFunc(s.voters, func(voters []string) bool { return 2*s.holding(voters) <= len(voters) })
 }
 
-// choice is who should get the votes that are held, if those that don't hold theirs can't elect anybody without them.
-func (s survey) choice() (id string, ok bool) {
+// choice is who should get the votes that are held, if those that don't hold theirs can't elect anybody without them; "" is nobody.
+func (s survey) choice() (id string) {
 	if slices.ContainsFunc(s.voters, s.helpless) {
 		return s.newest(s.voters)
 	}
 	for _, voters := range s.older {
 		if s.helpless(voters) {
-			return s.newest(append(s.voters, voters))
+			return s.newest(slices.Concat(s.voters, [][]string{voters}))
 		}
 	}
-	return "", false
+	return ""
 }
 
 // helpless reports whether, of these voters, those that don't hold their votes are too few to elect a leader.
 func (s survey) helpless(voters []string) bool { return 2*s.holding(voters) >= len(voters) }
 
-// newest is the voter that has the newest log of all; false if anybody is silent, because it might be the one. It may be one that
+// newest is the voter that has the newest log of all; "" if anybody is silent, because it might be the one. It may be one that
 // holds its votes: a leader, say, that had written more than it sent. Others could not be elected with its vote, as it knows more.
-func (s survey) newest(sets [][]string) (id string, ok bool) {
+func (s survey) newest(sets [][]string) (id string) {
 	var best Standing
 	for _, voters := range sets {
 		for _, v := range voters {
 			switch a := s.said[v]; { // those that ask at the same time should choose the same one
 			case !a.Known:
-				return "", false
+				return ""
 			case id == "", a.newer(best), !best.newer(a) && (best.Held && !a.Held || best.Held == a.Held && v < id):
 				best, id = a, v
 			}
 		}
 	}
-	return id, id != ""
+	return id
 }

@@ -34,7 +34,7 @@ func TestSurvey(t *testing.T) {
 		"a majority of both":            {grown, nil, map[string]Standing{"a": holds, "b": holds, "c": holds, "d": late}, true, "d"},
 	} {
 		s := survey{said: x.said, voters: x.voters, older: x.older}
-		if choice, _ := s.choice(); s.lost() != x.lost || choice != x.choice {
+		if choice := s.choice(); s.lost() != x.lost || choice != x.choice {
 			t.Errorf("%s: lost %v, choice %q; want %v, %q", name, s.lost(), choice, x.lost, x.choice)
 		}
 	}

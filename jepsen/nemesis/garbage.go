@@ -101,6 +101,11 @@ var made atomic.Int64
 
 func (t *traces) key(kind string) string {
 	key := "nemesis:" + kind + ":" + strconv.FormatInt(made.Add(1), 10)
+	t.add(key)
+	return key
+}
+
+func (t *traces) add(key string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.n++; len(t.keys) < tracesKept {
@@ -108,7 +113,6 @@ func (t *traces) key(kind string) string {
 	} else {
 		t.keys[t.n%tracesKept] = key
 	}
-	return key
 }
 
 // none wants none of them to be there.
@@ -124,12 +128,4 @@ func (t *traces) none(ctx context.Context, e *env) error {
 		}
 	}
 	return nil
-}
-
-func (t *traces) add(key string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.n++; len(t.keys) < tracesKept {
-		t.keys = append(t.keys, key)
-	}
 }

@@ -33,7 +33,7 @@ type guard struct {
 	voted uint64
 	// consent is the newest term whose leader has asked this node to take over: leases up to it are revoked.
 	consent uint64
-	// held keeps every vote back (a node that has lost its last second must not help to elect) but for chosen, if not empty.
+	// held keeps every vote back (a node that has lost its last second must not help to elect) but for chosen; "" is nobody.
 	held   bool
 	chosen raft.ServerID
 	// genuine is when Raft itself last accepted something of (leader, term); installing counts the snapshots of
@@ -90,7 +90,7 @@ func (g *guard) mayHelp(candidate raft.ServerID, consent uint64, now time.Time) 
 
 func (g *guard) mayHelpLocked(candidate raft.ServerID, consent uint64, now time.Time) bool {
 	switch {
-	case g.held && (candidate != g.chosen || candidate == ""):
+	case g.held && candidate != g.chosen:
 		return false
 	case g.off.Promise || !now.Before(g.until):
 		return true

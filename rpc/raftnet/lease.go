@@ -50,7 +50,7 @@ func (t *Transport) AckNotify() <-chan struct{} { return t.acks.notify() }
 func (t *Transport) ReleaseVotes() { t.guard.release() }
 
 // VoteFor lets a candidate have this replica's vote although votes are held: its log has all that the replica may have lost.
-// It replaces what an earlier call said.
+// It replaces what an earlier call said; "" is nobody.
 func (t *Transport) VoteFor(candidate raft.ServerID) { t.guard.choose(candidate) }
 
 // PeerAck says how fresh a peer's newest acknowledgement is, in the newest term that this node has led.

@@ -33,7 +33,7 @@ type Transport interface {
 	RefuseSnapshot(index uint64)
 	// ReleaseVotes lets a transport that was opened with its votes held back take part in elections.
 	ReleaseVotes()
-	// VoteFor lets it vote for one candidate before that.
+	// VoteFor lets it vote for one candidate, or nobody (""), before that.
 	VoteFor(candidate raft.ServerID)
 }
 

@@ -201,8 +201,11 @@ func (s *logStore) makeRoom(from uint64) error {
 // then the process ends, because no state machine can go back.
 func (s *logStore) DeleteRange(from, to uint64) error {
 	s.mu.Lock()
-	suffix := to >= s.last
+	suffix, empty := to >= s.last, s.last == 0
 	s.mu.Unlock()
+	if empty {
+		return nil // raft compacts from entry 0 on when there is nothing but a snapshot
+	}
 	if err := s.remove(from, to); err != nil {
 		return err
 	}

@@ -309,7 +309,7 @@ func (r *Replica) ReleaseVotes() {
 	r.cfg.Transport.ReleaseVotes()
 }
 
-// VoteFor lets a replica that holds its votes vote for one candidate. The caller has made sure that its log has all that was
+// VoteFor lets a replica that holds its votes vote for one candidate, or nobody (""). The caller has made sure that its log has all that was
 // acknowledged by those that hold.
 func (r *Replica) VoteFor(id string) { r.cfg.Transport.VoteFor(raft.ServerID(id)) }
 

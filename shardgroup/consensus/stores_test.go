@@ -164,7 +164,9 @@ func TestStoreFailuresAreFatal(t *testing.T) {
 			l := &logStore{LogStore: bad, fail: f, members: &members{}}
 			return l.StoreLogs(run(1, 1, 1))
 		},
-		"delete": func(f *failStop) error { return (&logStore{LogStore: bad, fail: f}).DeleteRange(1, 2) },
+		"delete": func(f *failStop) error {
+			return (&logStore{LogStore: bad, fail: f, first: 1, last: 2}).DeleteRange(1, 2)
+		},
 		"get":    func(f *failStop) error { return (&logStore{LogStore: bad, fail: f}).GetLog(1, &raft.Log{}) },
 		"set":    func(f *failStop) error { return stableStore{bad, f}.Set([]byte("k"), nil) },
 		"set n":  func(f *failStop) error { return stableStore{bad, f}.SetUint64([]byte("k"), 1) },
@@ -275,5 +277,13 @@ func TestForgottenEntriesEndTheProcess(t *testing.T) {
 	}
 	if last, err := f.store.LastIndex(); err != nil || last != 4 {
 		t.Errorf("the log ends at %d, %v", last, err)
+	}
+}
+
+// A replica that has nothing but a snapshot compacts an empty log when it takes the next one. That forgets nothing.
+func TestCompactingAnEmptyLog(t *testing.T) {
+	s := &logStore{LogStore: raft.NewInmemStore(), committed: func() uint64 { return 378 }}
+	if err := s.DeleteRange(0, 378); err != nil {
+		t.Error(err)
 	}
 }
