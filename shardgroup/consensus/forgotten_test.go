@@ -11,6 +11,18 @@ import (
 	"github.com/hashicorp/raft"
 )
 
+// powerCut ends all nodes, and starts some again with what they have not lost.
+func (c *cluster) powerCut(some []*node, lose func(i int, n *node)) {
+	for _, n := range c.nodes {
+		n.close()
+		n.fsm = &list{}
+	}
+	for i, n := range some {
+		lose(i, n)
+		n.open(false)
+	}
+}
+
 // A replica whose snapshot holds entries that a majority has lost with its power, and has gone on without: it forgets them, too.
 func TestSnapshotOfForgottenEntriesIsReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -45,14 +57,7 @@ func TestSnapshotOfForgottenEntriesIsReplaced(t *testing.T) {
 		if err := victim.Snapshot(); err != nil {
 			t.Fatal(err)
 		}
-		for _, n := range c.nodes {
-			n.close()
-			n.fsm = &list{}
-		}
-		for i, n := range others {
-			n.logs, n.snaps = durable[i].logs, durable[i].snaps
-			n.open(false)
-		}
+		c.powerCut(others, func(i int, n *node) { n.logs, n.snaps = durable[i].logs, durable[i].snaps })
 		if got := c.ready().fsm.items(); len(got) != 5 {
 			t.Fatalf("the others have %q", got)
 		}
@@ -110,14 +115,7 @@ func TestSnapshotOfForgottenEntriesGivesWayToTheLog(t *testing.T) {
 		if err := victim.Snapshot(); err != nil {
 			t.Fatal(err)
 		}
-		for _, n := range c.nodes {
-			n.close()
-			n.fsm = &list{}
-		}
-		for i, n := range others {
-			n.logs = durable[i]
-			n.open(false)
-		}
+		c.powerCut(others, func(i int, n *node) { n.logs = durable[i] })
 		for i := range 8 {
 			write(fmt.Sprint("new ", i))
 		}
