@@ -1,0 +1,67 @@
+package resp
+
+import "github.com/quorate/quorate/shardgroup"
+
+// groupCalls are calls for one group.
+type groupCalls struct {
+	to    Group
+	calls []*shardgroup.Call
+}
+
+// gather keeps a call until the end of the turn.
+func (l *loop) gather(to Group, gc *groupCall) {
+	for i := range l.calls {
+		if l.calls[i].to == to {
+			l.calls[i].calls = append(l.calls[i].calls, &gc.Call)
+			return
+		}
+	}
+	l.calls = append(l.calls, groupCalls{to, []*shardgroup.Call{&gc.Call}})
+}
+
+// readTogether is how many reads are answered together at most, or a pipeline more: a machine fetches sixteen at a time, and the first
+// client should not wait for the last.
+const readTogether = 64
+
+// joined notes that reads of c with so many ops wait in l.reads.
+func (l *loop) joined(c *conn, ops int) {
+	l.readers = append(l.readers, c)
+	l.readOps += ops
+}
+
+// answer answers the reads that wait and takes their connections further, which may bring new ones, for the next time. What it
+// returns is an empty list for that.
+func (l *loop) answer(next []*conn) []*conn {
+	l.reads.Answer()
+	readers := l.readers
+	l.readers, l.readOps = next, 0
+	for _, c := range readers {
+		if c.run.unread() {
+			c.run.slow = true
+			l.sendAway(c)
+		} else if c.run.pending.Add(-1) == 0 {
+			l.drive(c)
+		}
+	}
+	clear(readers)
+	return readers
+}
+
+// submit hands over what was gathered. Groups may come and go, so only as many are remembered as are usual.
+func (l *loop) submit() (any bool) {
+	for i := range l.calls {
+		if g := &l.calls[i]; len(g.calls) > 0 {
+			any = true
+			g.to.Submit(g.calls...)
+			clear(g.calls)
+			g.calls = g.calls[:0]
+		}
+	}
+	if len(l.calls) > maxGathered {
+		l.calls = nil
+	}
+	return any
+}
+
+// maxGathered bounds the groups that a loop remembers between turns.
+const maxGathered = 64
