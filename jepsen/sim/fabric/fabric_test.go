@@ -19,6 +19,7 @@ import (
 	"github.com/quorate/quorate/rpc/node"
 	"github.com/quorate/quorate/rpc/peer"
 	"github.com/quorate/quorate/rpc/raftnet"
+	"github.com/quorate/quorate/rpc/raftnet/memnet"
 )
 
 var _ node.Peers = (*Peers)(nil)
@@ -91,6 +92,17 @@ func TestRulesHoldForTheirClass(t *testing.T) {
 		if took, err := call(t, a, 1); err != nil || took < 300*time.Millisecond {
 			t.Errorf("a call that was held for 300ms took %v, %v", took, err)
 		}
+		replies := func(m memnet.Message) bool { return m.Reply }
+		lift = n.Add(Rule{Effect: Lose, Classes: All, On: func(from, _ Host) bool { return from == "ha" }, Only: replies})
+		if _, err := call(t, a, 1); err != nil {
+			t.Errorf("a call where only replies are lost: %v", err)
+		}
+		lift()
+		lift = n.Add(Rule{Effect: Lose, Classes: All, On: between("ha", "hb"), Only: replies})
+		if _, err := call(t, a, 1); !errors.Is(err, peer.ErrNoAnswer) {
+			t.Errorf("a call whose reply is lost: %v", err)
+		}
+		lift()
 		defer n.Add(Rule{Effect: Worsen, Classes: All, On: between("ha", "hb"), Weather: Weather{Delay: 200 * time.Millisecond}})()
 		if took, err := call(t, a, 1); err != nil || took < 400*time.Millisecond {
 			t.Errorf("a call over a slow link took %v, %v", took, err)

@@ -95,7 +95,8 @@ func (n *Net) Dial(ctx context.Context, h Host, addr string) (net.Conn, error) {
 // roundTrip is the handshake: it waits as long as the link carries nothing.
 func (n *Net) roundTrip(ctx context.Context, from, to Host) error {
 	for _, hop := range [][2]Host{{from, to}, {to, from}} {
-		f := n.draw(hop[0], hop[1], Clients)
+		p := passage{from: hop[0], to: hop[1], class: Clients}
+		f := n.draw(p)
 		if f.lost {
 			f.delay += resend
 		}
@@ -106,7 +107,7 @@ func (n *Net) roundTrip(ctx context.Context, from, to Host) error {
 			timer.Stop()
 			return ctx.Err()
 		}
-		for r := n.obstacle(hop[0], hop[1]); r != nil; r = n.obstacle(hop[0], hop[1]) {
+		for r := n.obstacle(p); r != nil; r = n.obstacle(p) {
 			select {
 			case <-r.lifted:
 			case <-ctx.Done():
@@ -117,11 +118,11 @@ func (n *Net) roundTrip(ctx context.Context, from, to Host) error {
 	return nil
 }
 
-func (n *Net) obstacle(from, to Host) *Rule {
-	if r := n.blocked(from, to, Clients, Hold); r != nil {
+func (n *Net) obstacle(p passage) *Rule {
+	if r := n.blocked(p, Hold); r != nil {
 		return r
 	}
-	return n.blocked(from, to, Clients, Lose)
+	return n.blocked(p, Lose)
 }
 
 // forget drops a connection that one end has closed.

@@ -40,35 +40,6 @@ type Weather struct {
 	Loss float64
 }
 
-// Effect is what a Rule does to messages.
-type Effect uint8
-
-// The effects.
-const (
-	// Lose drops calls; streams send again when the rule is lifted.
-	Lose Effect = iota
-	// Hold keeps messages back until the rule is lifted.
-	Hold
-	// Worsen adds Rule.Weather to the link's own.
-	Worsen
-	// Damage flips bits of the share Rule.Weather.Loss of the messages between nodes. What notices it loses the message only: with
-	// real connections, all calls that wait for an answer on that connection.
-	Damage
-	// Break cuts the share Rule.Weather.Loss of what is written on clients' streams short, at any byte, and with it the connection.
-	Break
-)
-
-// Rule changes what links do to the messages of some classes.
-type Rule struct {
-	Effect  Effect
-	Classes Class
-	// On says which directed links the rule is about.
-	On      func(from, to Host) bool
-	Weather Weather
-
-	lifted chan struct{}
-}
-
 // Sent is a request on its way, for traces and checks.
 type Sent struct {
 	From, To Host
@@ -163,16 +134,16 @@ type fate struct {
 }
 
 // draw decides what becomes of the next message on a link.
-func (n *Net) draw(from, to Host, c Class) fate {
+func (n *Net) draw(p passage) fate {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	link := string(from) + ">" + string(to)
+	link := string(p.from) + ">" + string(p.to)
 	n.carried[link]++
 	n.stats.Messages++
 	dice := dice{state: n.seed ^ hash(link) ^ n.carried[link]*0x9e3779b97f4a7c15}
 	f := dice.throw(n.weather)
 	for _, r := range n.rules {
-		if r.Classes&c == 0 || !r.On(from, to) {
+		if !r.concerns(p) {
 			continue
 		}
 		switch r.Effect {
@@ -182,9 +153,9 @@ func (n *Net) draw(from, to Host, c Class) fate {
 		case Lose:
 			f.lost = true
 		case Damage:
-			f.damaged = c != Clients && dice.fraction() < r.Weather.Loss
+			f.damaged = p.class != Clients && dice.fraction() < r.Weather.Loss
 		case Break:
-			f.broken = c == Clients && dice.fraction() < r.Weather.Loss
+			f.broken = p.class == Clients && dice.fraction() < r.Weather.Loss
 		}
 	}
 	if f.lost {
@@ -192,18 +163,6 @@ func (n *Net) draw(from, to Host, c Class) fate {
 	}
 	f.where = dice
 	return f
-}
-
-// blocked returns a rule that keeps back or loses what is on a link now, nil if there is none.
-func (n *Net) blocked(from, to Host, c Class, e Effect) *Rule {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	for _, r := range n.rules {
-		if r.Effect == e && r.Classes&c != 0 && r.On(from, to) {
-			return r
-		}
-	}
-	return nil
 }
 
 func (n *Net) host(id topology.NodeID) Host {
@@ -215,13 +174,13 @@ func (n *Net) host(id topology.NodeID) Host {
 // carry implements memnet's tap: it takes a call's request, a stream's part or a reply from one node to another, and says
 // whether it arrived.
 func (n *Net) carry(ctx context.Context, m memnet.Message) bool {
-	from, to, class := n.host(m.From), n.host(m.To), classOf(m)
-	f := n.draw(from, to, class)
+	p := passage{n.host(m.From), n.host(m.To), classOf(m), &m}
+	f := n.draw(p)
 	if f.damaged && !n.damage(m, f.where) {
 		f.lost = true
 	}
 	if n.watch != nil && !m.Part {
-		n.watch(Sent{from, to, m, f.lost, f.delay})
+		n.watch(Sent{p.from, p.to, m, f.lost, f.delay})
 	}
 	if f.lost {
 		return false
@@ -233,7 +192,7 @@ func (n *Net) carry(ctx context.Context, m memnet.Message) bool {
 	case <-ctx.Done():
 		return false
 	}
-	for held := n.blocked(from, to, class, Hold); held != nil; held = n.blocked(from, to, class, Hold) {
+	for held := n.blocked(p, Hold); held != nil; held = n.blocked(p, Hold) {
 		n.mu.Lock()
 		n.stats.Held++
 		n.mu.Unlock()
@@ -243,7 +202,7 @@ func (n *Net) carry(ctx context.Context, m memnet.Message) bool {
 			return false
 		}
 	}
-	return n.blocked(from, to, class, Lose) == nil
+	return n.blocked(p, Lose) == nil
 }
 
 // snapped notes that a client's connection broke.

@@ -44,6 +44,8 @@ func newStream(n *Net, from, to Host) *stream {
 	return &stream{net: n, from: from, to: to, changed: make(chan struct{})}
 }
 
+func (s *stream) passage() passage { return passage{from: s.from, to: s.to, class: Clients} }
+
 // edit changes the stream and wakes who waits for it. f returns an error for the writer.
 func (s *stream) edit(f func() error) error {
 	s.mu.Lock()
@@ -60,7 +62,7 @@ func (s *stream) wake() {
 
 // arrival is when something that is sent now arrives: never before what was sent before it.
 func (s *stream) arrival() (time.Time, fate) {
-	f := s.net.draw(s.from, s.to, Clients)
+	f := s.net.draw(s.passage())
 	if f.lost {
 		f.delay = 2*f.delay + resend
 	}
@@ -201,10 +203,10 @@ func (s *stream) take(b []byte) (n int, wait time.Duration, changed <-chan struc
 
 // stuck reports whether the link carries nothing now. What a link loses is sent again some time after it works again.
 func (s *stream) stuck() bool {
-	if s.net.blocked(s.from, s.to, Clients, Hold) != nil {
+	if s.net.blocked(s.passage(), Hold) != nil {
 		return true
 	}
-	if s.net.blocked(s.from, s.to, Clients, Lose) == nil {
+	if s.net.blocked(s.passage(), Lose) == nil {
 		return false
 	}
 	again := time.Now().Add(resend)
