@@ -62,12 +62,42 @@ func answers(workload string, nodes int, o sim.Options) sim.Options {
 	})
 }
 
+// last has them arrive one after the other, each just in time, while reads wait.
+func last(o sim.Options) sim.Options {
+	return with(answers("follower", 5, o), func(o *sim.Options) {
+		o.Families, o.Election, o.Safety = []string{"last-answers"}, time.Second, 2*time.Minute
+	})
+}
+
 // handover has hand-overs of which the old leader hears when clients have given it up and found the next one.
 func handover(o sim.Options) sim.Options {
 	return with(o, func(o *sim.Options) {
 		o.Workload, o.Families, o.Overlap = "follower", []string{"deaf-handover"}, 1
 		o.Shape, o.Nodes, o.Groups, o.Clients, o.Think, o.Election, o.Safety = "dense", 3, 1, 24, 20*time.Millisecond, 5*time.Second, 2*time.Minute
 	})
+}
+
+// stuck has hand-overs that raft does not get out of.
+func stuck(o sim.Options) sim.Options {
+	return with(o, func(o *sim.Options) {
+		o.Workload, o.Families, o.Overlap = "counter", []string{"stuck-handover"}, 1
+		o.Shape, o.Nodes, o.Groups, o.Clients, o.Think, o.Election, o.Safety = "dense", 3, 1, 24, 20*time.Millisecond, 500*time.Millisecond, time.Minute
+	})
+}
+
+// tail has snapshots that end in the midst of what one replica alone has.
+func tail(o sim.Options) sim.Options {
+	return with(stuck(o), func(o *sim.Options) { o.Families, o.Trailing = []string{"snapshot-over-tail"}, 3 })
+}
+
+// overtaken has snapshots that arrive after what is behind them.
+func overtaken(o sim.Options) sim.Options {
+	return with(tail(o), func(o *sim.Options) { o.Families, o.Safety = []string{"late-snapshot"}, 2*time.Minute })
+}
+
+// tardy has leaders whose state machine is late.
+func tardy(o sim.Options) sim.Options {
+	return with(stuck(o), func(o *sim.Options) { o.Workload, o.Families = "follower", []string{"slow-apply"} })
 }
 
 // busy has more clients who hardly pause, and elections that take long enough to read in between.
@@ -107,16 +137,16 @@ func Cases() []Case {
 		{Guard: "raftnet.TransferFence", Breaks: "a late TimeoutNow dethrones a later leader within its lease (hazard 5)", Where: busy(lease(where("register", "transfer", "slow-net", "pause"))), Test: [2]string{"./rpc/raftnet", "TestNoElectionInsideLease"}, Why: "the order to take over must be under way for longer than an election"},
 		{Guard: "raftnet.HoldVotes", Breaks: "who lost acknowledged entries with the power elects a leader without them", Where: dense(interval(where("append", "crash", "isolate")))},
 		{Guard: "consensus.Barrier", Breaks: "a new leader reads before it has applied what was committed (hazard 6)", Where: lease(where("register", "transfer", "kill", "isolate")), Test: [2]string{"./shardgroup/consensus", "TestNewLeaderWaitsForItsBarrier"}},
-		{Guard: "consensus.SendTimes", Breaks: "raft's VerifyLeader counts answers to older messages (F3)", Where: answers("follower", 5, quorum(where("", ""))), Test: [2]string{"./shardgroup/consensus", "TestConfirmationCountsFromItsBeginning"}, Why: "answers from before the election must arrive while a read waits that began after the next leader's first write"},
-		{Guard: "consensus.Conflict", Breaks: "a snapshot over a conflicting tail is offered for ever (F6)", Where: where("counter", "snapshot", "isolate", "halves", "flap"), Test: [2]string{"./shardgroup/consensus", "TestSnapshotOverConflictingTail"}, Why: "a snapshot must end inside an uncommitted tail: clients that wait for their answers leave no long ones"},
-		{Guard: "consensus.TransferWatch", Breaks: "a stuck hand-over refuses writes for ever (F7)", Where: where("counter", "transfer", "isolate", "pause", "slow-net"), Test: [2]string{"./shardgroup/consensus", "TestStuckTransferIsEnded"}, Why: "entries to a node must hang, twice, while heartbeats to it go through"},
-		{Guard: "consensus.CommitLimit", Breaks: "a follower shows what its leader does not show yet", Where: where("follower", "slow-return", "slow-net"), Test: [2]string{"./shardgroup/consensus", "TestFollowerDoesNotOvertakeItsLeader"}, Why: "the leader's state machine must be slower than news of a commit: in virtual time it takes no time"},
+		{Guard: "consensus.SendTimes", Breaks: "raft's VerifyLeader counts answers to older messages (F3)", Where: last(quorum(where("", ""))), Test: [2]string{"./shardgroup/consensus", "TestConfirmationCountsFromItsBeginning"}, Why: "answers from before the election must arrive while a read waits that began after the next leader's first write"},
+		{Guard: "consensus.Conflict", Breaks: "a snapshot over a conflicting tail is offered for ever (F6)", Where: tail(where("", "")), Test: [2]string{"./shardgroup/consensus", "TestSnapshotOverConflictingTail"}},
+		{Guard: "consensus.TransferWatch", Breaks: "a stuck hand-over refuses writes for ever (F7)", Where: stuck(where("", "")), Test: [2]string{"./shardgroup/consensus", "TestStuckTransferIsEnded"}},
+		{Guard: "consensus.CommitLimit", Breaks: "a follower shows what its leader does not show yet", Where: tardy(where("", "")), Test: [2]string{"./shardgroup/consensus", "TestFollowerDoesNotOvertakeItsLeader"}},
 		{Guard: "consensus.Lease", Breaks: "a leader that was replaced goes on reading", Where: answers("follower", 5, lease(where("", ""))), Real: live("stale-map", "pause-leader"), Test: [2]string{"./shardgroup/consensus", "TestAReplacedLeaderAnswersNothing"}},
 		{Guard: "consensus.ReadIndex", Breaks: "a leader that was replaced tells followers how far they must be", Where: answers("follower", 5, where("", "")), Test: [2]string{"./shardgroup/consensus", "TestAReplacedLeaderAnswersNothing"}},
 		{Guard: "consensus.Outcome", Breaks: "what may have been applied is proposed again", Where: where("counter", "isolate", "kill")},
-		{Guard: "consensus.Applied", Breaks: "a restarted instance applies entries twice", Where: where("counter", "snapshot", "isolate", "halves", "flap"), Test: [2]string{"./shardgroup/consensus", "TestARestartedInstanceAppliesTwiceWithoutTheGuard"}, Why: "Conflict or TransferWatch must have restarted an instance first"},
-		{Guard: "consensus.LateSnapshot", Breaks: "an old snapshot takes the state back", Where: where("counter", "snapshot", "slow-net", "slow-return", "isolate"), Test: [2]string{"./shardgroup/consensus", "TestALateSnapshotIsRefused"}, Why: "a snapshot must arrive after the entries behind it"},
-		{Guard: "consensus.Reconcile", Breaks: "a log that does not continue the snapshot is used", Where: where("counter", "snapshot", "crash", "isolate", "kill"), Test: [2]string{"./shardgroup/consensus", "TestALogThatDoesNotContinueTheSnapshotGoes"}, Why: "the power must go between the installation of a snapshot and the removal of the log before it"},
+		{Guard: "consensus.Applied", Breaks: "a restarted instance applies entries twice", Where: stuck(where("", "")), Test: [2]string{"./shardgroup/consensus", "TestARestartedInstanceAppliesTwiceWithoutTheGuard"}},
+		{Guard: "consensus.LateSnapshot", Breaks: "an old snapshot takes the state back", Where: overtaken(where("", "")), Test: [2]string{"./shardgroup/consensus", "TestALateSnapshotIsRefused"}},
+		{Guard: "consensus.Reconcile", Breaks: "a log that does not continue the snapshot is used", Where: tail(where("", "")), Test: [2]string{"./shardgroup/consensus", "TestALogThatDoesNotContinueTheSnapshotGoes"}},
 		{Guard: "consensus.Monotonic", Breaks: "installing a snapshot takes acknowledged entries behind it", Where: where("counter", "snapshot", "slow-net", "isolate", "kill")},
 		{Guard: "shardgroup.Outcome", Breaks: "clients are told \"not applied\" of what may have been", Where: where("counter", "isolate", "kill")},
 		{Guard: "shardgroup.ReadIndex", Breaks: "a follower reads without asking the leader", Where: where("follower", "isolate")},

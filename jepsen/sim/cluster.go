@@ -18,6 +18,7 @@ type cluster struct {
 	oracle *oracle.Oracle
 	trace  *trace
 	nodes  []*server
+	sights sights
 
 	// ending are the goroutines that close nodes which have died.
 	ending sync.WaitGroup
@@ -57,6 +58,7 @@ func (c *cluster) healthy() machine.DiskFault {
 // sent looks at what nodes say to each other.
 func (c *cluster) sent(m fabric.Sent) {
 	c.trace.message(m)
+	c.sights.look(m)
 	if f, ok := frameOf(m); ok && f.Leads() {
 		c.oracle.Led(m.Group, f.Term, string(m.From))
 	}

@@ -39,7 +39,12 @@ func Families() []Family {
 		{Name: "breaks", About: "connections of clients end in the middle of a command, a transaction or a reply", strike: (*nemesis).breaks},
 		{Name: "memory", About: "maxmemory falls to a fraction for a while, so that most is evicted or every write refused", strike: (*nemesis).memory},
 		{Name: "late-answers", About: "a leader and a minority are cut off, and what the others had answered before arrives for long after", strike: (*nemesis).lateAnswers, story: true},
+		{Name: "last-answers", About: "a leader and a minority are cut off, and what the others had answered to its last requests arrives piece by piece", strike: (*nemesis).lastAnswers, story: true},
 		{Name: "deaf-handover", About: "a leader hands over, and hears late what comes of it", strike: (*nemesis).deafHandOver, story: true},
+		{Name: "stuck-handover", About: "a leader hands over to a follower whose link hangs with entries, carries a few, hangs again, and then it loses and wins an election", strike: (*nemesis).stuckHandOver, story: true},
+		{Name: "snapshot-over-tail", About: "a leader that nobody takes entries from wins elections, and gets a snapshot that ends in the midst of what it alone has", strike: (*nemesis).snapshotOverTail, story: true},
+		{Name: "late-snapshot", About: "a snapshot arrives when its receiver has left, come back and got the same one again and what is behind it", strike: (*nemesis).lateSnapshot, story: true},
+		{Name: "slow-apply", About: "a leader's state machine is late after each batch and after each mark of a snapshot", strike: (*nemesis).slowApply, story: true},
 	}
 }
 

@@ -75,6 +75,11 @@ func (s *server) tunePlacement(cc *consensus.Config) {
 
 func (s *server) tuneGroup(gc *shardgroup.Config) {
 	s.tune(gc.ID, &gc.Consensus)
+	heard := gc.Consensus.Timers.Apply
+	gc.Consensus.Timers.Apply = func(took time.Duration) {
+		heard(took)
+		s.dawdle()
+	}
 	gc.Witness = s.c.oracle.Witness(gc.ID, string(s.host))
 }
 

@@ -193,7 +193,7 @@ func (c *cluster) changing() string {
 func (c *cluster) steady() func() string {
 	var epoch uint64
 	var since time.Time
-	ordered := slices.ContainsFunc(c.plan.Families, func(f string) bool { return f == "members" || f == "memory" })
+	ordered := slices.ContainsFunc(c.plan.Families, func(f string) bool { return f == "members" || f == "memory" || f == "late-snapshot" })
 	return func() string {
 		why := cmp.Or(c.changing(), c.roomy())
 		if e := c.known().Epoch; e != epoch {

@@ -65,8 +65,10 @@ type Options struct {
 	Election   time.Duration `json:"election_ns,omitempty"`
 	Durability string        `json:"durability,omitempty"`
 	Reads      string        `json:"reads,omitempty"`
-	Mutation   string        `json:"mutation,omitempty"`
-	Script     string        `json:"script,omitempty"`
+	// Trailing is how many entries stay in the log behind a snapshot.
+	Trailing uint64 `json:"trailing_logs,omitempty"`
+	Mutation string `json:"mutation,omitempty"`
+	Script   string `json:"script,omitempty"`
 }
 
 // workloads are those that a seed chooses among. Every one's values are unique, so that the log tells what became of them.
@@ -113,6 +115,7 @@ func NewPlan(seed uint64, o Options) Plan {
 	if slices.Contains(p.Families, "snapshot") {
 		p.Snapshot, p.Trailing = int64(pick(rng, 2<<10, 8<<10, 32<<10)), pick[uint64](rng, 1, 5, 50)
 	}
+	p.Trailing = cmp.Or(o.Trailing, p.Trailing)
 	return p
 }
 

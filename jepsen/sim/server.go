@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/quorate/quorate/fsm/slot"
 	"github.com/quorate/quorate/jepsen/sim/fabric"
@@ -36,6 +37,8 @@ type server struct {
 	// wrongBits are on its disks; noticed says that one has ended a process.
 	wrongBits int
 	noticed   bool
+	// late is for how long the goroutine that applies does not get on, in nanoseconds.
+	late atomic.Int64
 }
 
 func (s *server) client() string { return fmt.Sprintf("10.0.0.%d:7000", s.i+1) }

@@ -52,9 +52,14 @@ func (f Frame) Leads() bool {
 	return f.Kind == KindAppend || f.Kind == KindSnapshot || f.Kind == KindTimeoutNow
 }
 
+// Heartbeat says that it is an AppendEntries with nothing but the term.
+func (f Frame) Heartbeat() bool {
+	return f.Kind == KindAppend && f.Entries == 0 && isHeartbeat(&raft.AppendEntriesRequest{PrevLogEntry: f.LastIndex, LeaderCommitIndex: f.Commit})
+}
+
 func (f Frame) String() string {
 	switch {
-	case f.Kind == KindAppend && isHeartbeat(&raft.AppendEntriesRequest{PrevLogEntry: f.LastIndex, LeaderCommitIndex: f.Commit}) && f.Entries == 0:
+	case f.Heartbeat():
 		return fmt.Sprintf("heartbeat term %d", f.Term)
 	case f.Kind == KindAppend:
 		return fmt.Sprintf("append term %d, %d entries after %d.%d, commit %d", f.Term, f.Entries, f.LastTerm, f.LastIndex, f.Commit)

@@ -15,8 +15,9 @@ type Message struct {
 	From, To topology.NodeID
 	Kind     peer.Kind
 	Group    slot.GroupID
-	// Reply says that Payload answers a request of Kind that To made.
+	// Reply says that Payload answers a request of Kind that To made, and whose payload is Asked.
 	Reply bool
+	Asked []byte
 	// Part says that Payload is a part of the body of a stream.
 	Part    bool
 	Payload []byte

@@ -175,7 +175,7 @@ func (w *Network) exchange(ctx context.Context, request Message, target *Node, s
 	}
 	a := serve(there, target)
 	cancel()
-	reply := Message{From: request.To, To: request.From, Kind: request.Kind, Group: request.Group, Reply: true, Payload: a.reply}
+	reply := Message{From: request.To, To: request.From, Kind: request.Kind, Group: request.Group, Reply: true, Asked: request.Payload, Payload: a.reply}
 	a.lost = a.lost || target.ctx.Err() != nil || !w.carry(target.ctx, reply)
 	return a
 }
