@@ -175,6 +175,15 @@ func (c *cluster) order(ctx context.Context, s *server, do func(*client.Admin) e
 	return do(a)
 }
 
+// compare has a node compare the replicas of a group, as an operator may at any time.
+func (c *cluster) compare(s *server, g slot.GroupID) {
+	ctx := context.Background()
+	_ = c.order(ctx, s, func(a *client.Admin) error {
+		_, err := a.Digests(ctx, g)
+		return err // there may be no leader
+	})
+}
+
 // changing says which group still changes its members; "" if none does.
 func (c *cluster) changing() string {
 	m := c.known()
@@ -193,7 +202,7 @@ func (c *cluster) changing() string {
 func (c *cluster) steady() func() string {
 	var epoch uint64
 	var since time.Time
-	ordered := slices.ContainsFunc(c.plan.Families, func(f string) bool { return f == "members" || f == "memory" || f == "late-snapshot" })
+	ordered := slices.ContainsFunc(c.plan.Families, func(f string) bool { return f == "members" || f == "memory" || f == "late-snapshot" || f == "learner" })
 	return func() string {
 		why := cmp.Or(c.changing(), c.roomy())
 		if e := c.known().Epoch; e != epoch {

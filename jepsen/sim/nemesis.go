@@ -23,8 +23,9 @@ type Family struct {
 // wound is a fault that was done.
 type wound struct {
 	what string
-	// lasts is how long until it is undone.
+	// lasts is how long until it is undone, unless over, if there is one, is closed before.
 	lasts time.Duration
+	over  <-chan struct{}
 	undo  func()
 	// bit says, when it is undone, whether it could be seen to have been there; nil if it surely was.
 	bit func() bool
@@ -104,6 +105,7 @@ func (n *nemesis) suffer(family string, w wound, stop <-chan struct{}) {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
+	case <-w.over:
 	case <-stop:
 	}
 	bit := w.bit == nil || w.bit()

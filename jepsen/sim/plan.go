@@ -55,9 +55,10 @@ type Options struct {
 	Safety   time.Duration `json:"safety_ns,omitempty"`
 	Clients  int           `json:"clients,omitempty"`
 	Groups   int           `json:"groups,omitempty"`
-	// Nodes is how many there are, each with a replica of every group.
-	Nodes int    `json:"nodes,omitempty"`
-	Shape string `json:"shape,omitempty"`
+	// Nodes is how many there are, Replicas how many of them have one of a group: each, if only Nodes is set.
+	Nodes    int    `json:"nodes,omitempty"`
+	Replicas int    `json:"replicas,omitempty"`
+	Shape    string `json:"shape,omitempty"`
 	// Pace is the mean time between two faults.
 	Pace       time.Duration `json:"pace_ns,omitempty"`
 	Overlap    int           `json:"overlap,omitempty"`
@@ -137,6 +138,9 @@ func (p *Plan) narrow(o Options) {
 	}
 	if o.Nodes > 0 {
 		p.Nodes, p.Replicas = o.Nodes, o.Nodes
+	}
+	if o.Replicas > 0 {
+		p.Replicas = o.Replicas
 	}
 	if o.Pace > 0 {
 		p.Pace = o.Pace

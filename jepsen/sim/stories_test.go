@@ -12,15 +12,22 @@ func TestStoriesBite(t *testing.T) {
 		Election: 500 * time.Millisecond, Safety: 30 * time.Second, Trailing: 3}
 	five := dense
 	five.Workload, five.Reads, five.Nodes, five.Election = "follower", "quorum", 5, time.Second
-	for i, story := range []string{"stuck-handover", "snapshot-over-tail", "late-snapshot", "slow-apply", "last-answers"} {
-		o := dense
-		if story == "last-answers" {
-			o = five
-		}
-		o.Families = []string{story}
-		r := simulated(t, Job{Seed: uint64(i), Options: o})
+	few := dense
+	few.Clients, few.Election, few.Trailing = 4, time.Second, 0
+	spare := few
+	spare.Nodes, spare.Replicas = 4, 3
+	for i, c := range []struct {
+		story string
+		o     Options
+	}{
+		{"stuck-handover", dense}, {"snapshot-over-tail", dense}, {"late-snapshot", dense}, {"slow-apply", dense}, {"last-answers", five},
+		{"slow-succession", few}, {"late-order", few}, {"forgotten-promise", few}, {"learner", spare}, {"stuck-leader", few},
+		{"deposed-by-heartbeat", few}, {"half-a-vote", few},
+	} {
+		c.o.Families = []string{c.story}
+		r := simulated(t, Job{Seed: uint64(i), Options: c.o})
 		if !slices.ContainsFunc(r.Faults, func(f Fault) bool { return f.Bit }) {
-			t.Errorf("%s never bit: %s", story, r)
+			t.Errorf("%s never bit: %s", c.story, r)
 		}
 	}
 }
