@@ -3,6 +3,8 @@ package wal
 import (
 	"fmt"
 	"time"
+
+	"github.com/quorate/quorate/shardgroup/wal/disk"
 )
 
 // join gives the open batch to add at most n bytes of records to; it returns with l.mu held, for commit to release.
@@ -77,7 +79,7 @@ func (l *Log) write(b *batch) error {
 	report := Commit{Stores: b.stores, Entries: b.entries, Bytes: len(b.buf)}
 	start := l.observed()
 	l.writeWatch.Start()
-	_, err := seg.file.WriteAt(b.buf, l.end)
+	durable, err := l.put(seg.file, b.buf)
 	if err := l.writeWatch.Done(err); err != nil {
 		return err
 	}
@@ -89,7 +91,11 @@ func (l *Log) write(b *batch) error {
 	if !seal {
 		l.written.Store(sequence)
 	}
-	if (l.opts.Durability == Always || b.sync) && !offSync {
+	switch {
+	case durable:
+		l.countSynced()
+		report.Write, report.Sync = 0, report.Write
+	case (l.opts.Durability == Always || b.sync) && !offSync:
 		if err := l.syncWritten(); err != nil {
 			return err
 		}
@@ -97,6 +103,16 @@ func (l *Log) write(b *batch) error {
 	}
 	l.count(report, seg)
 	return nil
+}
+
+// put writes b at the end of the log, and reports whether it is then on the disk. In Always, all batches of a file that can do
+// that are written so, seals too: it does not mix well with other writes.
+func (l *Log) put(f disk.File, b []byte) (durable bool, err error) {
+	if w, ok := f.(disk.SyncWriter); ok && l.opts.Durability == Always && !offSync && !offFailStop {
+		return true, w.WriteSync(b, l.end)
+	}
+	_, err = f.WriteAt(b, l.end)
+	return false, err
 }
 
 // observed is the time, for Options.Observe; without one nobody asks the clock.
@@ -142,6 +158,14 @@ func (l *Log) syncWritten() error {
 	l.syncs.Add(1)
 	l.synced.Store(sequence)
 	return nil
+}
+
+// countSynced takes note that every batch written so far is durable, since each was when its write ended.
+func (l *Log) countSynced() {
+	l.syncing.Lock()
+	defer l.syncing.Unlock()
+	l.syncs.Add(1)
+	l.synced.Store(l.written.Load())
 }
 
 // Sync returns when everything stored before it is on the disk.

@@ -79,8 +79,10 @@ func Open(dir string, o Options) (*Log, error) {
 			return nil, fmt.Errorf("wal: %w", err)
 		}
 	}
-	if d, real := fs.(disk.Dir); real && o.Durability == Interval {
+	if d, ok := fs.(disk.Fitting); ok && o.Durability == Interval {
 		fs = d.Cached()
+	} else if ok {
+		fs = d.Durable()
 	}
 	l := newLog(fs, o)
 	if err := l.load(); err != nil {

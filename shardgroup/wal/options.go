@@ -59,7 +59,7 @@ type Commit struct {
 	Stores  int // StoreLogs, DeleteRange and RemoveGroup calls that shared it
 	Entries int
 	Bytes   int
-	Write   time.Duration
+	Write   time.Duration // 0 if it was written and synced in one step
 	Sync    time.Duration // 0 in Interval
 }
 

@@ -18,14 +18,21 @@ func (f *Faults) Open(dir string) (disk.FS, error) {
 	if err != nil || f == nil {
 		return d, err
 	}
-	return folder{d, f}, nil
+	return folder{d, d, f}, nil
 }
 
 // folder is a disk.FS under faults.
 type folder struct {
 	disk.FS
-	faults *Faults
+	fitting disk.Fitting
+	faults  *Faults
 }
+
+// Cached implements disk.Fitting.
+func (d folder) Cached() disk.FS { return folder{d.fitting.Cached(), d.fitting, d.faults} }
+
+// Durable implements disk.Fitting.
+func (d folder) Durable() disk.FS { return folder{d.fitting.Durable(), d.fitting, d.faults} }
 
 // Create implements disk.FS.
 func (d folder) Create(name string, size int64) (disk.File, error) {
@@ -59,7 +66,27 @@ func wrap(f disk.File, faults *Faults) disk.File {
 	if f == nil {
 		return nil
 	}
+	if w, ok := f.(disk.SyncWriter); ok {
+		return syncWriter{file{f, faults}, w}
+	}
 	return file{f, faults}
+}
+
+// syncWriter is a file that is one.
+type syncWriter struct {
+	file
+	inner disk.SyncWriter
+}
+
+// WriteSync implements disk.SyncWriter.
+func (f syncWriter) WriteSync(b []byte, at int64) error {
+	if err := f.faults.write(); err != nil {
+		return err
+	}
+	if err := f.inner.WriteSync(b, at); err != nil {
+		return err
+	}
+	return f.faults.sync()
 }
 
 // WriteAt implements disk.File.

@@ -13,20 +13,11 @@ import (
 // a tenth of that, and what the scheduler then does is far more: each time that a process wakes up for a write, its monitor
 // thread begins to look after the processors 50,000 times a second (7 % of all CPU time with three nodes on two cores).
 //
-// The price is paid when the kernel does block such a write, because a disk is slow with the file's inode, or too much
-// waits to be written: then one processor of this process stands still instead of one goroutine. So after a write that
-// took longer than patience, the next ones are ordinary for a while.
+// Where the kernel does block such a write, the next ones are ordinary for a while: see patience.
 func (d Dir) Cached() FS { return cachedDir{d} }
 
-const (
-	// patience is how long a write may take that is made without the scheduler. On a busy machine, most of that is spent
-	// waiting for a core, not for the disk.
-	patience = 20 * time.Millisecond
-	// penance is for how long writes are ordinary after one that took longer.
-	penance = 10 * time.Second
-	// maxCached is the largest write that is made without the scheduler.
-	maxCached = 256 << 10
-)
+// maxCached is the largest write that is made without the scheduler.
+const maxCached = 256 << 10
 
 type cachedDir struct{ Dir }
 
@@ -52,9 +43,8 @@ type cachedFile struct {
 	// pwrite is the system call; tests put in a slow one.
 	pwrite func(fd uintptr, b []byte, at int64) (int, error)
 
-	mu sync.Mutex
-	// ordinary is until when writes are.
-	ordinary time.Time
+	mu       sync.Mutex
+	patience patience
 	// b, at, n, err are the present write's; step is write, bound once.
 	b    []byte
 	at   int64
@@ -82,7 +72,7 @@ func (f *cachedFile) writeNow(b []byte, at int64) (int, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	start := time.Now()
-	if start.Before(f.ordinary) {
+	if f.patience.lost(start) {
 		return 0, nil
 	}
 	f.b, f.at = b, at
@@ -90,9 +80,7 @@ func (f *cachedFile) writeNow(b []byte, at int64) (int, error) {
 		return 0, nil
 	}
 	f.b = nil
-	if took := time.Since(start); took > patience {
-		f.ordinary = start.Add(took + penance)
-	}
+	f.patience.note(start)
 	return f.n, f.err
 }
 

@@ -55,16 +55,16 @@ func TestCachedWriteThatBlocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, calls := openCached(t, 4096, func(call int) time.Duration {
 			if call == 2 {
-				return patience + 1
+				return enough + 1
 			}
-			return patience
+			return enough
 		})
 		for i, want := range []int{1, 2, 2, 2} {
 			if _, err := f.WriteAt([]byte{byte(i + 1)}, int64(i)); err != nil || *calls != want {
 				t.Errorf("write %d: %v, %d without the scheduler, want %d", i, err, *calls, want)
 			}
 		}
-		time.Sleep(penance + 1)
+		time.Sleep(penance*(enough+1) + 1)
 		if _, err := f.WriteAt([]byte{5}, 4); err != nil || *calls != 3 {
 			t.Errorf("after the penance: %v, %d without the scheduler, want 3", err, *calls)
 		}

@@ -18,6 +18,14 @@ type FS interface {
 	SyncDir() error
 }
 
+// Fitting is an FS that knows better ways to write a log than any file's.
+type Fitting interface {
+	// Cached is for a log that is synced now and then only.
+	Cached() FS
+	// Durable is for a log that has every write on the disk before it goes on. Its files may be SyncWriters.
+	Durable() FS
+}
+
 // File has the size that it was created with, unless that was 0. ReadAt and WriteAt may run beside each other and beside Sync.
 type File interface {
 	io.ReaderAt
@@ -27,3 +35,14 @@ type File interface {
 	// Sync makes every WriteAt that returned before it durable. After an error nothing is known about them.
 	Sync() error
 }
+
+// SyncWriter is a File that can bring bytes to the disk in one step.
+type SyncWriter interface {
+	// WriteSync returns when b is on the disk, as after WriteAt and Sync. It is for files that are written front to back, by one
+	// goroutine at a time: what stood behind b, up to the next multiple of BlockBytes, may be zeros afterwards. After an error
+	// nothing is known about what was written there before, either.
+	WriteSync(b []byte, at int64) error
+}
+
+// BlockBytes is a multiple of what disks write at once.
+const BlockBytes = 4096

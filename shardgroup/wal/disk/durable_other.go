@@ -1,0 +1,6 @@
+//go:build !linux || !(amd64 || arm64)
+
+package disk
+
+// Durable is d for a log that has every write on the disk before it goes on. It differs only on Linux.
+func (d Dir) Durable() FS { return d }
