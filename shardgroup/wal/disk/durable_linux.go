@@ -53,7 +53,8 @@ func (f *durableFile) WriteSync(b []byte, at int64) error {
 // Close implements io.Closer.
 func (f *durableFile) Close() error { return errors.Join(f.direct.leave(f), f.file.Close()) }
 
-// direct writes to one file of a directory, the one that was written to last, around the page cache. Its memory and its
+// direct writes to one file of a directory, the one that was written to last, around the page cache. The block in which the
+// last write ended is written again by the next one, with the same bytes before it, as the page cache does. Its memory and its
 // descriptors go when that file is closed, or another one is written to.
 type direct struct {
 	mu   sync.Mutex
