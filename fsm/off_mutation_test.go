@@ -10,7 +10,8 @@ import (
 	"github.com/quorate/quorate/fsm/reply"
 )
 
-// TestEvictionComparesVersions shows what the guard is for: as only one batch is in flight, no simulation gets here.
+// TestEvictionComparesVersions shows what the guard is for: while leaders choose from all that is committed, one batch at a time, no
+// simulation gets here.
 func TestEvictionComparesVersions(t *testing.T) {
 	for _, off := range []bool{false, true} {
 		*fsm.Off["EvictionVersion"] = off

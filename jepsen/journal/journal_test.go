@@ -260,22 +260,29 @@ func TestUnknownOutcomesAreSettled(t *testing.T) {
 	}
 }
 
-func TestWhatVanishesIsTold(t *testing.T) {
+// evicting is a log at the end of which two keys are evicted that were chosen before one of them, {f}, was written again.
+func evicting(t *testing.T) *Journal {
 	evict := func(key string, version uint64) entry.Op {
 		return entry.Evict([]entry.Victim{{Key: []byte(key), Version: version}})
 	}
 	j := told(t, []string{"SET {b} 1-1 PX 1500", "SET {b}y 1-2"}, []string{"SET {f} 1-3"}, []string{"SET {f} 1-4"}, nil)
-	e := entry.Entry{Now: 4000, Ops: []entry.Op{evict("{b}y", 2), evict("{f}", 3)}} // {f} has been written since
-	data, err := entry.Encode(nil, &e)
+	data, err := entry.Encode(nil, &entry.Entry{Now: 4000, Ops: []entry.Op{evict("{b}y", 2), evict("{f}", 3)}})
 	must(t, err)
 	j.Entries[len(j.Entries)-1].Data = data
-	s := replayed(t, j)
+	return j
+}
+
+func TestWhatVanishesIsTold(t *testing.T) {
+	s := replayed(t, evicting(t))
 	want := []Vanish{
 		{Key: "{b}", Value: "1-1", At: Position{Group: 1, Index: 3, Applied: true}},
 		{Key: "{b}y", Value: "1-2", At: Position{Group: 1, Index: 4, Applied: true}, Evicted: true},
 	}
 	if !reflect.DeepEqual(s.Vanished, want) {
 		t.Fatalf("vanished %+v, want %+v", s.Vanished, want)
+	}
+	if r := s.Evictions(); !r.OK || s.Victims != 2 {
+		t.Errorf("%d victims, %+v", s.Victims, r)
 	}
 	ops := []history.Op{applied(1, 1, "set", "{b}", "1-1"), applied(2, 50, "set", "{f}", "1-4")}
 	p := s.Patch(ops)

@@ -144,6 +144,16 @@ func (s *Story) InOrder(ops []history.Op) check.Result {
 	return pass(name, "%d acknowledged writes are in the logs in an order that agrees with their times", n)
 }
 
+// Evictions checks that none took what had been written since it was chosen.
+func (s *Story) Evictions() check.Result {
+	const name = "evictions"
+	if len(s.Wronged) > 0 {
+		v := s.Wronged[0]
+		return violation(name, "group %d: entry %d evicts key %s, which has been written since it was chosen (%d keys in all)", v.At.Group, v.At.Index, v.Key, len(s.Wronged))
+	}
+	return pass(name, "none of %d victims had been written since it was chosen, or it stayed", s.Victims)
+}
+
 // Owners reports what Replay found of who served the slots; an error of Replay is another checker's if it is not about that.
 func (s *Story) Owners() check.Result {
 	const name = "one owner in the logs"

@@ -35,6 +35,9 @@ type Story struct {
 	// Of are the places of each token, in order; Alike those of each command without one, by its text.
 	Of, Alike map[string][]Position
 	Vanished  []Vanish
+	// Victims counts the keys that were chosen to be evicted. Wronged are those that were, though written since they were chosen.
+	Victims int
+	Wronged []Vanish
 	// Digests are those of each group after its last committed entry.
 	Digests map[slot.GroupID]string
 	// Epochs is how many maps placement's log made.

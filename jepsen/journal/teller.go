@@ -115,24 +115,49 @@ func keysOf(op *entry.Op, into [][]byte) [][]byte {
 }
 
 func (t *teller) op(op *entry.Op, at Position) error {
+	if op.Cmd == command.Evict {
+		return t.evict(op, at)
+	}
+	verdict := t.do(op, at)
+	if verdict != fsm.Done {
+		return nil
+	}
+	return t.touched(op)
+}
+
+// do executes a command and notes it.
+func (t *teller) do(op *entry.Op, at Position) fsm.Verdict {
 	t.out.Buf = t.out.Buf[:0]
 	verdict := t.machine.Do(op, &t.out)
 	at.Applied = verdict == fsm.Done && !refused(op, t.out.Buf)
 	t.note(op, at)
-	if verdict != fsm.Done {
+	return verdict
+}
+
+// evict also checks, beside the state machine, that what has been written since it was chosen stays.
+func (t *teller) evict(op *entry.Op, at Position) error {
+	victims, err := entry.Victims(nil, op)
+	if err != nil {
+		return err
+	}
+	newer := map[string]bool{}
+	for _, v := range victims {
+		now, verdict := t.machine.WatchVersion(v.Key, 0)
+		_, there := t.get(string(v.Key))
+		newer[string(v.Key)] = there && verdict == fsm.Done && now != v.Version
+	}
+	if t.do(op, at) != fsm.Done {
 		return nil
 	}
-	if op.Cmd == command.Evict {
-		victims, err := entry.Victims(nil, op)
-		if err != nil {
-			return err
+	for _, v := range victims {
+		key := string(v.Key)
+		t.gone(key, at, true)
+		t.story.Victims++
+		if _, there := t.get(key); newer[key] && !there {
+			t.story.Wronged = append(t.story.Wronged, Vanish{Key: key, At: at, Evicted: true})
 		}
-		for _, v := range victims {
-			t.gone(string(v.Key), at, true)
-		}
-		return nil
 	}
-	return t.touched(op)
+	return nil
 }
 
 // refused reads a reply that says that nothing was done.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/quorate/quorate/jepsen/check"
 	"github.com/quorate/quorate/jepsen/sim"
+	"github.com/quorate/quorate/jepsen/sim/oracle"
 	"github.com/quorate/quorate/jepsen/trial"
 )
 
@@ -41,8 +42,12 @@ func (o Options) simulated(c Case) ground {
 		options.Mutation = off
 		r, err := o.Command.Simulate(sim.Job{Seed: seed, Options: options}, nil)
 		f = finding{Faults: r.Plan.Families, Text: r.String()}
-		if err == nil && !r.OK() && !strings.Contains(r.Violations[0].Text, "did not end in") { // a search that does not end shows nothing
-			f.Checker = r.Violations[0].Checker
+		i := slices.IndexFunc(r.Violations, func(v oracle.Violation) bool {
+			// A search that does not end shows nothing.
+			return !strings.Contains(v.Text, "did not end in") && (off == "" || c.Shows == "" || v.Checker == c.Shows)
+		})
+		if err == nil && i >= 0 {
+			f.Checker = r.Violations[i].Checker
 		}
 		return f, err
 	}}

@@ -114,7 +114,7 @@ func (r *run) judge() (results []check.Result) {
 	if err != nil {
 		return []check.Result{{Checker: "replay", Text: err.Error()}}
 	}
-	results = append(results, story.Acknowledged(ops), story.Issued(ops), story.InOrder(ops), story.Owners(), story.SameDigests(r.digests()))
+	results = append(results, story.Evictions(), story.Acknowledged(ops), story.Issued(ops), story.InOrder(ops), story.Owners(), story.SameDigests(r.digests()))
 	spec, _ := workload.Named(r.plan.Workload)
 	rules := spec.Rules(workload.Conditions{Skew: r.skew(), Logged: true})
 	return append(results, check.Judge(rules, story.Patch(ops).Ops, check.Limits{Timeout: checkTimeout})...)

@@ -132,7 +132,7 @@ func (v *Verdict) logs(j *journal.Journal, ops []history.Op, said []client.Diges
 		v.Results = append(v.Results, check.Result{Checker: "replay", Text: err.Error()})
 		return ops, false
 	}
-	v.Results = append(v.Results, story.SameDigests(said), story.Owners(), story.Acknowledged(ops), story.Issued(ops), story.InOrder(ops))
+	v.Results = append(v.Results, story.SameDigests(said), story.Owners(), story.Evictions(), story.Acknowledged(ops), story.Issued(ops), story.InOrder(ops))
 	p := story.Patch(ops)
 	v.Patched = p.String()
 	return p.Ops, story.Whole
