@@ -148,7 +148,7 @@ func always(o sim.Options) sim.Options {
 // Cases are all guards.
 func Cases() []Case {
 	return []Case{
-		{Guard: "raftnet.Clamp", Breaks: "a follower applies a tail that was never committed (F1)", Where: few(long(story("slow-succession", "register", 4*time.Second, where("", "")))), Test: [2]string{"./rpc/raftnet", "TestClampKeepsReplicasEqual"}},
+		{Guard: "raftnet.Clamp", Breaks: "a follower applies a tail that was never committed (F1)", Where: few(story("slow-succession", "register", 8*time.Second, always(where("", "")))), Test: [2]string{"./rpc/raftnet", "TestClampKeepsReplicasEqual"}},
 		{Guard: "raftnet.SerialHeartbeats", Breaks: "heartbeats race the main loop: a deposed leader writes in the next leader's term (F2)", Where: few(story("deposed-by-heartbeat", "register", 2*time.Second, where("", ""))), Test: [2]string{"./rpc/raftnet", "TestHeartbeatsTakeTheirTurn"}},
 		{Guard: "raftnet.SendTimes", Breaks: "an old acknowledgement makes a lease longer (F3)", Where: answers("follower", 5, lease(where("", ""))), Real: live("stale-map", "pause-leader"), Test: [2]string{"./rpc/raftnet", "TestWhoseAnswersCount"}},
 		{Guard: "raftnet.Accepted", Breaks: "a rejection makes a lease longer (F4)", Where: story("stuck-leader", "register", time.Second, quorum(where("", ""))), Test: [2]string{"./rpc/raftnet", "TestWhoseAnswersCount"}},

@@ -20,7 +20,7 @@ func (n *nemesis) slowSuccession() wound {
 		return wound{}
 	}
 	slow := n.c.plan.Election/4 + n.share(n.c.plan.Election/5)
-	writes, back := n.between(100*time.Millisecond, time.Second), slow*2/5+n.share(slow*3/5)
+	writes, back := n.between(100*time.Millisecond, time.Second), slow*3/5+n.share(slow*2/5)
 	return n.play(fmt.Sprintf("group %d, %s after %s", g, next.host, old.host), func(stop <-chan struct{}) bool {
 		shorter := n.lose(links(old.host, third.host), news(g))
 		if await(stop, time.Second) { // what the third has, the next has, too
@@ -37,7 +37,7 @@ func (n *nemesis) slowSuccession() wound {
 		apart()
 		voteless := n.lose(links(third.host, next.host, old.host), asks(raftnet.KindVote, raftnet.KindPreVote))
 		next.machine.SetDisk(machine.DiskFault{Delay: slow})
-		led := until(stop, 8*n.c.plan.Election, func() bool { return next.took(g) })
+		led := until(stop, 4*n.c.plan.Election, func() bool { return next.took(g) })
 		next.machine.SetDisk(n.c.healthy()) // its first entry is under way; the next ones are quick
 		await(stop, back)
 		old.release()
