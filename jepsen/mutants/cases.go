@@ -111,7 +111,7 @@ func crowded(o sim.Options) sim.Options {
 
 // tail has snapshots that end in the midst of what one replica alone has.
 func tail(o sim.Options) sim.Options {
-	return with(stuck(o), func(o *sim.Options) { o.Families, o.Trailing = []string{"snapshot-over-tail"}, 3 })
+	return with(stuck(o), func(o *sim.Options) { o.Families = []string{"snapshot-over-tail"} })
 }
 
 // overtaken has snapshots that arrive after what is behind them.

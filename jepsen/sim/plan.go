@@ -66,10 +66,8 @@ type Options struct {
 	Election   time.Duration `json:"election_ns,omitempty"`
 	Durability string        `json:"durability,omitempty"`
 	Reads      string        `json:"reads,omitempty"`
-	// Trailing is how many entries stay in the log behind a snapshot.
-	Trailing uint64 `json:"trailing_logs,omitempty"`
-	Mutation string `json:"mutation,omitempty"`
-	Script   string `json:"script,omitempty"`
+	Mutation   string        `json:"mutation,omitempty"`
+	Script     string        `json:"script,omitempty"`
 }
 
 // workloads are those that a seed chooses among. Every one's values are unique, so that the log tells what became of them.
@@ -77,6 +75,9 @@ var workloads = []string{"register", "cas", "counter", "append", "lock", "ttl", 
 
 // quiet is the share of runs without any fault, in percent.
 const quiet = 2
+
+// fewTrailing entries stay behind snapshots in stories of snapshots: a leader that has entries from before a snapshot sends these instead.
+const fewTrailing = 3
 
 // NewPlan draws a run. Whole families of faults are switched off in each run (swarm testing): what many faults together hide,
 // few of them show.
@@ -116,7 +117,9 @@ func NewPlan(seed uint64, o Options) Plan {
 	if slices.Contains(p.Families, "snapshot") {
 		p.Snapshot, p.Trailing = int64(pick(rng, 2<<10, 8<<10, 32<<10)), pick[uint64](rng, 1, 5, 50)
 	}
-	p.Trailing = cmp.Or(o.Trailing, p.Trailing)
+	if slices.Contains(p.Families, "snapshot-over-tail") || slices.Contains(p.Families, "late-snapshot") {
+		p.Trailing = fewTrailing
+	}
 	return p
 }
 

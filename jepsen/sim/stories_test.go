@@ -9,11 +9,11 @@ import (
 // Stories happen as they are told, and find nothing: what they provoke is what guards are for.
 func TestStoriesBite(t *testing.T) {
 	dense := Options{Shape: "dense", Workload: "counter", Nodes: 3, Groups: 1, Clients: 24, Think: 20 * time.Millisecond, Pace: time.Second, Overlap: 1,
-		Election: 500 * time.Millisecond, Safety: 30 * time.Second, Trailing: 3}
+		Election: 500 * time.Millisecond, Safety: 30 * time.Second}
 	five := dense
 	five.Workload, five.Reads, five.Nodes, five.Election = "follower", "quorum", 5, time.Second
 	few := dense
-	few.Clients, few.Election, few.Trailing = 4, time.Second, 0
+	few.Clients, few.Election = 4, time.Second
 	spare := few
 	spare.Nodes, spare.Replicas = 4, 3
 	for i, c := range []struct {
