@@ -19,8 +19,8 @@
 // The first write or sync that fails, or takes longer than Options.StallTimeout, is fatal (package failstop): Fatal is
 // called once, no operation succeeds any more, and nothing that was waiting is acknowledged. A sync is never tried twice.
 //
-// In Always, on Linux, batches go around the page cache (O_DIRECT with RWF_DSYNC) and are waited for without a thread
-// (io_submit), where kernel and file system let them; see disk.Dir.Durable. Besides CPU time (a SET on three nodes takes 10 %
+// In Always, on Linux, batches go around the page cache (O_DIRECT with O_DSYNC) and are waited for without a thread
+// (io_submit), on ext4 and XFS where the kernel lets them; see disk.Dir.Durable. Besides CPU time (a SET on three nodes takes 10 %
 // less, a mix of four reads and a write a quarter less), that leaves the node's processor to others while the disk works.
 //
 // # Who owns the bytes

@@ -36,7 +36,7 @@ type aio struct {
 // iocb is the kernel's struct iocb, ioEvent its struct io_event (include/uapi/linux/aio_abi.h).
 type iocb struct {
 	data           uint64
-	key, rwFlags   uint32 // in the order of little-endian machines
+	_, _           uint32
 	opcode         uint16
 	priority       int16
 	fd             uint32
@@ -75,11 +75,11 @@ func newAIO() (*aio, error) {
 	return a, nil
 }
 
-// submit hands over the write of b, aligned in memory and of whole blocks, to the same of the file. It is to be on the
-// disk, and not only the data, but also what is needed to read it back (O_DSYNC of open(2)). b must not change until wait returns.
+// submit hands over the write of b, aligned in memory and of whole blocks, to the same of the file. The file is to be open with
+// O_DSYNC, for the write to end on the disk: gVisor overlooks RWF_DSYNC. b must not change until wait returns.
 func (a *aio) submit(fd uintptr, b []byte, at int64) error {
 	a.request = iocb{
-		opcode: opWrite, rwFlags: unix.RWF_DSYNC, fd: uint32(fd), buf: uint64(uintptr(unsafe.Pointer(&b[0]))), bytes: uint64(len(b)),
+		opcode: opWrite, fd: uint32(fd), buf: uint64(uintptr(unsafe.Pointer(&b[0]))), bytes: uint64(len(b)),
 		offset: at, flags: flagEventFD, eventFD: a.eventFD,
 	}
 	request := &a.request

@@ -15,8 +15,15 @@ import (
 
 // Durable is d for a log that has every write on the disk before it goes on: its files are SyncWriters, whose writes go
 // around the page cache and are waited for without a thread (see aio). Where the kernel or the file system does not do
-// such writes, they are ordinary ones, and so are those that follow one that made its caller wait: see patience.
-func (d Dir) Durable() FS { return durableDir{d, &direct{}} }
+// such writes well, they are ordinary ones, and so are those that follow one that made its caller wait: see patience.
+func (d Dir) Durable() FS { return durableDir{d, &direct{trusted: trusted, submit: (*aio).submit}} }
+
+// trusted are the types of file systems, as statfs(2) knows them, that do such writes well; those that do not don't say so. FUSE
+// forgets to sync after them, and reads beside them leave stale pages in the cache; btrfs makes all of the write and the sync in
+// io_submit (1 ms). overlayfs hands them on to whatever lies below.
+var trusted = map[int64]bool{unix.EXT4_SUPER_MAGIC: true, unix.XFS_SUPER_MAGIC: true, unix.TMPFS_MAGIC: true}
+
+var errNotTrusted = errors.New("not a file system to write around the page cache of")
 
 type durableDir struct {
 	Dir
@@ -59,7 +66,7 @@ func (f *durableFile) Close() error { return errors.Join(f.direct.leave(f), f.fi
 type direct struct {
 	mu   sync.Mutex
 	of   *durableFile // nil: none is open
-	raw  *os.File     // of, opened once more with O_DIRECT
+	raw  *os.File     // of, opened once more with O_DIRECT and O_DSYNC
 	fd   uintptr
 	size int64
 	aio  *aio
@@ -69,8 +76,9 @@ type direct struct {
 	end      int64
 	never    bool // it does not work here
 	patience patience
-	// submit is aio.submit; tests put in others.
-	submit func(a *aio, fd uintptr, b []byte, at int64) error
+	// trusted and submit, which is aio.submit, are others in tests.
+	trusted map[int64]bool
+	submit  func(a *aio, fd uintptr, b []byte, at int64) error
 }
 
 // directBytes is the most that is written at once.
@@ -159,7 +167,12 @@ func (d *direct) enter(f *durableFile) (err error) {
 	if d.size, err = f.Size(); err != nil {
 		return err
 	}
-	if d.raw, err = os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", f.Fd()), os.O_RDWR|syscall.O_DIRECT, 0); err != nil { // it may have another name by now
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(int(f.Fd()), &fs); err != nil || !d.trusted[fs.Type] {
+		return errors.Join(err, errNotTrusted)
+	}
+	// Not by its name, it may have another one by now.
+	if d.raw, err = os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", f.Fd()), os.O_RDWR|syscall.O_DIRECT|syscall.O_DSYNC, 0); err != nil {
 		return err
 	}
 	d.of, d.fd, d.end = f, d.raw.Fd(), -1
@@ -172,9 +185,6 @@ func (d *direct) enter(f *durableFile) (err error) {
 		if d.buf, err = unix.Mmap(-1, 0, directBytes, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE); err != nil {
 			return errors.Join(err, d.free())
 		}
-	}
-	if d.submit == nil {
-		d.submit = (*aio).submit
 	}
 	return nil
 }

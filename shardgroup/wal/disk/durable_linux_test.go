@@ -144,6 +144,31 @@ func TestDurableWhereItDoesNotWork(t *testing.T) {
 	}
 }
 
+// A file system that does not do such writes well need not say so.
+func TestDurableOnAnotherFileSystem(t *testing.T) {
+	f, _ := openDurable(t, 1<<20)
+	f.direct.trusted = nil
+	f.direct.submit = func(*aio, uintptr, []byte, int64) error {
+		t.Error("a write around the page cache")
+		return unix.EOPNOTSUPP
+	}
+	must(t, f.WriteSync([]byte("plain"), 3))
+	b := make([]byte, 5)
+	if _, err := f.ReadAt(b, 3); err != nil || string(b) != "plain" || f.direct.raw != nil {
+		t.Errorf("read %q, %v", b, err)
+	}
+}
+
+// Those around the page cache end on the disk even where only the flags of the file count (gVisor).
+func TestDurableFilesAreOpenForSyncedWrites(t *testing.T) {
+	f, _ := openDurable(t, 1<<20)
+	skipPlain(t, f)
+	flags, err := unix.FcntlInt(f.direct.fd, unix.F_GETFL, 0)
+	if want := unix.O_DIRECT | unix.O_DSYNC; err != nil || flags&want != want {
+		t.Errorf("flags %x, %v, want %x among them", flags, err, want)
+	}
+}
+
 // After a write that made its caller wait, writes are plain for a while; those after them continue where they ended.
 func TestDurableWriteThatBlocks(t *testing.T) {
 	f, _ := openDurable(t, 1<<20)
