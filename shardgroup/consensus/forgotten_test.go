@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,13 +24,37 @@ func (c *cluster) powerCut(some []*node, lose func(i int, n *node)) {
 	}
 }
 
+// lifeEnd is why a node's process would have ended; any of its goroutines may say so.
+type lifeEnd struct {
+	mu  sync.Mutex
+	err error
+}
+
+func (e *lifeEnd) fatal(err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.err = errors.Join(e.err, err)
+}
+
+func (e *lifeEnd) reason() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.err
+}
+
+func (e *lifeEnd) forget() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.err = nil
+}
+
 // A replica whose snapshot holds entries that a majority has lost with its power, and has gone on without: it forgets them, too.
 func TestSnapshotOfForgottenEntriesIsReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var fatal error
+		var end lifeEnd
 		c := newCluster(t, 3, func(cfg *Config) {
 			cfg.TrailingLogs = 2
-			cfg.Fatal = func(err error) { fatal = errors.Join(fatal, err) }
+			cfg.Fatal = end.fatal
 		})
 		write := func(what string) {
 			t.Helper()
@@ -62,18 +87,19 @@ func TestSnapshotOfForgottenEntriesIsReplaced(t *testing.T) {
 			t.Fatalf("the others have %q", got)
 		}
 		victim.open(false)
-		c.await("end of the process", func() bool { return fatal != nil })
-		if !errors.Is(fatal, ErrForgotten) {
-			t.Fatal(fatal)
+		c.await("end of the process", func() bool { return end.reason() != nil })
+		if err := end.reason(); !errors.Is(err, ErrForgotten) {
+			t.Fatal(err)
 		}
 		victim.close()
-		victim.fsm, fatal = &list{}, nil
+		victim.fsm = &list{}
+		end.forget()
 		victim.open(false)
 		c.agree(5)
 		write("new ")
 		c.agree(10)
-		if fatal != nil {
-			t.Error(fatal)
+		if err := end.reason(); err != nil {
+			t.Error(err)
 		}
 	})
 }
@@ -89,12 +115,12 @@ func (d discardable) Discard() error { *d.gone = true; return nil }
 // The same, but the others have the whole log, and send that instead of a snapshot.
 func TestSnapshotOfForgottenEntriesGivesWayToTheLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var fatal error
+		var end lifeEnd
 		var gone bool
 		c := newCluster(t, 3, func(cfg *Config) {
 			cfg.TrailingLogs = 2
 			cfg.Snapshots = discardable{cfg.Snapshots.(*raft.InmemSnapshotStore), &gone}
-			cfg.Fatal = func(err error) { fatal = errors.Join(fatal, err) }
+			cfg.Fatal = end.fatal
 		})
 		write := func(what string) {
 			t.Helper()
@@ -122,18 +148,20 @@ func TestSnapshotOfForgottenEntriesGivesWayToTheLog(t *testing.T) {
 		for lives := 0; lives < 4; lives++ {
 			victim.open(false)
 			for range 100 {
-				if time.Sleep(100 * time.Millisecond); fatal != nil {
+				if time.Sleep(100 * time.Millisecond); end.reason() != nil {
 					break
 				}
 			}
-			if fatal == nil {
+			err := end.reason()
+			if err == nil {
 				break
 			}
-			if !errors.Is(fatal, ErrForgotten) {
-				t.Fatal(fatal)
+			if !errors.Is(err, ErrForgotten) {
+				t.Fatal(err)
 			}
 			victim.close()
-			victim.fsm, fatal = &list{}, nil
+			victim.fsm = &list{}
+			end.forget()
 			if gone {
 				victim.snaps = raft.NewInmemSnapshotStore()
 			}
