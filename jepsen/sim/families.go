@@ -48,7 +48,7 @@ func Families() []Family {
 		{Name: "slow-succession", About: "a leader is cut off with an entry that nobody else has, and killed; its successor's disk is slow to take the first entry, and meanwhile the old leader is back", strike: (*nemesis).slowSuccession, story: true},
 		{Name: "late-order", About: "the order to take over is under way while another hand-over makes another leader, which is the last to hear of what the order leads to", strike: (*nemesis).lateOrder, story: true},
 		{Name: "forgotten-promise", About: "a node that does not hear the leader campaigns; the only other follower restarts, and the leader is cut off", strike: (*nemesis).forgottenPromise, story: true},
-		{Name: "learner", About: "late answers to a leader that is cut off together with a node that joins, which gets no entries and so no vote", strike: (*nemesis).learner, story: true},
+		{Name: "learner", About: "a leader is cut off together with a node that joins, which gets no entries and so no vote, while answers from before go on arriving", strike: (*nemesis).learner, story: true},
 		{Name: "stuck-leader", About: "a leader's disk stands still while it is cut off, replaced, and back", strike: (*nemesis).stuckLeader, story: true},
 		{Name: "deposed-by-heartbeat", About: "a replaced leader hears heartbeats and what operators want, and nothing else", strike: (*nemesis).deposedByHeartbeat, story: true},
 		{Name: "half-a-vote", About: "a node loses power while it stores a vote; before that, orders to take over went to two others, one of which arrives afterwards", strike: (*nemesis).halfAVote, story: true},

@@ -76,8 +76,8 @@ func (n *nemesis) forgottenPromise() wound {
 	})
 }
 
-// learner plays what a leader could take for a quorum: it and a node that joins, which has no vote yet, since it gets no entries, live on
-// in a minority.
+// learner plays what a leader could take for a quorum: it and a node that joins, which has no vote yet, since it gets no entries. When they
+// are cut off, Raft does not notice for as long as answers from before arrive, which take long, and come in turns.
 func (n *nemesis) learner() wound {
 	g, m := n.aGroup(), n.c.known()
 	leader := n.c.leader(g)
@@ -96,17 +96,38 @@ func (n *nemesis) learner() wound {
 	if joins == nil || n.c.changing() != "" || len(n.running()) != len(n.c.nodes) {
 		return wound{}
 	}
-	starve := n.lose(links(leader.host, joins.host), news(g))
-	order := n.begin(g, joins, true)
-	w := n.outlive(fmt.Sprintf("%s leads group %d, %s joins", leader.host, g, joins.host), leader, []*server{leader, joins}, voters, fabric.Groups, 2)
-	healed := w.undo
-	w.undo = func() {
-		healed()
-		starve()
-		order.end()
-		n.begin(g, joins, false).wait()
-	}
-	return w
+	return n.play(fmt.Sprintf("%s leads group %d, %s joins", leader.host, g, joins.host), func(stop <-chan struct{}) bool {
+		defer n.lose(links(leader.host, joins.host), news(g))()
+		order := n.begin(g, joins, true)
+		defer func() {
+			order.end()
+			n.begin(g, joins, false).wait()
+		}()
+		if !until(stop, 4*n.c.plan.Election, func() bool { return joins.follows(g, leader) }) {
+			return false
+		}
+		turn := n.c.plan.Lease * 17 / 20 // a leader that hears nothing for a lease gives up
+		for _, s := range voters {
+			defer n.c.net.Add(fabric.Rule{
+				Effect: fabric.Worsen, Classes: fabric.Groups, On: links(s.host, leader.host),
+				Weather: fabric.Weather{Delay: time.Duration(len(voters)) * turn},
+			})()
+			if await(stop, turn) {
+				return false
+			}
+		}
+		apart := across([]fabric.Host{leader.host, joins.host}, hosts(voters))
+		defer n.lose(func(from, to fabric.Host) bool { return apart(from, to) && to != leader.host }, nil)()
+		led := until(stop, 3*n.c.plan.Election, func() bool { return n.another(g, leader) })
+		await(stop, n.c.plan.Election)
+		return led
+	})
+}
+
+// follows says whether a node takes another one for a group's leader.
+func (s *server) follows(id slot.GroupID, leader *server) bool {
+	g := s.group(id)
+	return g != nil && g.Leader().Leader == string(s.c.idOf(leader))
 }
 
 // stuckLeader plays what a refusal could be taken for: a leader whose disk stands still does not come to hear that it was replaced; the

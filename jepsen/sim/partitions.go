@@ -202,20 +202,15 @@ func (n *nemesis) lateAnswers() wound {
 	}
 	rest := n.others(s)
 	k := (len(n.c.nodes)-1)/2 - 1 // how many the leader has on its side, of a minority
-	minority := append([]*server{s}, rest[:k]...)
-	return n.outlive(fmt.Sprintf("%s of %s", s.host, names(minority)), s, minority, rest[k:], fabric.Groups|fabric.Placement, 4)
-}
-
-// outlive has a leader live on in a minority, with answers from the majority that get later so many times.
-func (n *nemesis) outlive(what string, s *server, minority, majority []*server, nodes fabric.Class, times int) wound {
-	lease, they := n.c.plan.Lease, hosts(majority)
+	minority, majority := append([]*server{s}, rest[:k]...), hosts(rest[k:])
+	lease, nodes := n.c.plan.Lease, fabric.Groups|fabric.Placement
 	late := fabric.Rule{Effect: fabric.Worsen, Classes: nodes, Weather: fabric.Weather{Delay: lease * 9 / 20}, On: func(from, to fabric.Host) bool {
-		return to == s.host && slices.Contains(they, from)
+		return to == s.host && slices.Contains(majority, from)
 	}}
-	apart := across(hosts(minority), they)
+	apart := across(hosts(minority), majority)
 	cut := fabric.Rule{Effect: fabric.Lose, Classes: nodes, On: func(from, to fabric.Host) bool { return apart(from, to) && to != s.host }}
-	stages := append(slices.Repeat([]fabric.Rule{late}, times-1), cut)
-	w := n.network(what, time.Duration(len(stages))*lease+3*n.c.plan.Election, late)
+	stages := []fabric.Rule{late, late, late, cut}
+	w := n.network(fmt.Sprintf("%s of %s", s.host, names(minority)), time.Duration(len(stages))*lease+3*n.c.plan.Election, late)
 	stop, lift := make(chan struct{}), w.undo
 	n.open.Go(func() {
 		defer lift()

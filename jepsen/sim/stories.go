@@ -56,10 +56,7 @@ func (n *nemesis) three() (g slot.GroupID, leader, one, other *server, ok bool) 
 }
 
 // took says whether a node leads a group as Raft sees it, whether or not it is ready to serve.
-func (s *server) took(id slot.GroupID) bool {
-	g := s.group(id)
-	return g != nil && g.Leader().Leader == string(s.c.idOf(s))
-}
+func (s *server) took(id slot.GroupID) bool { return s.follows(id, s) }
 
 // links are those from one host to some.
 func links(h fabric.Host, to ...fabric.Host) func(from, to fabric.Host) bool {
