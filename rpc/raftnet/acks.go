@@ -165,6 +165,22 @@ func (a *acks) quorum(voters []raft.ServerID) (newest peerAck, alone bool) {
 	return peerAck{sent[need-1], until[need-1]}, false
 }
 
+// decisive is the follower that was heard last in term, provided that its word and this node's own are a quorum.
+func (a *acks) decisive(term uint64) (id raft.ServerID, ok bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if _, votes := slices.BinarySearch(a.voters, a.self); !votes || a.term != term || a.ahead != nil || len(a.voters)/2 != 1 {
+		return "", false
+	}
+	var newest time.Time
+	for peer, p := range a.peers {
+		if _, votes := slices.BinarySearch(a.voters, peer); votes && p.sent.After(newest) {
+			id, newest, ok = peer, p.sent, true
+		}
+	}
+	return id, ok
+}
+
 func newestFirst(a, b time.Time) int { return b.Compare(a) }
 
 func (a *acks) notify() <-chan struct{} {

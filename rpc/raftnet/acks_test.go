@@ -225,3 +225,52 @@ func BenchmarkLeaseUntil(b *testing.B) {
 		tr.LeaseUntil(5)
 	}
 }
+
+// One follower is asked, the one heard last, where its answer is enough.
+func TestBeat(t *testing.T) {
+	for name, c := range map[string]struct {
+		voters []raft.ServerID
+		term   uint64
+		answer ack
+		want   bool
+		asked  int
+	}{
+		"of three":            {ids("me", "b", "c"), 5, yes(5, DefaultLease), true, 1},
+		"of two":              {ids("me", "c"), 5, yes(5, DefaultLease), true, 1},
+		"of five":             {ids("me", "b", "c", "d", "e"), 5, yes(5, DefaultLease), false, 0},
+		"alone":               {ids("me"), 5, yes(5, DefaultLease), false, 0},
+		"without a vote":      {ids("b", "c"), 5, yes(5, DefaultLease), false, 0},
+		"in a term not led":   {ids("me", "b", "c"), 6, yes(6, DefaultLease), false, 0},
+		"rejected":            {ids("me", "b", "c"), 5, no(5), false, 1},
+		"of a newer term":     {ids("me", "b", "c"), 5, yes(6, DefaultLease), false, 1},
+		"nobody was heard of": {ids("me", "d", "e"), 5, yes(5, DefaultLease), false, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				answer, asked := yes(5, DefaultLease), 0
+				tr := open(t, &scripted{call: func(kind peer.Kind, frame []byte) ([]byte, error) {
+					asked++
+					args, err := decodeAppend([]byte("me"), frame)
+					if err != nil || kind != KindAppend || !isHeartbeat(args) || args.Term != 5 {
+						t.Errorf("sent %+v, %v", args, err)
+					}
+					return appendAck(nil, &answer), nil
+				}}, Options{})
+				for _, id := range ids("b", "c") { // c is heard last
+					tr.AppendEntries(id, "", &raft.AppendEntriesRequest{Term: 5}, &raft.AppendEntriesResponse{})
+					time.Sleep(time.Second)
+				}
+				tr.SetVoters(c.voters)
+				answer, asked = c.answer, 0
+				if got := tr.Beat(c.term, time.Second); got != c.want || asked != c.asked {
+					t.Errorf("%v after %d messages, want %v after %d", got, asked, c.want, c.asked)
+				}
+				for _, a := range tr.Acks() {
+					if fresh := a.ID == "c" && c.want; (a.Age == 0) != fresh {
+						t.Errorf("%s was heard %v ago", a.ID, a.Age)
+					}
+				}
+			})
+		})
+	}
+}

@@ -3,7 +3,7 @@
 // the read lease, and fenced leadership transfers. DESIGN.md beside this file has the argument why they suffice.
 //
 // A Mux shares one Link (a *peer.Node) among all groups of a node; Mux.Open gives the raft.Transport of one.
-// The leader's side of the lease is SetVoters, QuorumSent, LeaseUntil, Revoke and AckNotify.
+// The leader's side of the lease is SetVoters, QuorumSent, LeaseUntil, Revoke and AckNotify; Beat asks for a fresh acknowledgement.
 //
 // Time is Go's monotonic clock. It goes on while a process is stopped (SIGSTOP), but not while a machine is
 // suspended: on machines that may be, a leader must confirm each read (QuorumSent) and not use the lease.

@@ -2,6 +2,7 @@ package raftnet
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -51,15 +52,15 @@ func TestHeartbeatsTakeTheirTurn(t *testing.T) {
 	}
 }
 
-// slowDisk is a log store that takes its time for entries while slow is set.
+// slowDisk is a log store that takes its time for entries.
 type slowDisk struct {
 	*raft.InmemStore
-	delay time.Duration
+	delay atomic.Int64 // nanoseconds
 }
 
 func (s *slowDisk) StoreLogs(logs []*raft.Log) error {
 	if logs[0].Type == raft.LogCommand {
-		time.Sleep(s.delay)
+		time.Sleep(time.Duration(s.delay.Load()))
 	}
 	return s.InmemStore.StoreLogs(logs)
 }
@@ -81,7 +82,7 @@ func TestFollowerWithSlowDiskKeepsLeaderAndLease(t *testing.T) {
 		c.others(l)[1].stop()
 		for i, r := range c.replicas {
 			if r != l {
-				disks[i].delay = 3 * time.Second
+				disks[i].delay.Store(int64(3 * time.Second))
 			}
 		}
 		time.Sleep(time.Second)

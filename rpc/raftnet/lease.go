@@ -39,6 +39,21 @@ func (t *Transport) LeaseUntil(term uint64) (time.Time, bool) {
 	return v.until, v.term == term && !v.until.IsZero()
 }
 
+// Beat asks one follower, the one that was heard last, to accept a heartbeat of term, which this node must lead, and reports
+// whether it has. False at once: one answer makes no quorum. It is the heartbeat that Raft would send to all followers if it
+// were asked to verify its leadership, without the detour through its main loop and the goroutine of each follower.
+func (t *Transport) Beat(term uint64, timeout time.Duration) bool {
+	id, ok := t.acks.decisive(term)
+	if !ok {
+		return false
+	}
+	args := raft.AppendEntriesRequest{
+		RPCHeader: raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: t.selfID, Addr: t.selfID}, Term: term, Leader: t.selfID,
+	}
+	var resp raft.AppendEntriesResponse
+	return t.append(timeout, id, &args, &resp) == nil && resp.Success && resp.Term == term
+}
+
 // Revoke drops the lease for the rest of term, and of all terms before it.
 func (t *Transport) Revoke(term uint64) { t.acks.revoke(term) }
 

@@ -119,6 +119,14 @@ func (t *Transport) AppendEntriesPipeline(raft.ServerID, raft.ServerAddress) (ra
 // AppendEntries implements raft.Transport. It cuts args.Entries and clamps args.LeaderCommitIndex in place; raft
 // counts as replicated what is in args after the return.
 func (t *Transport) AppendEntries(id raft.ServerID, _ raft.ServerAddress, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
+	timeout := appendTimeout
+	if isHeartbeat(args) {
+		timeout = t.heartbeatTimeout()
+	}
+	return t.append(timeout, id, args, resp)
+}
+
+func (t *Transport) append(timeout time.Duration, id raft.ServerID, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
 	args.Entries = cut(args.Entries)
 	t.clamp(args)
 	t.acks.observe(args)
@@ -128,10 +136,6 @@ func (t *Transport) AppendEntries(id raft.ServerID, _ raft.ServerAddress, args *
 	var err error
 	if x.frame, err = appendAppend(x.frame[:0], args); err != nil {
 		return err
-	}
-	timeout := appendTimeout
-	if isHeartbeat(args) {
-		timeout = t.heartbeatTimeout()
 	}
 	sent := time.Now()
 	reply, err := t.ask(timeout, id, KindAppend, x.frame, x.reply[:0])

@@ -26,6 +26,9 @@ type Transport interface {
 	LeaseUntil(term uint64) (time.Time, bool)
 	// Revoke drops the lease for the rest of term.
 	Revoke(term uint64)
+	// Beat asks one follower to accept a heartbeat of term, which this node must lead, and reports whether it has. False,
+	// perhaps at once, if that would make no quorum, or it does not answer within timeout.
+	Beat(term uint64, timeout time.Duration) bool
 	// AckNotify returns a channel that is closed when the next acknowledgement arrives.
 	AckNotify() <-chan struct{}
 	// RefuseSnapshot answers the snapshot up to index, which is being installed here, as refused in its leader's term: it is older than

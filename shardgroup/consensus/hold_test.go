@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -94,20 +95,54 @@ func TestAnEntryAfterARestIsNotDelayed(t *testing.T) {
 	})
 }
 
-// Who waits for an acknowledgement does not wait for a beat.
+// Who waits for an acknowledgement does not wait for a beat. One follower is asked, and the other one if that does not answer.
 func TestConfirmationsDoNotWaitForABeat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, l := idle(t)
-		f := c.others(l)[0]
-		for i := range 100 {
-			time.Sleep(time.Duration(i) * 7 * time.Millisecond)
-			_, beats := requests(c, l, f, func() {
-				go l.Gate().Confirm(t.Context())
-				synctest.Wait() // no time passes
-			})
-			if beats == 0 {
-				t.Errorf("no heartbeat left for confirmation %d", i)
+		var asked sync.Map // followers
+		var mute atomic.Pointer[node]
+		c.net.SetTap(func(ctx context.Context, m memnet.Message) bool {
+			if string(m.From) == l.id && m.Kind == raftnet.KindAppend && !m.Reply {
+				asked.Store(string(m.To), true)
 			}
+			if n := mute.Load(); n != nil && m.Reply && string(m.From) == n.id {
+				<-ctx.Done()
+			}
+			return true
+		})
+		others, both := c.others(l), 0
+		for i := range 100 {
+			time.Sleep(time.Second + time.Duration(i)*7*time.Millisecond)
+			asked.Clear()
+			done := make(chan error, 1)
+			go func() {
+				_, err := l.Gate().Confirm(t.Context())
+				done <- err
+			}()
+			synctest.Wait() // no time passes
+			_, one := asked.Load(others[0].id)
+			_, two := asked.Load(others[1].id)
+			if !one && !two || len(done) != 1 {
+				t.Errorf("confirmation %d: asked %v and %v, answered: %v", i, one, two, len(done) == 1)
+			}
+			if one && two {
+				both++
+			}
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		}
+		if both > 10 { // a beat may come at that very moment
+			t.Errorf("%d of 100 confirmations asked both followers", both)
+		}
+		for _, silent := range others {
+			mute.Store(silent)
+			for range 3 {
+				if _, err := l.Gate().Confirm(t.Context()); err != nil {
+					t.Errorf("with %s silent: %v", silent.id, err)
+				}
+			}
+			mute.Store(nil)
 			time.Sleep(time.Second)
 		}
 	})

@@ -260,6 +260,7 @@ func (inmem) QuorumSent(uint64) (time.Time, bool) { return time.Time{}, false }
 func (inmem) LeaseUntil(uint64) (time.Time, bool) { return time.Time{}, false }
 func (inmem) Revoke(uint64)                       {}
 func (inmem) AckNotify() <-chan struct{}          { return nil }
+func (inmem) Beat(uint64, time.Duration) bool     { return false }
 func (inmem) RefuseSnapshot(uint64)               {}
 func (inmem) ReleaseVotes()                       {}
 func (inmem) VoteFor(raft.ServerID)               {}
