@@ -12,7 +12,9 @@ const (
 )
 
 // patience is lost when such a call blocks after all, because the disk has too much to do or the file system is busy with
-// the file's inode: then one processor of this process stands still instead of one goroutine.
+// the file's inode: then one processor of this process stands still instead of one goroutine. That may stop the whole process, as
+// SIGSTOP does: while a file system was frozen for 6 s (fsfreeze(8)), nothing ran on two processors either. Nobody hears from the node
+// then, and so the write that ends late is not taken for a stall (package stall).
 type patience struct{ lostUntil time.Time }
 
 func (p *patience) lost(now time.Time) bool { return now.Before(p.lostUntil) }
