@@ -51,6 +51,7 @@ func Families() []Family {
 		{Name: "learner", About: "a leader is cut off together with a node that joins, which gets no entries and so no vote, while answers from before go on arriving", strike: (*nemesis).learner, story: true},
 		{Name: "stuck-leader", About: "a leader's disk stands still while it is cut off, replaced, and back", strike: (*nemesis).stuckLeader, story: true},
 		{Name: "deposed-by-heartbeat", About: "a replaced leader hears heartbeats and what operators want, and nothing else", strike: (*nemesis).deposedByHeartbeat, story: true},
+		{Name: "lost-memory", About: "a follower loses power and what it alone of two had acknowledged; then the leader is cut off", strike: (*nemesis).lostMemory, story: true},
 		{Name: "half-a-vote", About: "a node loses power while it stores a vote; before that, orders to take over went to two others, one of which arrives afterwards", strike: (*nemesis).halfAVote, story: true},
 	}
 }

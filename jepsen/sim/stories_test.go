@@ -14,6 +14,8 @@ func TestStoriesBite(t *testing.T) {
 	five.Workload, five.Reads, five.Nodes, five.Election = "follower", "quorum", 5, time.Second
 	few := dense
 	few.Clients, few.Election = 4, time.Second
+	forgetful := few
+	forgetful.Durability = "interval"
 	spare := few
 	spare.Nodes, spare.Replicas = 4, 3
 	for i, c := range []struct {
@@ -22,7 +24,7 @@ func TestStoriesBite(t *testing.T) {
 	}{
 		{"stuck-handover", dense}, {"snapshot-over-tail", dense}, {"late-snapshot", dense}, {"slow-apply", dense}, {"last-answers", five},
 		{"slow-succession", few}, {"late-order", few}, {"forgotten-promise", few}, {"learner", spare}, {"stuck-leader", few},
-		{"deposed-by-heartbeat", few}, {"half-a-vote", few},
+		{"deposed-by-heartbeat", few}, {"half-a-vote", few}, {"lost-memory", forgetful},
 	} {
 		c.o.Families = []string{c.story}
 		r := simulated(t, Job{Seed: uint64(i), Options: c.o})

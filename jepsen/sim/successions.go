@@ -138,3 +138,29 @@ func (n *nemesis) torn(stop <-chan struct{}, g slot.GroupID, leader, s *server, 
 	s.die(p, true) // if it was not asked
 	return true
 }
+
+// lostMemory plays what a node may elect that has lost its memory. A follower alone has acknowledged what the leader has, and loses it
+// with its power, since only interval keeps it from being on the disk; then the leader is cut off, and the other follower never had it.
+func (n *nemesis) lostMemory() wound {
+	g, leader, forgets, lacks, ok := n.three()
+	if !ok {
+		return wound{}
+	}
+	writes := n.between(100*time.Millisecond, 900*time.Millisecond)
+	return n.play(fmt.Sprintf("group %d, %s forgets, %s lacks, %s leads", g, forgets.host, lacks.host, leader.host), func(stop <-chan struct{}) bool {
+		defer n.lose(links(leader.host, lacks.host), news(g))()
+		if await(stop, writes) { // of clients
+			return false
+		}
+		forgets.hold()
+		if _, p := forgets.now(); p != nil {
+			forgets.die(p, true)
+		}
+		defer n.lose(about(leader.host), nil)()
+		forgets.release()
+		forgets.start()
+		until(stop, 6*n.c.plan.Election, func() bool { return lacks.took(g) || forgets.took(g) })
+		await(stop, n.c.plan.Election)
+		return true
+	})
+}
