@@ -24,16 +24,8 @@ func (n *nemesis) stuckHandOver() wound {
 		return wound{}
 	}
 	rest := n.others(from)
-	s := &stuckHandOver{nemesis: n, dice: rand.New(rand.NewPCG(n.rng.Uint64(), 0)), group: g, from: from, to: rest[0], rest: rest, stop: make(chan struct{})}
-	done := make(chan struct{})
-	n.open.Go(func() {
-		defer close(done)
-		s.play()
-	})
-	return wound{
-		what: fmt.Sprintf("group %d from %s to %s, over a link that hangs", g, from.host, s.to.host), lasts: s.longest(),
-		undo: func() { close(s.stop); <-done }, bit: func() bool { return s.bit },
-	}
+	s := &stuckHandOver{nemesis: n, dice: rand.New(rand.NewPCG(n.rng.Uint64(), 0)), group: g, from: from, to: rest[0], rest: rest}
+	return n.play(fmt.Sprintf("group %d from %s to %s, over a link that hangs", g, from.host, s.to.host), s.tell)
 }
 
 type stuckHandOver struct {
@@ -43,40 +35,35 @@ type stuckHandOver struct {
 	group    slot.GroupID
 	from, to *server
 	rest     []*server
-	stop     chan struct{}
-	// bit: it came to a hand-over that did not end.
-	bit bool
+	stop     <-chan struct{}
 }
 
-// longest is how long it takes at most.
-func (s *stuckHandOver) longest() time.Duration {
-	return time.Duration(2*flaps+8) * s.c.plan.Election
-}
-
-func (s *stuckHandOver) play() {
+// tell comes to its point with a hand-over that does not end.
+func (s *stuckHandOver) tell(stop <-chan struct{}) (bit bool) {
+	s.stop = stop
 	lift := s.hang()
 	defer func() { lift() }()
 	for range flaps {
 		if !s.handOver() {
-			return
+			return false
 		}
 		if s.refused() {
-			s.bit = true
 			s.c.trace.event("group %d: %s does not get out of the hand-over", s.group, s.from.host)
 			s.loseAndWin(s.group, s.from, s.rest, s.stop)
-			return
+			return true
 		}
 		lift()
 		if !s.some(1 + s.dice.IntN(3)) {
-			return
+			return false
 		}
 		lift = s.hang()
 	}
+	return false
 }
 
 // hang has entries to the follower hang from now on, and waits until some do.
 func (s *stuckHandOver) hang() (lift func()) {
-	lift = s.c.net.Add(fabric.Rule{Effect: fabric.Hold, Classes: fabric.Groups, On: to(s.from.host, s.to.host), Only: entries(s.group)})
+	lift = s.c.net.Add(fabric.Rule{Effect: fabric.Hold, Classes: fabric.Groups, On: links(s.from.host, s.to.host), Only: entries(s.group)})
 	s.c.sights.next(s.stop, s.c.plan.Election, func(m fabric.Sent) bool {
 		return m.From == s.from.host && m.To == s.to.host && entries(s.group)(m.Message)
 	})

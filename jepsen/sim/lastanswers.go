@@ -27,7 +27,7 @@ func (n *nemesis) lastAnswers() wound {
 			kind = entries(g)
 		}
 		late = append(late, fabric.Rule{
-			Effect: fabric.Worsen, Classes: fabric.Groups, On: to(of, s.host), Only: answers(kind),
+			Effect: fabric.Worsen, Classes: fabric.Groups, On: links(of, s.host), Only: answers(kind),
 			Weather: fabric.Weather{Delay: time.Duration(share * float64(election))},
 		})
 	}

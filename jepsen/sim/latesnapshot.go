@@ -2,7 +2,6 @@ package sim
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/quorate/quorate/fsm/slot"
 	"github.com/quorate/quorate/jepsen/sim/fabric"
@@ -21,48 +20,40 @@ func (n *nemesis) lateSnapshot() wound {
 	if m == nil || leader == nil || len(n.c.nodes) < 3 || n.c.changing() != "" || !n.c.level(g) {
 		return wound{}
 	}
-	s := &lateSnapshot{nemesis: n, group: g, from: leader, to: n.others(leader)[0], stop: make(chan struct{})}
-	done := make(chan struct{})
-	n.open.Go(func() {
-		defer close(done)
-		s.play()
-	})
-	return wound{
-		what: fmt.Sprintf("group %d from %s to %s", g, s.from.host, s.to.host), lasts: 20*n.c.plan.Election + 2*returning,
-		undo: func() { close(s.stop); <-done }, bit: func() bool { return s.bit },
-	}
+	s := &lateSnapshot{nemesis: n, group: g, from: leader, to: n.others(leader)[0]}
+	return n.play(fmt.Sprintf("group %d from %s to %s", g, s.from.host, s.to.host), s.tell)
 }
 
 type lateSnapshot struct {
 	*nemesis
 	group    slot.GroupID
 	from, to *server
-	stop     chan struct{}
-	// bit: the snapshot arrived after entries behind it.
-	bit bool
+	stop     <-chan struct{}
 }
 
-func (s *lateSnapshot) play() {
+// tell comes to its point with a snapshot that arrives after entries behind it.
+func (s *lateSnapshot) tell(stop <-chan struct{}) (bit bool) {
+	s.stop = stop
 	first, ok := s.send()
 	if !ok {
-		return
+		return false
 	}
-	arrive := s.c.net.Add(fabric.Rule{Effect: fabric.Hold, Classes: fabric.Groups, On: to(s.from.host, s.to.host), Only: func(m memnet.Message) bool {
+	arrive := s.c.net.Add(fabric.Rule{Effect: fabric.Hold, Classes: fabric.Groups, On: links(s.from.host, s.to.host), Only: func(m memnet.Message) bool {
 		return len(m.Payload) > 0 && &m.Payload[0] == &first.Payload[0]
 	}})
 	defer arrive()
 	end := s.from.standing(s.group).SnapshotIndex
 	s.begin(s.group, s.to, false).wait()
 	s.begin(s.group, s.to, true).wait()
-	s.bit = s.to.applies(s.group, end+1, 10*s.c.plan.Election, s.stop)
+	return s.applies(s.to, end+1)
 }
 
 // send has the leader send a snapshot, and returns its first message.
 func (s *lateSnapshot) send() (first fabric.Sent, ok bool) {
-	heal := s.c.net.Add(fabric.Rule{Effect: fabric.Lose, Classes: fabric.Groups, On: about(s.to.host)})
+	heal := s.lose(about(s.to.host), nil)
 	defer heal()
 	behind := s.to.standing(s.group).Last
-	if !s.from.applies(s.group, behind+ahead, 10*s.c.plan.Election, s.stop) || s.from.group(s.group).Snapshot() != nil {
+	if !s.applies(s.from, behind+ahead) || s.from.group(s.group).Snapshot() != nil {
 		return first, false
 	}
 	heal()
@@ -71,15 +62,7 @@ func (s *lateSnapshot) send() (first fabric.Sent, ok bool) {
 	})
 }
 
-// applies waits until a node's replica has applied an entry, but not for longer than most.
-func (s *server) applies(g slot.GroupID, index uint64, most time.Duration, stop <-chan struct{}) bool {
-	for began := time.Now(); time.Since(began) < most; {
-		if s.standing(g).Applied >= index {
-			return true
-		}
-		if await(stop, pollPause/10) {
-			return false
-		}
-	}
-	return false
+// applies waits until a node has applied an entry; false if that takes too long.
+func (s *lateSnapshot) applies(at *server, index uint64) bool {
+	return until(s.stop, 10*s.c.plan.Election, func() bool { return at.standing(s.group).Applied >= index })
 }

@@ -56,16 +56,6 @@ func (s *sights) next(stop <-chan struct{}, most time.Duration, match func(fabri
 	return m, false
 }
 
-// to is for the link from one host to another.
-func to(from, to fabric.Host) func(a, b fabric.Host) bool {
-	return func(a, b fabric.Host) bool { return a == from && b == to }
-}
-
-// from is for all links from a host.
-func from(h fabric.Host) func(a, b fabric.Host) bool {
-	return func(a, _ fabric.Host) bool { return a == h }
-}
-
 // entries are a group's AppendEntries that have any.
 func entries(g slot.GroupID) func(memnet.Message) bool {
 	return func(m memnet.Message) bool {

@@ -2,7 +2,6 @@ package sim
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/quorate/quorate/fsm/slot"
 	"github.com/quorate/quorate/jepsen/sim/fabric"
@@ -19,16 +18,8 @@ func (n *nemesis) snapshotOverTail() wound {
 	if old == nil || len(n.c.nodes) < 3 || !n.c.level(g) {
 		return wound{}
 	}
-	s := &tailStory{nemesis: n, group: g, old: old, rest: n.others(old), reigns: 2 + n.rng.IntN(2), stop: make(chan struct{})}
-	done := make(chan struct{})
-	n.open.Go(func() {
-		defer close(done)
-		s.play()
-	})
-	return wound{
-		what: fmt.Sprintf("group %d, the tail of %s", g, old.host), lasts: time.Duration(8*s.reigns+20) * n.c.plan.Election,
-		undo: func() { close(s.stop); <-done }, bit: func() bool { return s.bit },
-	}
+	s := &tailStory{nemesis: n, group: g, old: old, rest: n.others(old), reigns: 2 + n.rng.IntN(2)}
+	return n.play(fmt.Sprintf("group %d, the tail of %s", g, old.host), s.tell)
 }
 
 type tailStory struct {
@@ -38,21 +29,19 @@ type tailStory struct {
 	rest  []*server
 	// reigns is how often the old leader wins again.
 	reigns int
-	stop   chan struct{}
-	// bit: a snapshot ended in the tail.
-	bit bool
+	stop   <-chan struct{}
 }
 
-func (s *tailStory) play() {
-	if last, ok := s.grow(); ok {
-		s.snapshot(last)
-	}
+// tell comes to its point with a snapshot that ends in the tail.
+func (s *tailStory) tell(stop <-chan struct{}) (bit bool) {
+	s.stop = stop
+	last, ok := s.grow()
+	return ok && s.snapshot(last)
 }
 
 // grow makes the tail and returns its end. The old leader is cut off when it returns, until undo.
 func (s *tailStory) grow() (last uint64, ok bool) {
-	lift := s.c.net.Add(fabric.Rule{Effect: fabric.Lose, Classes: fabric.Groups, On: from(s.old.host), Only: entries(s.group)})
-	defer lift()
+	defer s.lose(func(from, _ fabric.Host) bool { return from == s.old.host }, entries(s.group))()
 	if _, ok := s.c.sights.next(s.stop, s.c.plan.Election, func(m fabric.Sent) bool {
 		return m.From == s.old.host && entries(s.group)(m.Message)
 	}); !ok {
@@ -68,50 +57,32 @@ func (s *tailStory) grow() (last uint64, ok bool) {
 }
 
 // snapshot cuts the old leader off until another one leads, and has that take a snapshot that ends in the tail.
-func (s *tailStory) snapshot(last uint64) {
-	defer s.c.net.Add(fabric.Rule{Effect: fabric.Lose, Classes: fabric.Groups, On: about(s.old.host)})()
-	for began := time.Now(); time.Since(began) < 8*s.c.plan.Election; {
+func (s *tailStory) snapshot(last uint64) (taken bool) {
+	defer s.lose(about(s.old.host), nil)()
+	until(s.stop, 8*s.c.plan.Election, func() bool {
 		next := s.c.leader(s.group)
 		if next == nil || next == s.old {
-			if await(s.stop, time.Millisecond) {
-				return
-			}
-			continue
+			return false
 		}
-		x := next.standing(s.group)
-		if x.Applied > last {
-			return // too late
+		applied := next.standing(s.group).Applied
+		if taken = applied <= last && applied+s.c.plan.Trailing > last; taken {
+			taken = next.group(s.group).Snapshot() == nil
+			return true
 		}
-		if x.Applied+s.c.plan.Trailing > last {
-			s.bit = next.group(s.group).Snapshot() == nil
-			return
-		}
-		await(s.stop, time.Millisecond)
-	}
+		return applied > last // too late
+	})
+	return taken
 }
 
 // loseAndWin cuts a leader off until it has stepped down. Then it alone can be elected: the others do not reach each other, and it
 // does not hear what they ask. False: it was not.
 func (n *nemesis) loseAndWin(g slot.GroupID, leader *server, rest []*server, stop <-chan struct{}) bool {
-	defer n.c.net.Add(fabric.Rule{Effect: fabric.Lose, Classes: fabric.Groups, On: across(hosts(rest[:1]), hosts(rest[1:]))})()
-	defer n.c.net.Add(fabric.Rule{Effect: fabric.Lose, Classes: fabric.Groups, On: func(_, to fabric.Host) bool { return to == leader.host }, Only: requests})()
-	cut := n.c.net.Add(fabric.Rule{Effect: fabric.Lose, Classes: fabric.Groups, On: about(leader.host)})
-	down := leader.becomes(g, false, 2*n.c.plan.Election, stop)
+	defer n.lose(across(hosts(rest[:1]), hosts(rest[1:])), nil)()
+	defer n.lose(func(_, to fabric.Host) bool { return to == leader.host }, requests)()
+	cut := n.lose(about(leader.host), nil)
+	down := until(stop, 2*n.c.plan.Election, func() bool { return !leader.took(g) })
 	cut()
-	return down && leader.becomes(g, true, 4*n.c.plan.Election, stop)
-}
-
-// becomes waits until a node's replica leads in Raft's sense, or does not, but not for longer than most.
-func (s *server) becomes(g slot.GroupID, leads bool, most time.Duration, stop <-chan struct{}) bool {
-	for began := time.Now(); time.Since(began) < most && s.group(g) != nil; {
-		if (s.standing(g).State == "leader") == leads {
-			return true
-		}
-		if await(stop, pollPause/10) {
-			return false
-		}
-	}
-	return false
+	return down && until(stop, 4*n.c.plan.Election, func() bool { return leader.took(g) })
 }
 
 // standing is a node's replica's state, the zero value if there is none.
