@@ -20,8 +20,8 @@
 // called once, no operation succeeds any more, and nothing that was waiting is acknowledged. A sync is never tried twice.
 //
 // In Always, on Linux, batches go around the page cache (O_DIRECT with O_DSYNC) and are waited for without a thread
-// (io_submit), on ext4 and XFS where the kernel lets them; see disk.Dir.Durable. Besides CPU time (a SET on three nodes takes 10 %
-// less, a mix of four reads and a write a quarter less), that leaves the node's processor to others while the disk works.
+// (io_submit), on ext4 and XFS where the kernel lets them; see disk.Dir.Durable. Besides CPU time (three nodes under
+// `quorate bench --pipeline 1`: 10 % less with --reads 0, a quarter less with --reads 0.8), that leaves the node's processor to others while the disk works.
 //
 // # Who owns the bytes
 //
