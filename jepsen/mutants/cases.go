@@ -179,7 +179,7 @@ func Cases() []Case {
 		{Guard: "fsm.WatchVersion", Breaks: "EXEC does not notice that a watched key changed", Where: where("cas")},
 		{Guard: "fsm.WatchGone", Breaks: "EXEC does not notice that a watched key expired or was evicted", Where: where("ttl")},
 		{Guard: "fsm.Ownership", Breaks: "two groups own a slot", Where: with(where("register"), func(o *sim.Options) { o.Groups = 2 })},
-		{Guard: "fsm.CopyOnWrite", Breaks: "a snapshot holds half of what came after it", Where: where("counter", "snapshot", "kill", "isolate")},
+		{Guard: "fsm.CopyOnWrite", Breaks: "a snapshot holds half of what came after it", Where: where("counter", "snapshot", "kill", "isolate"), Real: live("big", "snapshot-kill")},
 		{Guard: "fsm.EvictionVersion", Breaks: "a key is evicted that was written after it had been chosen", Where: where("eviction", "isolate", "transfer", "kill"), Test: [2]string{"./fsm", "TestEvictionComparesVersions"},
 			Why: "redundant: a leader chooses when it has applied all before its term, has one batch in flight, and a proposal that waits is refused when the term ends: nothing comes in between"},
 		{Guard: "fsm.EvictionVersion+consensus.Barrier", Breaks: "both off: a new leader chooses before it has applied what was committed", Where: crowded(where("", "")), Shows: "evictions", Test: [2]string{"./fsm", "TestEvictionComparesVersions"}},
