@@ -56,7 +56,6 @@ bench: build ## measure PAIRS (5) rounds beside Redis Cluster and etcd into READ
 jepsen-mutants: ## switch guards off one by one and write into jepsen/README.md how soon that is noticed; takes hours
 	$(GO) build -tags mutation -o $(BIN)-mutation ./cmd/quorate
 	$(BIN)-mutation jepsen mutants
-	$(BIN)-mutation jepsen mutants --guards fsm.CopyOnWrite --most 40
 	$(BIN)-mutation jepsen mutants --processes --write jepsen/README.md
 
 lint: ## vet, gofmt, staticcheck and the repository's own rules
