@@ -1,7 +1,9 @@
 package wal
 
 import (
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/hashicorp/raft"
 )
@@ -121,8 +123,29 @@ func (l *Log) spareInTime() {
 	if l.segments.spareCount() > 0 || !l.halfFull.Load() {
 		return
 	}
-	if sp, err := l.createSpare(l.opts.SegmentBytes); err == nil {
+	if sp, err := l.createSpare(l.opts.SegmentBytes, l.giveWay()); err == nil {
 		l.segments.putSpare(sp)
+	}
+}
+
+var errStopped = errors.New("wal: the log is being closed")
+
+// leastRest is the shortest rest between two MiB of a spare.
+const leastRest = 4 * time.Millisecond
+
+// giveWay returns a pause four times as long as the work before it. Stores, whose syncs the disk makes in turn with a spare's
+// writes, would otherwise wait until all of it is there: 110 ms for 64 MiB, once per segment, with three nodes on one disk,
+// where the 99.9th percentile of pipelines of 16 SETs is 30 ms since.
+func (l *Log) giveWay() func() error {
+	since := time.Now()
+	return func() error {
+		select {
+		case <-time.After(max(4*time.Since(since), leastRest)):
+		case <-l.stop:
+			return errStopped
+		}
+		since = time.Now()
+		return nil
 	}
 }
 

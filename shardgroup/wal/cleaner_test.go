@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"github.com/quorate/quorate/shardgroup/wal/crashdisk"
+	"github.com/quorate/quorate/shardgroup/wal/disk"
 )
 
 // settle waits until ok holds; the cleaner works in the background.
@@ -106,9 +107,9 @@ func TestRestartsDoNotPileUpFiles(t *testing.T) {
 // TestSpareOfAnotherSizeGoes: the configuration changed.
 func TestSpareOfAnotherSizeGoes(t *testing.T) {
 	d := new(crashdisk.Disk)
-	_, err := d.Create(spareName(3), 12345)
+	_, err := d.Create(spareName(3), 12345, nil)
 	must(t, err)
-	_, err = d.Create(spareName(9), minSegmentBytes)
+	_, err = d.Create(spareName(9), minSegmentBytes, nil)
 	must(t, err)
 	l := open(t, d, nil)
 	names, err := d.List()
@@ -118,5 +119,48 @@ func TestSpareOfAnotherSizeGoes(t *testing.T) {
 	}
 	if name := l.segments.newSpareName(); name != spareName(10) {
 		t.Errorf("next spare %s", name)
+	}
+}
+
+// patient is a disk whose files take for ever to make, for whoever pauses.
+type patient struct {
+	*crashdisk.Disk
+	paused chan struct{}
+}
+
+func (p patient) Create(name string, size int64, pause func() error) (disk.File, error) {
+	if pause == nil {
+		return p.Disk.Create(name, size, nil)
+	}
+	close(p.paused)
+	for {
+		if err := pause(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// TestASpareGivesWay: stores and Close do not wait for one that is being made.
+func TestASpareGivesWay(t *testing.T) {
+	d := patient{new(crashdisk.Disk), make(chan struct{})}
+	l := open(t, d.Disk, func(o *Options) { o.FS = d })
+	first := l.active.Load().number
+	index := uint64(1)
+	store := func() {
+		must(t, l.Group(1).StoreLogs(entries(index, 1, 1, 4000)))
+		index++
+	}
+	for !l.halfFull.Load() {
+		store()
+	}
+	<-d.paused
+	for l.active.Load().number < first+2 {
+		store()
+	}
+	must(t, l.Close())
+	names, err := d.List()
+	must(t, err)
+	if want := []string{segmentName(first), segmentName(first + 1), segmentName(first + 2)}; !slices.Equal(names, want) {
+		t.Errorf("files %v, want %v", names, want)
 	}
 }

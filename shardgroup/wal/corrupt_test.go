@@ -152,16 +152,16 @@ func TestMissingAndForeignFiles(t *testing.T) {
 		})
 	}
 	other := d.Kill()
-	_, err := other.Create("README.txt", 10)
+	_, err := other.Create("README.txt", 10, nil)
 	must(t, err)
-	_, err = other.Create("0001.wal", 10) // not a name of ours
+	_, err = other.Create("0001.wal", 10, nil) // not a name of ours
 	must(t, err)
 	must(t, reopened(other, all))
 }
 
 func replace(name string, size int64) func(*crashdisk.Disk) error {
 	return func(d *crashdisk.Disk) error {
-		_, err := d.Create(name, size)
+		_, err := d.Create(name, size, nil)
 		return err
 	}
 }

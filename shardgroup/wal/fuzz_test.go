@@ -17,7 +17,7 @@ const fuzzSalt = 0x5eed
 func segmentOf(t testing.TB, b []byte) *crashdisk.Disk {
 	d := new(crashdisk.Disk)
 	s := &segment{number: 1, salt: fuzzSalt, first: 1, size: max(minSegmentBytes, segmentHeaderBytes+int64(len(b)))}
-	f, err := d.Create(segmentName(1), s.size)
+	f, err := d.Create(segmentName(1), s.size, nil)
 	must(t, err)
 	_, err = f.WriteAt(append(s.header(), b...), 0)
 	must(t, err)

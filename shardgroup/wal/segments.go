@@ -152,7 +152,7 @@ func (l *Log) activate(number uint32, size int64) (*segment, error) {
 	sp, ok := l.segments.takeSpare(size)
 	if !ok {
 		var err error
-		if sp, err = l.createSpare(size); err != nil {
+		if sp, err = l.createSpare(size, nil); err != nil {
 			return nil, err
 		}
 	}
@@ -177,10 +177,11 @@ func (l *Log) activate(number uint32, size int64) (*segment, error) {
 	return s, nil
 }
 
-// createSpare makes a new file of zeros, synced: else the first batch's sync would have to write them all.
-func (l *Log) createSpare(size int64) (spare, error) {
+// createSpare makes a new file of zeros, synced: else the first batch's sync would have to write them all. For pause see
+// disk.FS.
+func (l *Log) createSpare(size int64, pause func() error) (spare, error) {
 	sp := spare{name: l.segments.newSpareName(), size: size}
-	f, err := l.fs.Create(sp.name, size)
+	f, err := l.fs.Create(sp.name, size, pause)
 	if err != nil {
 		return spare{}, err
 	}

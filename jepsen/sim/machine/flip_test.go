@@ -22,7 +22,7 @@ func TestFlip(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f, err := d.Create(name[i+1:], 100)
+		f, err := d.Create(name[i+1:], 100, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -30,7 +30,7 @@ func folder(t *testing.T, p *Process) disk.FS {
 // written makes a file, synced, and writes to it without a sync.
 func written(t *testing.T, p *Process) disk.File {
 	fs := folder(t, p)
-	f, err := fs.Create("f", 1024)
+	f, err := fs.Create("f", 1024, nil)
 	if err == nil {
 		err = errors.Join(f.Sync(), fs.SyncDir())
 	}

@@ -35,11 +35,11 @@ func (d folder) Cached() disk.FS { return folder{d.fitting.Cached(), d.fitting, 
 func (d folder) Durable() disk.FS { return folder{d.fitting.Durable(), d.fitting, d.faults} }
 
 // Create implements disk.FS.
-func (d folder) Create(name string, size int64) (disk.File, error) {
+func (d folder) Create(name string, size int64, pause func() error) (disk.File, error) {
 	if err := d.faults.write(); err != nil {
 		return nil, fmt.Errorf("create %s: %w", name, err)
 	}
-	f, err := d.FS.Create(name, size)
+	f, err := d.FS.Create(name, size, pause)
 	return wrap(f, d.faults), err
 }
 

@@ -38,7 +38,7 @@ func someFile(t *testing.T, f *Faults) (disk.FS, disk.File) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file, err := d.Create("a", 0)
+	file, err := d.Create("a", 0, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestAFullDisk(t *testing.T) {
 	d, file := someFile(t, f)
 	order(Orders{FailWrite: true})
 	_, err := file.WriteAt([]byte("x"), 0)
-	if _, created := d.Create("b", 10); !errors.Is(err, syscall.ENOSPC) || !errors.Is(created, syscall.ENOSPC) {
+	if _, created := d.Create("b", 10, nil); !errors.Is(err, syscall.ENOSPC) || !errors.Is(created, syscall.ENOSPC) {
 		t.Errorf("write: %v, create: %v", err, created)
 	}
 	order(Orders{})

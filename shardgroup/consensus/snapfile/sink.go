@@ -23,7 +23,7 @@ func (s *Store) Create(v raft.SnapshotVersion, index, term uint64, c raft.Config
 		return nil, err
 	}
 	temp := fmt.Sprintf("%s%d", tempPrefix, s.begun.Add(1))
-	f, err := s.fs.Create(temp, 0)
+	f, err := s.fs.Create(temp, 0, nil)
 	if err != nil {
 		return nil, fmt.Errorf("create snapshot: %w", err)
 	}

@@ -152,9 +152,14 @@ func (d *Disk) change(c change) {
 }
 
 // Create implements disk.FS.
-func (d *Disk) Create(name string, size int64) (disk.File, error) {
+func (d *Disk) Create(name string, size int64, pause func() error) (disk.File, error) {
 	if err := d.before(Create, name); err != nil {
 		return nil, err
+	}
+	if pause != nil {
+		if err := pause(); err != nil {
+			return nil, err
+		}
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -39,7 +39,7 @@ func contents(t *testing.T, d *Disk, name string) []byte {
 // synced makes a file of four sectors of 'a' that nothing can take away.
 func synced(t *testing.T, d *Disk) disk.File {
 	t.Helper()
-	f := must(d.Create("f", 4*sector))(t)
+	f := must(d.Create("f", 4*sector, nil))(t)
 	must(f.WriteAt(bytes.Repeat([]byte("a"), 4*sector), 0))(t)
 	ok(t, errors.Join(f.Sync(), d.SyncDir()))
 	return f
@@ -138,7 +138,7 @@ func TestPowerCut(t *testing.T) {
 // A file of size 0 grows; what was not synced of its growth may be gone, all or in part.
 func TestFilesGrow(t *testing.T) {
 	d := new(Disk)
-	f := must(d.Create("f", 0))(t)
+	f := must(d.Create("f", 0, nil))(t)
 	must(f.WriteAt([]byte("synced"), 0))(t)
 	ok(t, errors.Join(f.Sync(), d.SyncDir()))
 	must(f.WriteAt([]byte(" and not"), 6))(t)

@@ -13,7 +13,7 @@ import (
 func openCached(t *testing.T, size int64, slow func(call int) time.Duration) (f *cachedFile, calls *int) {
 	d, err := OpenDir(t.TempDir())
 	must(t, err)
-	zeros, err := d.Create("f", size)
+	zeros, err := d.Create("f", size, nil)
 	must(t, err)
 	must(t, zeros.Close())
 	opened, err := d.Cached().Open("f")

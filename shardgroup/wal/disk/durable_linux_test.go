@@ -21,7 +21,7 @@ func openDurable(t *testing.T, size int64) (one, other *durableFile) {
 	must(t, err)
 	durable := d.Durable()
 	open := func(name string) *durableFile {
-		f, err := d.Create(name, size)
+		f, err := d.Create(name, size, nil)
 		must(t, err)
 		_, err = f.WriteAt(bytes.Repeat([]byte{0xee}, int(size)), 0) // as in a segment that has had another life
 		must(t, errors.Join(err, f.Sync(), f.Close()))
