@@ -121,6 +121,11 @@ func untilPulse(every time.Duration) time.Duration {
 	return every - time.Duration(time.Now().UnixNano())%every
 }
 
+// untilLastPulse is the time until the last pulse that comes within limit.
+func untilLastPulse(limit, every time.Duration) time.Duration {
+	return limit - time.Duration(time.Now().Add(limit).UnixNano())%every
+}
+
 func (g *Gate) tick(term uint64) {
 	now := time.Now()
 	if g.stoodStill(between(*g.beat.Load(), now)) {

@@ -13,7 +13,8 @@ import (
 //   - Heartbeats leave at beats, which come at the same moments for all groups of the process. Those that leave together share
 //     wake-ups and system calls, and their answers do.
 //   - An AppendEntries that tells its follower nothing is held, until the log grows, the leader applies more, a request to that
-//     follower fails, leadership is handed over, or longestHold is over. Then it is sent, with what the log has by now.
+//     follower fails, leadership is handed over, or the last beat within longestHold is there. Then it is sent, with what the log
+//     has by now. Between beats it would wake up both processes twice, for nobody else: such requests were a fifth of all work.
 //
 // Nothing is answered for a follower.
 const (
@@ -31,7 +32,7 @@ func (l *limited) hold(id raft.ServerID, req *raft.AppendEntriesRequest) {
 	case len(req.Entries) > 0:
 	case req.PrevLogEntry == 0: // a heartbeat
 		l.await(untilPulse(l.beat()), l.atWork)
-	case l.await(longestHold, func() bool { return l.news(id, req) }):
+	case l.await(untilLastPulse(longestHold, l.beat()), func() bool { return l.news(id, req) }):
 		l.fill(req)
 	}
 }
