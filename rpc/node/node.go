@@ -19,6 +19,7 @@ import (
 	"github.com/quorate/quorate/rpc/peer"
 	"github.com/quorate/quorate/rpc/raftnet"
 	"github.com/quorate/quorate/rpc/resp"
+	"github.com/quorate/quorate/shardgroup/consensus"
 	"github.com/quorate/quorate/shardgroup/wal/disk"
 )
 
@@ -51,6 +52,7 @@ type Node struct {
 	stores *stores
 	peers  Peers
 	mux    *raftnet.Mux
+	pulse  *consensus.Pulse
 	place  *service.Service
 	front  *resp.Server
 	http   *http.Server
@@ -77,7 +79,7 @@ func Start(o Options) (n *Node, err error) {
 	}
 	n = &Node{
 		cfg: c, version: o.Version, log: o.Logger, level: o.Level, fatal: o.Fatal, host: o.Host,
-		started: time.Now(), asked: make(chan struct{}), timings: newTimings(),
+		started: time.Now(), asked: make(chan struct{}), timings: newTimings(), pulse: consensus.NewPulse(c.Lease),
 		replicas: replicas{mu: disk.NewLock()},
 	}
 	if n.level == nil {

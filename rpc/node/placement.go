@@ -107,6 +107,7 @@ func (n *Node) consensusConfig(g slot.GroupID, first *raft.Configuration) (_ con
 		Group: g, Bootstrap: first, Transport: transport, Logs: s.logs, Stable: s.stable, Snapshots: s.snapshots,
 		Timing:        consensus.Timing{Heartbeat: n.cfg.ElectionTimeout, Election: n.cfg.ElectionTimeout, Lease: n.cfg.Lease},
 		Reads:         reads,
+		Pulse:         n.pulse,
 		SnapshotBytes: int64(n.cfg.SnapshotLog),
 		TrailingLogs:  uint64(n.cfg.TrailingLogs),
 		LostTail:      s.lostTail,

@@ -89,6 +89,8 @@ type Config struct {
 	Bootstrap *raft.Configuration
 	Timing    Timing
 	Reads     Reads
+	// Pulse is shared by the replicas of a process that have the same Timing.Lease; nil: it has one of its own.
+	Pulse *Pulse
 	// SnapshotBytes of log since the last snapshot trigger the next one, if that has no more bytes itself; 64 MiB by default.
 	SnapshotBytes int64
 	// TrailingLogs entries stay in the log behind a snapshot for followers that are a little late; 4096 by default.
@@ -128,6 +130,9 @@ func (c Config) withDefaults() Config {
 	t.Election = or(t.Election, max(defaultPatience, t.Heartbeat))
 	t.Lease = or(t.Lease, defaultLease)
 	t.Commit = or(t.Commit, defaultCommit)
+	if c.Pulse == nil {
+		c.Pulse = NewPulse(t.Lease)
+	}
 	c.SnapshotBytes = or(c.SnapshotBytes, defaultSnapshotBytes)
 	c.TrailingLogs = or(c.TrailingLogs, defaultTrailingLogs)
 	c.Timers = c.Timers.withDefaults()
@@ -172,6 +177,8 @@ func (c Config) check() error {
 	case c.Timing.Lease >= c.Timing.Heartbeat:
 		return fmt.Errorf("lease %v must be shorter than the heartbeat timeout %v, or another leader could be elected within it",
 			c.Timing.Lease, c.Timing.Heartbeat)
+	case c.Pulse.lease != c.Timing.Lease:
+		return fmt.Errorf("the pulse is one for leases of %v, not %v", c.Pulse.lease, c.Timing.Lease)
 	case c.SnapshotBytes < 0:
 		return fmt.Errorf("snapshot bytes %d: must not be negative", c.SnapshotBytes)
 	}

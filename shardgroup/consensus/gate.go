@@ -11,15 +11,9 @@ import (
 type Gate struct {
 	r     *Replica
 	reads Reads
-	lease time.Duration
+	pulse *Pulse
 	// ready is the term in which this replica leads and has applied its barrier; 0 if there is none.
 	ready atomic.Uint64
-
-	// beat is when the pulse last ran, with both clocks' readings. If the pulse is late, or the wall clock and the
-	// monotonic clock have moved apart, this process or its machine stood still for a while.
-	beat atomic.Pointer[time.Time]
-	// suspect is set when that has happened: leases hold again when a quorum has accepted something sent after it.
-	suspect atomic.Pointer[time.Time]
 
 	mu     sync.Mutex
 	next   *round // joined by those who arrive while a round is under way; nil if nobody has
@@ -34,7 +28,7 @@ type Ticket struct {
 }
 
 func (g *Gate) init(r *Replica) {
-	g.r, g.reads, g.lease, g.kick = r, r.cfg.Reads, r.cfg.Timing.Lease, make(chan struct{}, 1)
+	g.r, g.reads, g.pulse, g.kick = r, r.cfg.Reads, r.cfg.Pulse, make(chan struct{}, 1)
 }
 
 // Enter opens the fast path: this replica leads and has applied everything of earlier terms. False in quorum mode and on
@@ -65,75 +59,9 @@ func (g *Gate) holds(term uint64, now time.Time) bool {
 		return g.leads(term)
 	}
 	until, ok := g.r.cfg.Transport.LeaseUntil(term)
-	if !ok {
+	if !ok || !now.Before(until) || g.pulse.stoodStill(now) {
 		return false
-	}
-	beat := g.beat.Load()
-	if beat == nil || g.stoodStill(between(*beat, now)) || !now.Before(until) {
-		return false
-	}
-	suspect := g.suspect.Load()
-	if suspect == nil {
-		return true
 	}
 	sent, ok := g.r.cfg.Transport.QuorumSent(term)
-	return ok && sent.After(*suspect)
-}
-
-// stoodStill reports whether the time since the last beat is longer than the pulse's period explains, or is not the same
-// on both clocks: the monotonic clock stops while a machine is suspended, the wall clock does not (lease hazard 8).
-func (g *Gate) stoodStill(elapsed, wall time.Duration) bool {
-	return elapsed > g.lease/2 || (wall-elapsed).Abs() > g.lease/4
-}
-
-// between measures from a to b by the monotonic and by the wall clock.
-func between(a, b time.Time) (elapsed, wall time.Duration) {
-	return b.Sub(a), time.Duration(b.UnixNano() - a.UnixNano())
-}
-
-// pulse beats until the term ends. Without leases there is nothing to watch. It cannot know whether the process stood
-// still before it began, so the first lease of a term is one whose acknowledged messages were sent after that.
-func (g *Gate) pulse(inst *instance, term uint64) {
-	if g.reads != Lease {
-		return
-	}
-	start := time.Now()
-	g.suspect.Store(&start)
-	g.beat.Store(&start)
-	timer := time.NewTimer(untilPulse(g.lease / 4))
-	defer timer.Stop()
-	for inst.leads(term) {
-		select {
-		case <-timer.C:
-			timer.Reset(untilPulse(g.lease / 4))
-			if inst.leads(term) {
-				g.tick(term)
-			}
-		case <-inst.ended:
-			return
-		}
-	}
-}
-
-// untilPulse is the time until the next pulse, at most every. Those of all groups come together, so that they share a wake-up
-// of the process.
-func untilPulse(every time.Duration) time.Duration {
-	return every - time.Duration(time.Now().UnixNano())%every
-}
-
-// untilLastPulse is the time until the last pulse that comes within limit.
-func untilLastPulse(limit, every time.Duration) time.Duration {
-	return limit - time.Duration(time.Now().Add(limit).UnixNano())%every
-}
-
-func (g *Gate) tick(term uint64) {
-	now := time.Now()
-	if g.stoodStill(between(*g.beat.Load(), now)) {
-		g.suspect.Store(&now)
-	} else if s := g.suspect.Load(); s != nil {
-		if sent, ok := g.r.cfg.Transport.QuorumSent(term); ok && sent.After(*s) {
-			g.suspect.Store(nil)
-		}
-	}
-	g.beat.Store(&now)
+	return ok && sent.After(*g.pulse.suspect.Load())
 }

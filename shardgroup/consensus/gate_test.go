@@ -115,7 +115,7 @@ func TestPauseBetweenReadAndReply(t *testing.T) {
 }
 
 func TestStandstillIsSuspicious(t *testing.T) {
-	g := &Gate{lease: 400 * time.Millisecond}
+	const lease = 400 * time.Millisecond
 	for name, c := range map[string]struct {
 		elapsed, wall time.Duration
 		want          bool
@@ -127,7 +127,7 @@ func TestStandstillIsSuspicious(t *testing.T) {
 		"wall clock slewed by a few ms":    {100 * time.Millisecond, 103 * time.Millisecond, false},
 		"wall clock stepped within a beat": {100 * time.Millisecond, 201 * time.Millisecond, true},
 	} {
-		if got := g.stoodStill(c.elapsed, c.wall); got != c.want {
+		if got := standstill(lease, c.elapsed, c.wall); got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}
@@ -146,7 +146,7 @@ func TestSuspicionNeedsFreshConfirmation(t *testing.T) {
 		l := c.ready()
 		c.await("lease", l.Gate().open)
 		now := time.Now()
-		l.Gate().suspect.Store(&now)
+		l.Gate().pulse.suspect.Store(&now)
 		if l.Gate().open() {
 			t.Fatal("the gate is open on acknowledgements from before the standstill")
 		}

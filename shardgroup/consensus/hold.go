@@ -22,26 +22,23 @@ const (
 	longestHold = time.Second
 )
 
-// beat is the time between two beats: 150 ms if the lease is 400 ms long. That is longer than raft's longest pause, 100 ms, so each
-// beat takes a heartbeat of every idle group along, and one may be lost before its lease ends.
-func (l *limited) beat() time.Duration { return l.lease * 3 / 8 }
-
 // hold waits while there is no need to send req, and brings it up to date.
 func (l *limited) hold(id raft.ServerID, req *raft.AppendEntriesRequest) {
 	switch {
 	case len(req.Entries) > 0:
 	case req.PrevLogEntry == 0: // a heartbeat
-		l.await(untilPulse(l.beat()), l.atWork)
-	case l.await(untilLastPulse(longestHold, l.beat()), func() bool { return l.news(id, req) }):
+		l.await(l.beats.every, l.atWork)
+	case l.await(longestHold, func() bool { return l.news(id, req) }):
 		l.fill(req)
 	}
 }
 
-// await waits until needed, which has mu, says yes, but not for longer than longest. It reports whether it had to wait at all.
-func (l *limited) await(longest time.Duration, needed func() bool) (waited bool) {
+// await waits until needed, which has mu, says yes, but not longer than to the last beat within limit. It reports whether it
+// had to wait at all.
+func (l *limited) await(limit time.Duration, needed func() bool) (waited bool) {
 	l.held.Add(1) // before the look at what stirs: stir looks at it the other way around
 	defer l.held.Add(-1)
-	var over <-chan time.Time
+	var over <-chan struct{}
 	for {
 		l.mu.Lock()
 		stirred, now := l.stirred, needed()
@@ -50,7 +47,7 @@ func (l *limited) await(longest time.Duration, needed func() bool) (waited bool)
 			return over != nil
 		}
 		if over == nil {
-			over = time.After(longest)
+			over = l.beats.last(limit)
 		}
 		select {
 		case <-stirred:

@@ -103,7 +103,8 @@ func (r *Replica) look(inst *instance) Leadership {
 	return l
 }
 
-// lead makes this replica ready to serve term, then keeps the gate's pulse until the term ends.
+// lead makes this replica ready to serve term, and watches for standstills until the term ends. Without leases there is nothing
+// to watch for.
 func (r *Replica) lead(inst *instance, term uint64) {
 	if !r.cfg.off.Barrier && !r.catchUp(inst, term) {
 		return
@@ -114,7 +115,25 @@ func (r *Replica) lead(inst *instance, term uint64) {
 		r.publish(Leadership{Leader: r.cfg.Self, Term: term, Ready: true})
 	}
 	r.mu.Unlock()
-	r.gate.pulse(inst, term)
+	if r.cfg.Reads == Lease {
+		defer r.cfg.Pulse.watch()()
+		r.untilLost(inst, term)
+	}
+}
+
+// untilLost waits until inst does not lead term any more.
+func (r *Replica) untilLost(inst *instance, term uint64) {
+	for {
+		changed := r.Changed()
+		if !inst.leads(term) {
+			return
+		}
+		select {
+		case <-changed:
+		case <-inst.ended:
+			return
+		}
+	}
 }
 
 // catchUp waits until everything that was committed before term is applied: the barrier is an entry of this very term,

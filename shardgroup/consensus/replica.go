@@ -100,7 +100,7 @@ func newReplica(cfg Config) *Replica {
 	r.logs.discard = r.snapshots.discard
 	r.fsm = newMachine(cfg.FSM, r.logs, r.snapshotOverConflict, cfg.Timers.Apply)
 	r.fsm.off, r.logs.off = cfg.off, cfg.off
-	r.transport = newLimited(cfg.Transport, raft.ServerID(cfg.Self), r.fsm, cfg.Timing.Lease, cfg.off, r.snapshotOutdated)
+	r.transport = newLimited(cfg.Transport, raft.ServerID(cfg.Self), r.fsm, &cfg.Pulse.beats, cfg.off, r.snapshotOutdated)
 	r.fsm.advanced, r.fsm.refuse = r.transport.stir, cfg.Transport.RefuseSnapshot
 	r.gate.init(r)
 	r.held.Store(cfg.LostTail)

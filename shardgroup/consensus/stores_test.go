@@ -207,6 +207,7 @@ func TestConfigIsChecked(t *testing.T) {
 		"it must be the node ID":     func(c *Config) { c.Self = "other" },
 		"unknown read mode":          func(c *Config) { c.Reads = 9 },
 		"must be shorter than the":   func(c *Config) { c.Timing.Lease = defaultPatience },
+		"the pulse is one for":       func(c *Config) { c.Pulse = NewPulse(defaultLease / 2) },
 		"snapshot bytes -1":          func(c *Config) { c.SnapshotBytes = -1 },
 		"ElectionTimeout (500ms) mu": func(c *Config) { c.Timing.Heartbeat, c.Timing.Election = 600*time.Millisecond, 500*time.Millisecond },
 	} {

@@ -34,7 +34,7 @@ type limited struct {
 	held, wanted atomic.Int32
 	grew         atomic.Int64
 	began        time.Time
-	lease        time.Duration
+	beats        *beats
 
 	mu      sync.Mutex
 	peers   map[raft.ServerID]peerState // of term
@@ -52,9 +52,9 @@ type peerState struct {
 	sent time.Time
 }
 
-func newLimited(t Transport, self raft.ServerID, fsm *machine, lease time.Duration, off Off, outdated func()) *limited {
+func newLimited(t Transport, self raft.ServerID, fsm *machine, beats *beats, off Off, outdated func()) *limited {
 	return &limited{
-		Transport: t, preVote: t, self: self, fsm: fsm, lease: lease, off: off, outdated: outdated, began: time.Now(),
+		Transport: t, preVote: t, self: self, fsm: fsm, beats: beats, off: off, outdated: outdated, began: time.Now(),
 		peers: map[raft.ServerID]peerState{}, stirred: make(chan struct{}),
 	}
 }
