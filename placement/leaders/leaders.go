@@ -6,6 +6,7 @@
 package leaders
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
@@ -29,37 +30,67 @@ type Claim struct {
 // Table holds the newest claim per group. The zero value is empty and ready. Reads take no lock.
 type Table struct {
 	write  sync.Mutex
-	claims atomic.Pointer[map[slot.GroupID]Claim]
+	claims atomic.Pointer[claims]
+}
+
+// claims are a table's at one moment. They are immutable, and encoded at most once: in a cluster at rest every node is told the
+// same every second by every other.
+type claims struct {
+	of      map[slot.GroupID]Claim
+	encoded func() ([]byte, error)
+}
+
+func (t *Table) set(of map[slot.GroupID]Claim) {
+	c := &claims{of: of}
+	c.encoded = sync.OnceValues(func() ([]byte, error) { return Encode(c.sorted()) })
+	t.claims.Store(c)
+}
+
+func (c *claims) sorted() []Claim {
+	return slices.SortedFunc(maps.Values(c.of), func(a, b Claim) int { return cmp.Compare(a.Group, b.Group) })
 }
 
 // Leader returns the node that leads group as far as is known.
 func (t *Table) Leader(group slot.GroupID) (Claim, bool) {
-	if m := t.claims.Load(); m != nil {
-		c, ok := (*m)[group]
-		return c, ok
+	if c := t.claims.Load(); c != nil {
+		claim, ok := c.of[group]
+		return claim, ok
 	}
 	return Claim{}, false
 }
 
-// All lists every claim, sorted by group: what is sent to other nodes.
+// All lists every claim, sorted by group.
 func (t *Table) All() []Claim {
-	m := t.claims.Load()
-	if m == nil {
-		return nil
+	if c := t.claims.Load(); c != nil {
+		return c.sorted()
 	}
-	return slices.SortedFunc(maps.Values(*m), func(a, b Claim) int { return cmp.Compare(a.Group, b.Group) })
+	return nil
+}
+
+// Encoded is All for another node. The bytes must not be changed.
+func (t *Table) Encoded() ([]byte, error) {
+	if c := t.claims.Load(); c != nil {
+		return c.encoded()
+	}
+	return Encode(nil)
+}
+
+// Says reports whether data is the table's own Encoded: whoever sent it knows nothing else.
+func (t *Table) Says(data []byte) bool {
+	own, err := t.Encoded()
+	return err == nil && bytes.Equal(own, data)
 }
 
 // Merge takes the claims in that have a higher term than what is known and returns those, for gratuitous MOVED.
 // Two nodes that claim one term of one group cannot both be right; the first heard stays and the error names both.
-func (t *Table) Merge(claims []Claim) (news []Claim, err error) {
+func (t *Table) Merge(told []Claim) (news []Claim, err error) {
 	t.write.Lock()
 	defer t.write.Unlock()
 	next := map[slot.GroupID]Claim{}
-	if m := t.claims.Load(); m != nil {
-		next = maps.Clone(*m)
+	if old := t.claims.Load(); old != nil {
+		next = maps.Clone(old.of)
 	}
-	for _, c := range claims {
+	for _, c := range told {
 		old, known := next[c.Group]
 		switch {
 		case !known || c.Term > old.Term:
@@ -70,7 +101,7 @@ func (t *Table) Merge(claims []Claim) (news []Claim, err error) {
 		}
 	}
 	if len(news) > 0 {
-		t.claims.Store(&next)
+		t.set(next)
 	}
 	return news, err
 }
@@ -83,9 +114,9 @@ func (t *Table) Retain(m *topology.Map) {
 	if old == nil {
 		return
 	}
-	next := maps.Clone(*old)
+	next := maps.Clone(old.of)
 	maps.DeleteFunc(next, func(id slot.GroupID, _ Claim) bool { return m.GroupByID(id) == nil })
-	t.claims.Store(&next)
+	t.set(next)
 }
 
 // MaxEncoded bounds an encoded list of claims, in bytes: 16384 groups at about 100 bytes each.

@@ -77,6 +77,37 @@ func TestMergeIsCommutativeAndIdempotent(t *testing.T) {
 	})
 }
 
+func TestATableSaysWhatItEncodes(t *testing.T) {
+	var tab, other Table
+	said := func() []byte {
+		t.Helper()
+		data, err := tab.Encoded()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if claims, err := Decode(data); err != nil || !slices.Equal(claims, tab.All()) {
+			t.Fatalf("%s decodes to %v, %v; want %v", data, claims, err, tab.All())
+		}
+		return data
+	}
+	empty := said()
+	_, _ = tab.Merge([]Claim{{2, 1, node("b")}, {1, 3, node("a")}})
+	first := said()
+	_, _ = other.Merge([]Claim{{1, 3, node("a")}})
+	_, _ = other.Merge([]Claim{{2, 1, node("b")}})
+	if tab.Says(empty) || !tab.Says(first) || !other.Says(first) {
+		t.Error("a table does not recognize what it says, or says what it said when it was empty")
+	}
+	_, _ = tab.Merge([]Claim{{1, 4, node("b")}})
+	if second := said(); tab.Says(first) || !tab.Says(second) || other.Says(second) {
+		t.Error("after news, the table says what it said before, or another one says the news")
+	}
+	tab.Retain(&topology.Map{Groups: []topology.Group{{ID: 2}}})
+	if third := said(); !tab.Says(third) || other.Says(third) {
+		t.Error("what was forgotten is said still")
+	}
+}
+
 func TestDecodeRefuses(t *testing.T) {
 	for name, data := range map[string]string{
 		"no JSON":       "{",

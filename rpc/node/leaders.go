@@ -18,7 +18,7 @@ const (
 
 // announce tells every other node the whole table and learns theirs.
 func (n *Node) announce(ctx context.Context) {
-	claims, err := leaders.Encode(n.leaders.All())
+	claims, err := n.leaders.Encoded()
 	if err != nil {
 		n.fatal(err)
 		return
@@ -43,10 +43,14 @@ func (n *Node) exchange(ctx context.Context, with topology.NodeID, claims []byte
 // answerLeaders is the handler of kindLeaders.
 func (n *Node) answerLeaders(_ context.Context, _ topology.NodeID, _ slot.GroupID, payload []byte) ([]byte, error) {
 	n.learnLeaders(payload)
-	return leaders.Encode(n.leaders.All())
+	return n.leaders.Encoded()
 }
 
+// learnLeaders takes another node's table in.
 func (n *Node) learnLeaders(data []byte) {
+	if n.leaders.Says(data) {
+		return
+	}
 	claims, err := leaders.Decode(data)
 	if err != nil {
 		n.log.Warn("ignored another node's leader table", "error", err)
