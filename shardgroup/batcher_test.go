@@ -69,3 +69,40 @@ func TestFarDeadlinesAreNotDue(t *testing.T) {
 		}
 	})
 }
+
+// Where all come back in time, the next rally may last longer; where some don't, not.
+func TestRallyLearns(t *testing.T) {
+	const took = 800 * time.Microsecond
+	var r rally
+	after := func(d time.Duration, calls int) time.Duration { return r.left(calls, r.since.Add(d)) }
+	for i, c := range []struct {
+		patience time.Duration
+		come     bool
+	}{{took / 4, true}, {took / 2, true}, {took, true}, {took, false}, {took / 2, false}, {took / 4, false}, {took / 4, true}, {took / 2, true}} {
+		r.call(10, took)
+		if got := after(0, 9); got != c.patience {
+			t.Errorf("rally %d: waits for %v, want %v", i, got, c.patience)
+		}
+		if got := after(0, 0); got != 0 {
+			t.Errorf("rally %d: waits for %v although nobody does", i, got)
+		}
+		calls := 9
+		if c.come {
+			calls = 10
+		}
+		if got := after(c.patience, calls); got != 0 {
+			t.Errorf("rally %d: is not over, but in %v", i, got)
+		}
+		if got := after(0, 1); got != 0 {
+			t.Errorf("rally %d: begins again", i)
+		}
+	}
+	r.call(10, time.Hour)
+	if got := after(0, 9); got > longestRally {
+		t.Errorf("after an entry that took an hour: waits for %v", got)
+	}
+	r.call(rallyFrom-1, took)
+	if got := after(0, 1); got != 0 {
+		t.Errorf("waits %v for a few", got)
+	}
+}
