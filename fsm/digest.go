@@ -67,8 +67,11 @@ func (m *Machine) SlotDigest(n uint16) (table.Digest, bool) {
 		return table.Digest{}, false
 	}
 	s.mu.Lock()
-	v := s.keys.Mark()
+	v := s.keys.Mark(nil)
 	s.mu.Unlock()
-	defer v.Release()
-	return v.Digest(), true
+	digest := v.Digest()
+	s.mu.Lock()
+	s.keys.Release(v)
+	s.mu.Unlock()
+	return digest, true
 }

@@ -18,8 +18,9 @@ const formatVersion = 3
 
 // Snapshot is a state at one log index, readable while the machine goes on.
 type Snapshot struct {
-	// Rest, if set, is called by WriteTo and Digest after each restEvery bytes of records or so, for whoever
-	// wants to give others the processor meanwhile. It may sleep: nothing is locked.
+	// Rest, if set, is called by WriteTo and Digest after each restEvery bytes of records or so, for whoever wants to give
+	// others the processor meanwhile. It may sleep: nothing is locked. But writers live on the slabs that are made ready for
+	// them between two rests (table.Spares), so a millisecond is well, a second is not.
 	Rest func()
 
 	st     *state
@@ -107,7 +108,7 @@ func (s *Snapshot) keep(sh *shard) {
 	}
 	s.taken[sh.slot], s.removed[sh.slot] = true, sh.removed
 	if sh.keys.Len() > 0 {
-		s.views[sh.slot] = sh.keys.Mark()
+		s.views[sh.slot] = sh.keys.Mark(&s.st.spares)
 	}
 }
 
@@ -118,6 +119,7 @@ func (s *Snapshot) each(visit func(sh *shard, v *table.View)) {
 		panic("fsm: a snapshot is read once")
 	}
 	s.used = true
+	s.st.spares.Stock()
 	for _, sh := range s.st.slots {
 		if sh == nil {
 			continue
@@ -125,9 +127,15 @@ func (s *Snapshot) each(visit func(sh *shard, v *table.View)) {
 		v := s.view(sh)
 		visit(sh, v)
 		if v != nil {
-			v.Release()
+			sh.release(v)
 		}
 	}
+}
+
+func (s *shard) release(v *table.View) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.keys.Release(v)
 }
 
 // view takes over the view of a slot, nil if it was empty.
@@ -151,9 +159,12 @@ func (s *Snapshot) Release() {
 		s.taken[sh.slot] = true
 		if v := s.views[sh.slot]; v != nil {
 			s.views[sh.slot] = nil
-			v.Release()
+			sh.keys.Release(v)
 		}
 		sh.mu.Unlock()
+	}
+	if len(s.st.live.list()) == 0 {
+		s.st.spares.Drop()
 	}
 }
 
@@ -166,6 +177,7 @@ func (s *Snapshot) read(v *table.View) iter.Seq[table.Record] {
 			}
 			if s.unrested += len(r.Key) + len(r.Value); s.unrested >= restEvery {
 				s.unrested = 0
+				s.st.spares.Stock()
 				if s.Rest != nil {
 					s.Rest()
 				}

@@ -23,7 +23,7 @@
 //   - Read lock, or being the one writing goroutine: Get, Find, Fetch, Len, Volatile, Bytes, Physical, NextDue, All, Scan, Sample,
 //     SampleVolatile, Digest; also Touch and AccessOf, which use atomic operations on the access field and so may
 //     run beside all these.
-//   - Write lock: Put, Delete, SetDeadline, Resize and writing to what it returned, Clear, Mark.
+//   - Write lock: Put, Delete, SetDeadline, Resize and writing to what it returned, Clear, Mark, Release.
 //   - No lock, any goroutine: all methods of View.
 //
 // A table has no ties to its slot or group: handing it over is copying the pointer, Views may stay live meanwhile.
@@ -35,11 +35,15 @@
 // epoch is older than the machine's, the applying goroutine, under the slot's write lock, calls Mark once for each live
 // snapshot that has no view of that slot yet, stores the View in the snapshot (guarded by the same lock), and sets the slot's epoch.
 // The goroutine that persists the snapshot visits slot by slot: it takes the slot's write lock, takes the stored View or,
-// if the slot was not written since, calls Mark itself, unlocks, and reads the View at leisure. When it is done it calls Release.
+// if the slot was not written since, calls Mark itself, unlocks, and reads the View at leisure. When it is done it calls Release
+// under the lock again. Every now and then it calls Stock.
 //
 // A Mark copies nothing. The first write to each page afterwards copies its index (for as long as the View is live), and the
 // directory once; slabs and blobs are copied when a record in them is changed in place. So a snapshot costs memory for what
 // is written while it lasts, and a View shows what was there at the Mark and no more.
+//
+// Slabs for copies come from Spares, to which those that were copied return with the Release. Where they run out, a record moves behind its page's last
+// one while there is room, and only then the allocator is asked.
 //
 // # Collections
 //

@@ -201,7 +201,7 @@ func (p *page) addBlob(b blob) uint32 {
 	return n
 }
 
-// clone copies p for a table that shares it with a View. Slabs and blobs stay shared: see writable.
+// clone copies p for a table that shares it with a View. Slabs and blobs stay shared: see unlend.
 func (p *page) clone(gen uint64) *page {
 	c := *p
 	c.gen = gen
@@ -213,14 +213,14 @@ func (p *page) clone(gen uint64) *page {
 	return &c
 }
 
-// ownSlab copies the slab that frame i belongs to.
-func (p *page) ownSlab(i int) {
+// slabOf returns the frame in which the slab begins that frame i belongs to.
+func (p *page) slabOf(i int) int {
 	for from, slab := range p.slabs {
 		if i < from+framesOf(slab) {
-			p.setSlab(from, slices.Clone(slab))
-			return
+			return from
 		}
 	}
+	panic("table: a record is in no slab")
 }
 
 // physical is the memory p holds in bytes, blobs included.

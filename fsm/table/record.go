@@ -64,7 +64,16 @@ func (c cell) outboard() bool  { return c[metaAt]&blobFlag != 0 }
 func (c cell) volatile() bool  { return c[metaAt]&volatileFlag != 0 }
 func (c cell) extent() int     { return int(le.Uint16(c[extentAt:])) * unit }
 func (c cell) setExtent(n int) { le.PutUint16(c[extentAt:], uint16(n/unit)) }
-func (c cell) blob() int       { return int(le.Uint32(c[restAt:])) }
+
+// movable is how many bytes the record takes elsewhere, 0 if it should stay where it is because its blob would be copied.
+func (c cell) movable() int {
+	if c.outboard() {
+		return 0
+	}
+	return c.extent()
+}
+
+func (c cell) blob() int { return int(le.Uint32(c[restAt:])) }
 
 // access is the access field, which readers change while they hold the read lock: atomic operations only.
 func (c cell) access() *uint32 { return (*uint32)(unsafe.Pointer(&c[0])) }

@@ -36,8 +36,11 @@ func (t *Table) grow(r *Record, size int) {
 	case c.outboard():
 		c = t.writable(p, u)
 		t.growBlob(&p.blobs[c.blob()], r, size)
+	case !outboard && need <= c.extent() && !t.unlend(p, u, c.extent()):
+		t.relocate(h, r, size, c.extent()-need)
+		return
 	case !outboard && need <= c.extent():
-		c = t.writable(p, u)
+		c = p.cell(u)
 		_, at := c.keyBounds()
 		clear(c[at+len(r.Value) : at+size])
 		le.PutUint16(c[valueLenAt:], uint16(size))

@@ -51,7 +51,7 @@ type Table struct {
 	deepest uint32  // pages with depth bits; here because there is room
 	dir     []*page // nil while the table is empty, otherwise 1<<depth; one[:] at depth 0
 
-	newest   *View  // youngest that may be live; older ones behind it
+	newest   *View  // the youngest that lives; older ones behind it
 	gen      uint64 // number of Marks so far
 	dirGen   uint64 // as page.gen, for dir at depths above 0
 	count    int
@@ -145,10 +145,10 @@ func (t *Table) Clear() {
 	t.deepest, t.depth = 0, 0
 }
 
-// Mark returns a View of the present content, O(1). See the package comment for locks.
-func (t *Table) Mark() *View {
-	t.forget()
-	v := &View{dir: t.dir, depth: t.depth, count: t.count, bytes: t.bytes, gen: t.gen, older: t.newest}
+// Mark returns a View of the present content, O(1). What is written while it lives takes slabs from spares, which may be nil. See
+// the package comment for locks.
+func (t *Table) Mark(spares *Spares) *View {
+	v := &View{dir: t.dir, depth: t.depth, count: t.count, bytes: t.bytes, gen: t.gen, older: t.newest, spares: spares}
 	if v.dir != nil && v.depth == 0 {
 		v.one = t.one
 		v.dir = v.one[:]
@@ -160,18 +160,27 @@ func (t *Table) Mark() *View {
 
 // shared reports whether a live View may hold what was made in generation gen.
 func (t *Table) shared(gen uint64) bool {
-	if t.newest == nil {
-		return false
-	}
-	t.forget()
 	return t.newest != nil && gen <= t.newest.gen
 }
 
-// forget drops released Views that no younger one hides.
-func (t *Table) forget() {
-	for t.newest != nil && t.newest.released.Load() {
-		t.newest = t.newest.older
+// Release ends a View of this table, so that the table writes in place again. Slabs that the View was the last to hold go to its
+// Spares. It panics if v is not a live View of the table.
+func (t *Table) Release(v *View) {
+	at := &t.newest
+	for *at != nil && *at != v {
+		at = &(*at).older
 	}
+	if *at == nil {
+		panic("table: a View was released twice, or is another table's")
+	}
+	*at = v.older
+	// Older Views share what was replaced while v was the youngest, younger ones never had it.
+	if v.older != nil {
+		v.older.given = append(v.older.given, v.given...)
+	} else {
+		v.spares.give(v.given)
+	}
+	*v = View{}
 }
 
 // own returns p, the page of h, or if a View shares it a copy that takes its place. Places in the index stay.
@@ -187,16 +196,37 @@ func (t *Table) own(p *page, h uint64) *page {
 	return c
 }
 
-// writable returns the record at u of p, which is owned, for changes in place. If a View shares its slab, the page gets a copy of it.
+// writable returns the record at u of p, which is owned, for changes in place. If a View shares its slab, the page gets a
+// copy of it.
 func (t *Table) writable(p *page, u uint16) cell {
-	if i := int(u / frameUnits); p.lent>>i&1 != 0 {
-		if t.forget(); t.newest != nil {
-			p.ownSlab(i)
-		} else {
-			p.lent = 0
-		}
-	}
+	t.unlend(p, u, 0)
 	return p.cell(u)
+}
+
+// unlend makes the slab at u of p, which is owned, one that no View shares. It returns false if there is no spare one and the
+// record, of size bytes then, had better move into the room behind the last, which takes nothing from the allocator; never if size is 0.
+func (t *Table) unlend(p *page, u uint16, size int) bool {
+	i := int(u / frameUnits)
+	if p.lent>>i&1 == 0 {
+		return true
+	}
+	if t.newest == nil {
+		p.lent = 0
+		return true
+	}
+	at := p.slabOf(i)
+	slab := p.frame(at)
+	own := t.newest.spares.take(len(slab))
+	if own == nil {
+		if size > 0 && p.count < maxKeys && int(p.live)+size <= maxPage && p.fits(size) {
+			return false
+		}
+		own = make([]byte, len(slab))
+	}
+	copy(own, slab)
+	p.setSlab(at, own)
+	t.newest.given = append(t.newest.given, slab)
+	return true
 }
 
 // pageOf returns the page for hash h, nil if the table is empty.

@@ -224,7 +224,7 @@ func TestBigValue(t *testing.T) {
 	if delta := tab.Put(Record{Key: []byte("big"), Value: big}); delta != size+3+Overhead {
 		t.Errorf("delta %d", delta)
 	}
-	view := tab.Mark()
+	view := tab.Mark(nil)
 	tab.SetDeadline([]byte("big"), 9, 2)
 	if r, ok := tab.Get([]byte("big")); !ok || !bytes.Equal(r.Value, big) || r.Deadline != 9 {
 		t.Error("the big value is not what was put")
@@ -235,7 +235,7 @@ func TestBigValue(t *testing.T) {
 			t.Error("the view's big value changed")
 		}
 	}
-	view.Release()
+	tab.Release(view)
 	if err := tab.verify(); err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package table
 
 import (
 	"bytes"
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -14,7 +13,7 @@ import (
 func TestMarkCopiesOnePage(t *testing.T) {
 	tab := New(1)
 	numbered(tab, 0, 20_000, 64)
-	view := tab.Mark()
+	view := tab.Mark(nil)
 	before := tab.dir
 	overwrite := func(i int) { tab.Put(Record{Key: numberedKey(i), Value: make([]byte, 64), Version: 9}) }
 	overwrite(7)
@@ -30,7 +29,7 @@ func TestMarkCopiesOnePage(t *testing.T) {
 	if n := testing.AllocsPerRun(10, func() { tab.Put(Record{Key: numberedKey6, Value: view2value}) }); n != 0 {
 		t.Errorf("the second overwrite allocates %.0f times", n)
 	}
-	view.Release()
+	tab.Release(view)
 	owned := tab.pageOf(tab.hash(numberedKey(8)))
 	overwrite(8)
 	if tab.pageOf(tab.hash(numberedKey(8))) != owned {
@@ -41,36 +40,37 @@ func TestMarkCopiesOnePage(t *testing.T) {
 var view2value = make([]byte, 64)
 
 func TestReleaseTwicePanics(t *testing.T) {
-	view := New(1).Mark()
-	view.Release()
+	tab := New(1)
+	view := tab.Mark(nil)
+	tab.Release(view)
 	defer func() {
 		if recover() == nil {
 			t.Error("no panic")
 		}
 	}()
-	view.Release()
+	tab.Release(view)
 }
 
 // TestReleaseInAnyOrder: pages stay shared as long as any View that holds them is live.
 func TestReleaseInAnyOrder(t *testing.T) {
 	tab := New(1)
 	numbered(tab, 0, 100, 10)
-	old := tab.Mark()
+	old := tab.Mark(nil)
 	want := old.Digest()
-	tab.Mark().Release()
+	tab.Release(tab.Mark(nil))
 	tab.Put(Record{Key: numberedKey(1), Value: []byte("changed")})
-	young := tab.Mark()
+	young := tab.Mark(nil)
 	wantYoung := young.Digest()
 	tab.Delete(numberedKey(2))
 	if old.Digest() != want || young.Digest() != wantYoung || want == wantYoung {
 		t.Error("a view changed")
 	}
-	old.Release()
+	tab.Release(old)
 	tab.Delete(numberedKey(3))
 	if young.Digest() != wantYoung {
 		t.Error("the younger view changed when the older was released")
 	}
-	young.Release()
+	tab.Release(young)
 	tab.Delete(numberedKey(4))
 	if tab.newest != nil {
 		t.Error("the table still knows a released view")
@@ -83,7 +83,7 @@ func TestResizeUnderView(t *testing.T) {
 		for _, grow := range []int{-10, 0, 10, size} {
 			tab := New(1)
 			tab.Put(Record{Key: []byte("k"), Value: make([]byte, size)})
-			view := tab.Mark()
+			view := tab.Mark(nil)
 			want := view.Digest()
 			for round := range 2 { // the second one doesn't have to copy
 				value, _, _ := tab.Resize([]byte("k"), size+grow, uint64(round))
@@ -97,7 +97,7 @@ func TestResizeUnderView(t *testing.T) {
 			if r, _ := tab.Get([]byte("k")); len(r.Value) != size+grow || r.Value[0] != 'x' || r.Value[size+grow-1] != 'x' {
 				t.Errorf("a value of %d bytes, resized by %d, is %d bytes or lost what was written", size, grow, len(r.Value))
 			}
-			view.Release()
+			tab.Release(view)
 		}
 	}
 }
@@ -108,6 +108,7 @@ func TestConcurrently(t *testing.T) {
 	tab := New(1)
 	numbered(tab, 0, keys, 64)
 	var lock sync.RWMutex
+	var spares Spares
 	var stop atomic.Bool
 	var wg sync.WaitGroup
 	for reader := range 2 {
@@ -131,12 +132,15 @@ func TestConcurrently(t *testing.T) {
 	wg.Go(func() {
 		for !stop.Load() {
 			lock.Lock()
-			view, want := tab.Mark(), tab.Digest()
+			view, want := tab.Mark(&spares), tab.Digest()
 			lock.Unlock()
 			if view.Digest() != want {
 				t.Error("a view differs from the table at its mark")
 			}
-			view.Release()
+			lock.Lock()
+			tab.Release(view)
+			lock.Unlock()
+			spares.Stock()
 		}
 	})
 	rnd := rand.New(rand.NewPCG(9, 1))
@@ -174,44 +178,161 @@ func writeSomething(tab *Table, rnd *rand.Rand, key []byte, version uint64) {
 	}
 }
 
+// TestAWriteCopiesOneSlabOfAPageThatAViewShares: into a spare slab where there is one; else the record moves while there is room behind the
+// last, so that nothing is copied; else the slab is copied into new memory.
 func TestAWriteCopiesOneSlabOfAPageThatAViewShares(t *testing.T) {
-	tab := New(1)
-	key := func(i int) []byte { return fmt.Appendf(nil, "key:%04d", i) }
-	value := func(c byte) []byte { return bytes.Repeat([]byte{c}, 64) }
-	const keys = 300
-	for i := range keys {
-		tab.Put(Record{Key: key(i), Value: value('a'), Version: 1})
-	}
-	slabsOf := func() (out []*byte) {
-		for _, slab := range tab.one[0].slabs {
-			out = append(out, &slab[0])
-		}
-		return out
-	}
-	before, v := slabsOf(), tab.Mark()
-	for range 2 { // the second write finds the slab copied
-		tab.Put(Record{Key: key(7), Value: value('b'), Version: 2})
-		copied := 0
-		for i, slab := range slabsOf() {
-			if slab != before[i] {
-				copied++
+	for name, c := range map[string]struct {
+		spares, room bool
+		copied       int
+	}{
+		"into a spare slab":                   {spares: true, room: true, copied: 1},
+		"into a spare slab, the page is full": {spares: true, room: false, copied: 1},
+		"not at all, the record moves":        {spares: false, room: true, copied: 0},
+		"into new memory, there is no room":   {spares: false, room: false, copied: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var spares Spares
+			tab := New(1)
+			const keys = 300
+			for i := range keys {
+				tab.Put(Record{Key: numberedKey(i), Value: bytes.Repeat([]byte{'a'}, 64), Version: 1})
 			}
-		}
-		if len(before) < 4 || copied != 1 {
-			t.Fatalf("%d of %d slabs were copied", copied, len(before))
+			if p := tab.one[0]; !c.room {
+				p.alloc(len(p.frame(int(p.tail))) - p.tailUsed())
+			}
+			if c.spares {
+				stocked(&spares, frameSize)
+			}
+			before, held, v := slabsOf(tab), spares.bytes, tab.Mark(&spares)
+			for range 2 { // the second write finds the slab copied or the record moved
+				tab.Put(Record{Key: numberedKey(7), Value: bytes.Repeat([]byte{'b'}, 64), Version: 2})
+				copied := 0
+				for i, slab := range slabsOf(tab) {
+					if slab != before[i] {
+						copied++
+					}
+				}
+				if len(before) < 4 || copied != c.copied {
+					t.Fatalf("%d of %d slabs were copied, want %d", copied, len(before), c.copied)
+				}
+			}
+			if took := held - spares.bytes; c.spares != (took == frameSize) || !c.spares && took != 0 {
+				t.Errorf("%d bytes of spare slabs were used", took)
+			}
+			for r := range v.All() {
+				if r.Version != 1 || r.Value[0] != 'a' {
+					t.Fatalf("the View shows %q of version %d", r.Value, r.Version)
+				}
+			}
+			after := slabsOf(tab)
+			tab.Release(v)
+			for i := range keys {
+				tab.Put(Record{Key: numberedKey(i), Value: bytes.Repeat([]byte{'c'}, 64), Version: 3})
+			}
+			if !slices.Equal(after, slabsOf(tab)) {
+				t.Error("slabs that nobody shares any more were copied")
+			}
+		})
+	}
+}
+
+// slabsOf are where the slabs of a table of one page are.
+func slabsOf(tab *Table) (out []*byte) {
+	for _, slab := range tab.one[0].slabs {
+		out = append(out, &slab[0])
+	}
+	return out
+}
+
+// stocked makes spares have two slabs of a size.
+func stocked(s *Spares, size int) {
+	s.take(size)
+	s.Stock()
+}
+
+// TestSlabsReturnWithTheLastViewThatHoldsThem: a slab that was copied is spare again when the View that held it and all
+// older ones are released, and not before.
+func TestSlabsReturnWithTheLastViewThatHoldsThem(t *testing.T) {
+	for name, oldFirst := range map[string]bool{"the older View is released first": true, "the younger View is released first": false} {
+		t.Run(name, func(t *testing.T) {
+			var spares Spares
+			tab := New(1)
+			numbered(tab, 0, 300, 64)
+			write := func() {
+				for i := range 300 {
+					tab.Put(Record{Key: numberedKey(i), Value: make([]byte, 64), Version: 9})
+				}
+			}
+			full := 0
+			for _, slab := range tab.one[0].slabs {
+				if len(slab) == frameSize {
+					full++
+				}
+			}
+			var views [2]*View
+			var want [2]Digest
+			for i := range views {
+				views[i], want[i] = tab.Mark(&spares), tab.Digest()
+				for range full {
+					stocked(&spares, frameSize)
+				}
+				write()
+			}
+			spares.Drop()
+			order, kept := []int{0, 1}, []int{full, 2 * full}
+			if !oldFirst {
+				order, kept = []int{1, 0}, []int{0, 2 * full}
+			}
+			for step, i := range order {
+				if views[i].Digest() != want[i] {
+					t.Errorf("View %d has changed", i)
+				}
+				tab.Release(views[i])
+				spoil(&spares)
+				if got := len(spares.shelf(frameSize).slabs); got < kept[step] || kept[step] == 0 && got > 0 {
+					t.Errorf("%d slabs are spare after release %d, want %d", got, step, kept[step])
+				}
+			}
+			if err := tab.verify(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestStockMakesWhatIsAskedFor(t *testing.T) {
+	var s Spares
+	s.Stock()
+	if s.bytes != 0 {
+		t.Errorf("%d bytes though nobody asked", s.bytes)
+	}
+	for range 3 {
+		s.take(frameSize)
+		s.take(2 * spareUnit)
+	}
+	s.take(100) // a size that is not kept
+	s.Stock()
+	if want := 6 * (frameSize + 2*spareUnit); s.bytes != want {
+		t.Errorf("%d bytes, want %d", s.bytes, want)
+	}
+	for range 10_000 {
+		s.take(maxFrames * frameSize)
+	}
+	for range 2 * spareMost / spareStep {
+		before := s.bytes
+		if s.Stock(); s.bytes > spareMost || s.bytes > before+spareStep {
+			t.Fatalf("%d bytes became %d", before, s.bytes)
 		}
 	}
-	for r := range v.All() {
-		if r.Version != 1 || r.Value[0] != 'a' {
-			t.Fatalf("the View shows %q of version %d", r.Value, r.Version)
-		}
+	s.give([][]byte{make([]byte, frameSize), make([]byte, maxFrames*frameSize)})
+	if s.bytes > spareMost {
+		t.Errorf("%d bytes are held, the most is %d", s.bytes, spareMost)
 	}
-	after := slabsOf()
-	v.Release()
-	for i := range keys {
-		tab.Put(Record{Key: key(i), Value: value('c'), Version: 3})
+	s.Drop()
+	for range 10_000 {
+		s.lacking()
 	}
-	if !slices.Equal(after, slabsOf()) {
-		t.Error("slabs that nobody shares any more were copied")
+	if s.Stock(); s.bytes != 0 {
+		t.Errorf("%d bytes though nobody has asked for long", s.bytes)
 	}
 }

@@ -75,7 +75,10 @@ func (t *Table) SetDeadline(key []byte, deadline int64, version uint64) (delta i
 	}
 	r.check()
 	p = t.own(p, t.hash(key))
-	c := t.writable(p, u)
+	if !t.unlend(p, u, p.cell(u).movable()) {
+		return t.Put(r), true
+	}
+	c := p.cell(u)
 	c.setVersion(version, c[metaAt])
 	c.setDeadline(deadline)
 	if was != deadline {
@@ -130,10 +133,10 @@ func (t *Table) overwrite(p *page, u uint16, r *Record) bool {
 	case outboard:
 		c = t.writable(p, u)
 		t.setBlob(p, c, r)
-	case size > c.extent() || c.volatile() != (r.Deadline != 0):
+	case size > c.extent() || c.volatile() != (r.Deadline != 0) || !t.unlend(p, u, size):
 		return false
 	default:
-		c = t.writable(p, u)
+		c = p.cell(u)
 		_, at := c.keyBounds()
 		le.PutUint16(c[valueLenAt:], uint16(copy(c[at:], r.Value)))
 	}
