@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -15,6 +16,7 @@ import (
 // reportFlags are what all commands have that start systems and report figures.
 type reportFlags struct {
 	output, into   string
+	section        string
 	dir            string
 	port           int
 	redis, quorate string
@@ -23,6 +25,7 @@ type reportFlags struct {
 func (f *reportFlags) register(p *pflag.FlagSet, port int) {
 	p.StringVarP(&f.output, "output", "o", "text", "text, json or markdown")
 	p.StringVar(&f.into, "write", "", "also replace what stands between the report's markers in this Markdown file")
+	p.StringVar(&f.section, "section", "", "name between the markers in that file (default: the report's own)")
 	p.StringVar(&f.dir, "dir", "", "existing folder for data; what it holds is measured too, so not a RAM disk (default: a temporary one)")
 	p.IntVar(&f.port, "port", port, "first of sixty ports; those 1000 and 10000 above are used too")
 	p.StringVar(&f.quorate, "quorate-flags", "", "more flags of every quorate server")
@@ -38,8 +41,9 @@ func (f *reportFlags) run(c *cobra.Command, name string, measure func(context.Co
 	if err := oneOf(f.output, "text", "json", "markdown"); err != nil {
 		return err
 	}
+	section := cmp.Or(f.section, name)
 	if f.into != "" {
-		if err := versus.CheckMarkers(f.into, name); err != nil {
+		if err := versus.CheckMarkers(f.into, section); err != nil {
 			return err
 		}
 	}
@@ -61,7 +65,7 @@ func (f *reportFlags) run(c *cobra.Command, name string, measure func(context.Co
 		return err
 	}
 	if f.into != "" {
-		if err := r.WriteInto(f.into); err != nil {
+		if err := versus.WriteInto(f.into, section, r.Markdown()); err != nil {
 			return err
 		}
 	}

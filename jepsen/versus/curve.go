@@ -71,7 +71,7 @@ func Curve(ctx context.Context, o CurveOptions) (Report, error) {
 		rows[i].Set.over(rows[0].Set)
 		rows[i].Get.over(rows[0].Get)
 	}
-	r.Results, r.Tables = rows, []Table{curveTable(o.Over, rows)}
+	r.Results, r.Tables = rows, curveTables(o.Over, rows)
 	r.Notes = []string{fmt.Sprintf("One run of %s each at pipeline %d with %d-byte values, on a cluster of its own; fixed: %s. Ratios are to the first line.",
 		o.Duration, o.Pipeline, o.ValueSize, o.fixed())}
 	return r, nil
@@ -160,8 +160,9 @@ func (c *CurveCost) over(first CurveCost) {
 
 func percent(share float64) string { return fmt.Sprintf("%.1f %%", 100*share) }
 
-func curveTable(over string, rows []CurveRow) Table {
-	t := Table{Header: []string{over, "SET CPU/op µs", "×", "SET/s", "p99 µs", "p99.9 µs", "GC CPU", "GC stops", "GET CPU/op µs", "×", "GET/s", "p99 µs", "p99.9 µs", "errors"}}
+func curveTables(over string, rows []CurveRow) []Table {
+	short := Table{Header: []string{over, "SET CPU/op µs", "×", "GET CPU/op µs", "×"}}
+	t := Table{Title: "All figures", Header: []string{over, "SET CPU/op µs", "×", "SET/s", "p99 µs", "p99.9 µs", "GC CPU", "GC stops", "GET CPU/op µs", "×", "GET/s", "p99 µs", "p99.9 µs", "errors"}}
 	for _, r := range rows {
 		cells := []string{strconv.Itoa(r.Value)}
 		for i, c := range []CurveCost{r.Set, r.Get} {
@@ -171,11 +172,12 @@ func curveTable(over string, rows []CurveRow) Table {
 				cells = append(cells, percent(c.GC), c.Stops.String())
 			}
 		}
+		short.Rows = append(short.Rows, []string{cells[0], cells[1], cells[2], cells[8], cells[9]})
 		first := r.Set.FirstError
 		if first == "" {
 			first = r.Get.FirstError
 		}
 		t.Rows = append(t.Rows, append(cells, errorText(r.Set.Errors+r.Get.Errors, first)))
 	}
-	return t
+	return []Table{short, t}
 }

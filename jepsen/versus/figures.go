@@ -72,7 +72,7 @@ func each[T, V any](all []T, of func(T) V) (out []V) {
 }
 
 func (c Comparison) tables() []Table {
-	figures := Table{Header: []string{"workload", "system", "operations/s", "CPU/op µs", "p50 µs", "p99 µs", "p99.9 µs", "late µs", "errors"}}
+	figures := Table{Title: "All figures", Header: []string{"workload", "system", "operations/s", "CPU/op µs", "p50 µs", "p99 µs", "p99.9 µs", "late µs", "errors"}}
 	for _, r := range c.Rows {
 		figures.Rows = append(figures.Rows, []string{
 			r.Workload.String(), r.System, r.OpsPerSec.format("%.0f"), r.CPUPerOp.format("%.2f"),
@@ -80,13 +80,52 @@ func (c Comparison) tables() []Table {
 		})
 	}
 	if len(c.Ratios) == 0 {
-		return []Table{figures}
+		return []Table{c.overview(), figures}
 	}
-	ratios := Table{Header: []string{"workload", "ratio of", "operations/s ×", "CPU/op ×"}}
+	ratios := Table{Title: "All ratios", Header: []string{"workload", "ratio of", "operations/s ×", "CPU/op ×"}}
 	for _, r := range c.Ratios {
 		ratios.Rows = append(ratios.Rows, []string{r.Workload.String(), r.System + " / " + r.Peer, r.Ops.format("%.2f"), r.CPU.format("%.2f")})
 	}
-	return []Table{figures, ratios}
+	return []Table{c.overview(), figures, ratios}
+}
+
+// overview has a line for each system and a column for each workload: CPU time per operation, and operations per second where
+// those are not given.
+func (c Comparison) overview() Table {
+	t := Table{Header: []string{"CPU/op, operations/s"}}
+	columns, lines := map[Workload]int{}, map[string]int{}
+	for _, r := range c.Rows {
+		if _, ok := columns[r.Workload]; !ok {
+			columns[r.Workload] = len(t.Header)
+			t.Header = append(t.Header, r.Workload.String())
+		}
+		if _, ok := lines[r.System]; !ok {
+			lines[r.System] = len(t.Rows)
+			t.Rows = append(t.Rows, []string{r.System})
+		}
+	}
+	for i, row := range t.Rows {
+		t.Rows[i] = append(row, make([]string, len(t.Header)-1)...)
+	}
+	for _, r := range c.Rows {
+		cell := fmt.Sprintf("%.3g µs", r.CPUPerOp.Median)
+		if r.Rate == 0 {
+			cell += ", " + human(r.OpsPerSec.Median)
+		}
+		t.Rows[lines[r.System]][columns[r.Workload]] = cell
+	}
+	return t
+}
+
+// human is a number in three digits.
+func human(n float64) string {
+	switch {
+	case n >= 999_500:
+		return fmt.Sprintf("%.3gM", n/1e6)
+	case n >= 1000:
+		return fmt.Sprintf("%.0fk", n/1e3)
+	}
+	return fmt.Sprintf("%.0f", n)
 }
 
 // lateText is empty where nothing was to be sent at a certain time, and for clients that keep their own time.

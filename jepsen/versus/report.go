@@ -41,6 +41,8 @@ type Server struct {
 
 // Table is figures for people.
 type Table struct {
+	// Title, if not empty, is what Markdown folds the table away under: it is for those who want to know more.
+	Title  string
 	Header []string
 	Rows   [][]string
 }
@@ -123,19 +125,42 @@ func (r Report) about() [][2]string {
 func (r Report) Markdown() string {
 	var b strings.Builder
 	for _, t := range r.Tables {
-		fmt.Fprintf(&b, "| %s |\n|%s\n", strings.Join(t.Header, " | "), strings.Repeat("---|", len(t.Header)))
-		for _, row := range t.Rows {
-			fmt.Fprintf(&b, "| %s |\n", strings.ReplaceAll(strings.Join(row, "\x00"), "|", "\\|"))
+		if t.Title == "" {
+			b.WriteString(t.markdown() + "\n")
 		}
-		b.WriteString("\n")
 	}
-	fmt.Fprintf(&b, "Measured by `%s` on %s at commit %s (%s).\n", r.Command, r.Machine, r.Commit, r.Date.Format(time.DateOnly))
+	fmt.Fprintf(&b, "Measured by `%s` at commit %s (%s).\n\n", r.Command, r.Commit, r.Date.Format(time.DateOnly))
+	for _, t := range r.Tables {
+		if t.Title != "" {
+			b.WriteString(folded(t.Title, t.markdown()))
+		}
+	}
+	return b.String() + folded("Machine, versions and command lines", r.circumstances())
+}
+
+// circumstances are what the figures depend on, as Markdown.
+func (r Report) circumstances() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s.\n", r.Machine)
 	for _, n := range r.Notes {
 		b.WriteString(n + "\n")
 	}
 	b.WriteString("\n")
 	for _, s := range r.Servers {
 		fmt.Fprintf(&b, "- **%s**: %s; %s; `%s`\n", s.Name, s.Title, s.Version, s.Command)
+	}
+	return b.String()
+}
+
+func folded(title, markdown string) string {
+	return "<details>\n<summary>" + title + "</summary>\n\n" + markdown + "\n</details>\n"
+}
+
+func (t Table) markdown() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "| %s |\n|%s\n", strings.Join(t.Header, " | "), strings.Repeat("---|", len(t.Header)))
+	for _, row := range t.Rows {
+		fmt.Fprintf(&b, "| %s |\n", strings.ReplaceAll(strings.Join(row, "\x00"), "|", "\\|"))
 	}
 	return strings.ReplaceAll(b.String(), "\x00", " | ")
 }

@@ -25,9 +25,6 @@ func CheckMarkers(path, name string) error {
 	return wrapPath(path, err)
 }
 
-// WriteInto replaces what stands between the report's markers in the Markdown file path.
-func (r Report) WriteInto(path string) error { return WriteInto(path, r.Name, r.Markdown()) }
-
 // WriteInto replaces what stands between the markers of name in the Markdown file path.
 func WriteInto(path, name, markdown string) error {
 	text, err := os.ReadFile(path)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -130,13 +131,33 @@ func TestEveryFormatNamesCommandCommitAndServers(t *testing.T) {
 
 func TestMarkdownTablesHaveEqualRows(t *testing.T) {
 	r := sample()
-	r.Tables[0].Rows[0][7] = "1: a|b"
-	table, _, _ := strings.Cut(r.Markdown(), "\n\n")
+	r.Tables[1].Rows[0][7] = "1: a|b"
+	_, table, _ := strings.Cut(r.Markdown(), "All figures</summary>\n\n")
+	table, _, _ = strings.Cut(table, "\n\n")
 	for i, line := range strings.Split(table, "\n") {
-		want := len(r.Tables[0].Header) + 1
+		want := len(r.Tables[1].Header) + 1
 		if got := strings.Count(line, "|") - strings.Count(line, `\|`); got != want {
 			t.Errorf("line %d has %d bars, want %d: %s", i, got, want, line)
 		}
+	}
+}
+
+// One line for each system, one column for each workload; empty where a system does not do that.
+func TestOverview(t *testing.T) {
+	set, get, paced := Workload{"SET", 1, 0}, Workload{"GET", 16, 0}, Workload{"SET", 1, 5000}
+	row := func(w Workload, system string, cpu, ops float64) Row {
+		return Row{Workload: w, System: system, CPUPerOp: Spread{Median: cpu}, OpsPerSec: Spread{Median: ops}}
+	}
+	got := Comparison{Rows: []Row{
+		row(set, "a", 123.4, 999), row(set, "b", 12.34, 54_321), row(get, "b", 1.234, 1_234_567), row(paced, "a", 0.5, 5000),
+	}}.overview()
+	want := [][]string{
+		{"CPU/op, operations/s", "SET P=1", "GET P=16", "SET P=1 at 5000/s"},
+		{"a", "123 µs, 999", "", "0.5 µs"},
+		{"b", "12.3 µs, 54k", "1.23 µs, 1.23M", ""},
+	}
+	if all := append([][]string{got.Header}, got.Rows...); !reflect.DeepEqual(all, want) {
+		t.Errorf("got %q, want %q", all, want)
 	}
 }
 
@@ -146,7 +167,7 @@ func TestWriteIntoReplacesOnlyWhatIsBetweenTheMarkers(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 { // the second time replaces what the first wrote
-		if err := sample().WriteInto(path); err != nil {
+		if err := WriteInto(path, comparison, sample().Markdown()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -175,7 +196,7 @@ func TestMarkersMustBeThereOnce(t *testing.T) {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if CheckMarkers(path, comparison) == nil || sample().WriteInto(path) == nil {
+		if CheckMarkers(path, comparison) == nil || WriteInto(path, comparison, sample().Markdown()) == nil {
 			t.Errorf("%s: no error", name)
 		}
 		if got, _ := os.ReadFile(path); string(got) != text {
