@@ -15,9 +15,9 @@ func benchSnapshotCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "snapshot",
 		Short: "Measure what snapshots cost and how long they hold up writes",
-		Long: `Start three fresh Quorate nodes, fill the key space and overwrite keys at random, first without snapshots, then while every
-node writes one after the other. Printed for both: latency, the longest time for which a group applied one batch, CPU time,
-garbage collection, and the most memory that a node had. With --write, the text between the lines <!-- snapshot --> and
+		Long: `Start three fresh Quorate nodes, fill the key space and overwrite keys at random, in turn without snapshots and while the
+nodes write one after the other. Printed for each: latency, how long groups applied a batch and marked a snapshot, how long a
+program that only computes was held up meanwhile, CPU time, garbage collection, and the most memory that a node had. With --write, the text between the lines <!-- snapshot --> and
 <!-- /snapshot --> of a file is replaced.`,
 		Example: `  quorate bench snapshot --keys 5000000 --rate 10000
   quorate bench snapshot --keys 5000000 --rate 0 --pipeline 16`,
@@ -37,6 +37,7 @@ garbage collection, and the most memory that a node had. With --write, the text 
 	f.IntVarP(&o.Pipeline, "pipeline", "P", 1, "commands sent at once")
 	f.IntVarP(&o.ValueSize, "value-size", "d", 64, "bytes of a value")
 	f.Float64Var(&o.Rate, "rate", 10_000, "SETs per second (open loop); 0 sends as fast as replies come")
+	f.IntVar(&o.Pairs, "pairs", 2, "measurements without and with snapshots")
 	f.DurationVar(&o.Warmup, "warmup", time.Second, "time before each measurement")
 	f.DurationVar(&o.Duration, "duration", 10*time.Second, "time of each measurement")
 	flags.register(f, 7701)

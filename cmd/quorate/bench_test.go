@@ -167,13 +167,29 @@ func installed() string {
 	return systems
 }
 
+// checkPairs: every other measurement is one with snapshots, and what held groups up was seen in each.
+func checkPairs(t *testing.T, report string) {
+	var r struct{ Results []versus.SnapshotRow }
+	if err := json.Unmarshal([]byte(report), &r); err != nil || len(r.Results) != 4 {
+		t.Fatalf("%v: %d measurements, want 4", err, len(r.Results))
+	}
+	for i, row := range r.Results {
+		if with := i%2 == 1; with != (row.Snapshots > 0) || with != (row.Mark.Count > 0) {
+			t.Errorf("measurement %d has %d snapshots and %d marks", i, row.Snapshots, row.Mark.Count)
+		}
+		if row.Apply.Count == 0 || row.Apply.P999 > row.Apply.Longest || row.Steadiness.Samples == 0 {
+			t.Errorf("measurement %d: %+v", i, row)
+		}
+	}
+}
+
 func TestReportsOfRealProcesses(t *testing.T) {
 	for name, line := range map[string]string{
 		"peers":       "bench peers --pairs 1 -P 1,4 --keys 200 -c 6 --duration 100ms --warmup 10ms --port 21901 --systems " + installed(),
 		"memory":      "bench memory --keys 2000 --settle 100ms --port 22001 --systems quorate-always",
 		"idle":        "bench idle --groups 2 --settle 10ms --duration 100ms --port 22101",
 		"curve-keys":  "bench curve keys --values 100,200 -c 6 --duration 100ms --warmup 10ms --port 22201",
-		"snapshot":    "bench snapshot --keys 5000 -c 6 --rate 500 --duration 300ms --warmup 10ms --port 22401",
+		"snapshot":    "bench snapshot --keys 5000 -c 6 --rate 500 --pairs 2 --duration 300ms --warmup 10ms --port 22401",
 		"curve-group": "bench curve groups --values 2 -c 6 --keys 100 --duration 100ms --warmup 10ms --port 22301",
 	} {
 		out, err := quorate(t, append(strings.Fields(line), "--output", "json", "--dir", t.TempDir())...)
@@ -191,6 +207,9 @@ func TestReportsOfRealProcesses(t *testing.T) {
 		}
 		if figures, ok := r.Results.([]any); ok && len(figures) == 0 || r.Results == nil {
 			t.Errorf("%s: no figures in %s", name, out)
+		}
+		if name == "snapshot" {
+			checkPairs(t, out)
 		}
 	}
 }

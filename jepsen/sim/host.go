@@ -75,10 +75,12 @@ func (s *server) tunePlacement(cc *consensus.Config) {
 
 func (s *server) tuneGroup(gc *shardgroup.Config) {
 	s.tune(gc.ID, &gc.Consensus)
-	heard := gc.Consensus.Timers.Apply
-	gc.Consensus.Timers.Apply = func(took time.Duration) {
-		heard(took)
-		s.dawdle()
+	for _, timer := range []*func(time.Duration){&gc.Consensus.Timers.Apply, &gc.Consensus.Timers.Mark} {
+		heard := *timer
+		*timer = func(took time.Duration) {
+			heard(took)
+			s.dawdle()
+		}
 	}
 	gc.Witness = s.c.oracle.Witness(gc.ID, string(s.host))
 }

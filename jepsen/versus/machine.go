@@ -2,6 +2,7 @@ package versus
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -58,7 +59,7 @@ func ThisMachine(dir string) Machine {
 		m.Memory = uint64(i.Totalram) * uint64(i.Unit)
 	}
 	if dir != "" {
-		m.Disk, m.Sync, m.Steadiness = filesystem(dir), syncTimes(dir), steadiness(steadyFor)
+		m.Disk, m.Sync, m.Steadiness = filesystem(dir), syncTimes(dir), steadiness(context.Background(), steadyFor)
 	}
 	return m
 }

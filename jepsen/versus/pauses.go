@@ -3,15 +3,18 @@ package versus
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 
 	dto "github.com/prometheus/client_model/go"
 )
 
 // The metrics that tell what holds servers up.
 const (
-	// applySeconds and entrySeconds are Quorate's own, see rpc/node.
+	// applySeconds, markSeconds and entrySeconds are Quorate's own, see rpc/node.
 	applySeconds    = "quorate_apply_seconds"
+	markSeconds     = "quorate_mark_seconds"
 	entrySeconds    = "quorate_entry_seconds"
 	snapshotSeconds = "quorate_snapshot_seconds"
 	// stopSeconds are Go's stops of the world for a garbage collection.
@@ -57,6 +60,10 @@ type Pauses struct {
 	Count uint64 `json:"count"`
 	// Long counts those above the histogram's highest bound that is not above 2 ms.
 	Long uint64 `json:"over_2ms"`
+	// P50, P99 and P999 are the upper bounds of the buckets in which these percentiles are, in seconds.
+	P50  float64 `json:"p50_at_most_seconds"`
+	P99  float64 `json:"p99_at_most_seconds"`
+	P999 float64 `json:"p999_at_most_seconds"`
 	// Longest is the upper bound of the longest one's bucket, in seconds.
 	Longest float64 `json:"longest_at_most_seconds"`
 	// Mean is in seconds.
@@ -101,7 +108,27 @@ func (s scrape) since(before scrape, name string) (out Pauses) {
 		out.Mean = sum / float64(out.Count)
 	}
 	out.Longest = math.Min(out.Longest, math.Max(sum, 0)) // a histogram's last bucket has no bound
+	for share, p := range map[float64]*float64{0.5: &out.P50, 0.99: &out.P99, 0.999: &out.P999} {
+		*p = math.Min(percentile(buckets, out.Count, share), out.Longest)
+	}
 	return out
+}
+
+// percentile is the upper bound of the bucket below or in which that share of all is.
+func percentile(buckets map[float64]uint64, count uint64, share float64) float64 {
+	need, seen := uint64(math.Ceil(share*float64(count))), uint64(0)
+	for _, upper := range slices.Sorted(maps.Keys(buckets)) {
+		if seen += buckets[upper]; seen >= need {
+			return upper
+		}
+	}
+	return math.Inf(1)
+}
+
+// Percentiles are the count, the percentiles and the longest, in milliseconds.
+func (p Pauses) Percentiles() []string {
+	ms := func(s float64) string { return fmt.Sprintf("≤ %.3g", s*1000) }
+	return []string{fmt.Sprint(p.Count), ms(p.P50), ms(p.P99), ms(p.P999), ms(p.Longest), fmt.Sprint(p.Long)}
 }
 
 // String is the longest, and how many were too long.

@@ -51,6 +51,12 @@ func TestPausesAreThoseBetweenTwoScrapes(t *testing.T) {
 	if p.Count != 6 || p.Long != 2 || p.Longest != 0.004 || p.Mean < 0.0041 || p.Mean > 0.0042 {
 		t.Errorf("got %+v", p)
 	}
+	if p.P50 != 0.001 || p.P99 != 0.004 || p.P999 != 0.004 {
+		t.Errorf("percentiles %+v", p)
+	}
+	if got := strings.Join(p.Percentiles(), " "); got != "6 ≤ 1 ≤ 4 ≤ 4 ≤ 4 2" {
+		t.Errorf("got %q", got)
+	}
 	if got := p.String(); got != "≤ 4 ms, 2 over 2 ms" {
 		t.Errorf("got %q", got)
 	}

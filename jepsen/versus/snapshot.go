@@ -21,7 +21,8 @@ type SnapshotOptions struct {
 	Keys, ValueSize, Groups, Clients, Pipeline int
 	// Rate is in SETs per second; 0 is as many as go.
 	Rate float64
-	// Duration is that of each measurement: one without snapshots, one in which every node always writes one.
+	// Pairs of measurements: one without snapshots, one in which replicas write one after the other. Duration is that of each.
+	Pairs            int
 	Warmup, Duration time.Duration
 	Progress         func(format string, args ...any)
 }
@@ -38,16 +39,19 @@ type SnapshotRow struct {
 	CPUs     float64 `json:"server_cpus"`
 	CPUPerOp float64 `json:"server_cpu_us_per_op"`
 	load.Latency
-	// Apply are the times for which a group applied one batch of entries or marked a snapshot, Entry those from the
-	// proposal of an entry to its application on the leader, Stops Go's for a garbage collection.
-	Apply      Pauses  `json:"apply"`
-	Entry      Pauses  `json:"entry"`
-	Stops      Pauses  `json:"gc_stops"`
-	GC         float64 `json:"gc_share_of_cpu"`
-	Start      int64   `json:"resident_bytes_at_start"`
-	Peak       int64   `json:"most_resident_bytes"`
-	Errors     int64   `json:"errors"`
-	FirstError string  `json:"first_error,omitempty"`
+	// Apply are the times for which a group applied one batch of entries, Mark those for which it marked a snapshot, Entry
+	// those from the proposal of an entry to its application on the leader, Stops Go's for a garbage collection.
+	Apply Pauses `json:"apply"`
+	Mark  Pauses `json:"mark"`
+	// Steadiness is how evenly the machine computed meanwhile for a program that has nothing to do with it all.
+	Steadiness Steadiness `json:"steadiness"`
+	Entry      Pauses     `json:"entry"`
+	Stops      Pauses     `json:"gc_stops"`
+	GC         float64    `json:"gc_share_of_cpu"`
+	Start      int64      `json:"resident_bytes_at_start"`
+	Peak       int64      `json:"most_resident_bytes"`
+	Errors     int64      `json:"errors"`
+	FirstError string     `json:"first_error,omitempty"`
 }
 
 // noSnapshots keeps servers from taking snapshots by themselves while keys are overwritten.
@@ -55,6 +59,9 @@ const noSnapshots = "1gb"
 
 // Snapshots measures a load of writes without snapshots and with them.
 func Snapshots(ctx context.Context, o SnapshotOptions) (Report, error) {
+	if o.Pairs < 1 {
+		return Report{}, fmt.Errorf("%d pairs: want at least 1", o.Pairs)
+	}
 	s, err := chooseQuorate(o.System)
 	if err != nil {
 		return Report{}, err
@@ -75,11 +82,13 @@ func Snapshots(ctx context.Context, o SnapshotOptions) (Report, error) {
 	if o.Rate > 0 {
 		loop = fmt.Sprintf("%.0f SETs/s (open loop)", o.Rate)
 	}
-	r.Results, r.Tables = rows, []Table{snapshotTable(rows), costTable(rows)}
+	r.Results, r.Tables = rows, []Table{snapshotTable(rows), pauseTable(rows), costTable(rows)}
 	r.Notes = []string{
 		fmt.Sprintf("%d keys of %d bytes with %d-byte values on each of %d nodes; %d clients at pipeline %d overwrite them uniformly, %s, for %s. With snapshots, all replicas "+
 			"of one group after the other write one, without a break.", o.Keys, keySize, o.ValueSize, copies, o.Clients, o.Pipeline, loop, o.Duration),
-		"Apply: a batch of entries, or the mark of a snapshot, on any node. Entry: from proposal to application, on the leader. Both are counted in buckets, of which the upper bounds are given. " +
+		"Apply: a batch of entries, on any node. Mark: the moment of a snapshot. Entry: from proposal to application, on the leader. They are counted in buckets, of which the upper bounds are given. " +
+			"Beside them, a program that computes for a tenth of a millisecond each millisecond, and waits for nobody: what holds that up for over 2 ms is the " +
+			"machine, with the servers and the clients on its processors. " +
 			"Resident memory is that of the largest node.",
 	}
 	return r, nil
@@ -110,8 +119,8 @@ func (o SnapshotOptions) measure(ctx context.Context, s System, run *running) ([
 		return nil, err
 	}
 	var rows []SnapshotRow
-	for _, with := range []bool{false, true} {
-		row, err := o.under(ctx, run, plan, shots, with)
+	for i := range 2 * o.Pairs {
+		row, err := o.under(ctx, run, plan, shots, i%2 == 1)
 		if err != nil {
 			return nil, err
 		}
@@ -143,6 +152,7 @@ func (o SnapshotOptions) under(ctx context.Context, run *running, plan load.Plan
 		wg.Go(func() { shotErr = shots.shoot(watch) })
 	}
 	wg.Go(func() { row.Peak, peakErr = peak(watch, run.pids) })
+	wg.Go(func() { row.Steadiness = steadiness(watch, o.Warmup+o.Duration) })
 	plan.Progress = o.live(shots)
 	res, err := load.Run(ctx, plan)
 	stop()
@@ -163,7 +173,8 @@ func (row *SnapshotRow) note(res load.Result, before, after scrape) {
 	row.OpsPerSec, row.CPUPerOp, row.Latency = res.OpsPerSec, res.CPUPerOp, res.Latency
 	row.CPUs = res.CPUPerOp * res.OpsPerSec / 1e6
 	row.Errors, row.FirstError = res.Errors, res.FirstError
-	row.Apply, row.Entry, row.Stops = after.since(before, applySeconds), after.since(before, entrySeconds), after.since(before, stopSeconds)
+	row.Apply, row.Mark = after.since(before, applySeconds), after.since(before, markSeconds)
+	row.Entry, row.Stops = after.since(before, entrySeconds), after.since(before, stopSeconds)
 	row.GC = after.collected(before)
 }
 
@@ -271,15 +282,34 @@ func largest(pids []int) (most int64, err error) {
 }
 
 func snapshotTable(rows []SnapshotRow) Table {
-	t := Table{Header: []string{"", "SET/s", "p50 µs", "p99 µs", "p99.9 µs", "max µs", "apply", "entry", "GC stops", "errors"}}
+	t := Table{Header: []string{"", "SET/s", "p50 µs", "p99 µs", "p99.9 µs", "max µs", "entry", "GC stops", "errors"}}
 	for _, r := range rows {
 		t.Rows = append(t.Rows, []string{
 			r.title(), fmt.Sprintf("%.0f", r.OpsPerSec), strconv.FormatInt(r.P50, 10), strconv.FormatInt(r.P99, 10), strconv.FormatInt(r.P999, 10),
-			strconv.FormatInt(r.Max, 10), r.Apply.String(), r.Entry.String(), r.Stops.String(), errorText(r.Errors, r.FirstError),
+			strconv.FormatInt(r.Max, 10), r.Entry.String(), r.Stops.String(), errorText(r.Errors, r.FirstError),
 		})
 	}
 	return t
 }
+
+// pauseTable sets what held groups up beside what held up a program of no concern.
+func pauseTable(rows []SnapshotRow) Table {
+	t := Table{Header: []string{"", "of", "count", "p50 ms", "p99 ms", "p99.9 ms", "max ms", "over 2 ms"}}
+	for _, r := range rows {
+		t.Rows = append(t.Rows, append([]string{r.title(), "apply"}, r.Apply.Percentiles()...))
+		if r.Mark.Count > 0 {
+			t.Rows = append(t.Rows, append([]string{r.title(), "mark"}, r.Mark.Percentiles()...))
+		}
+		s := r.Steadiness
+		t.Rows = append(t.Rows, []string{
+			r.title(), "computing beside", strconv.Itoa(s.Samples), ms(s.Typical), ms(s.P99), ms(s.P999), ms(s.Most), strconv.Itoa(s.Long),
+		})
+	}
+	return t
+}
+
+// ms writes microseconds as milliseconds.
+func ms(us float64) string { return fmt.Sprintf("%.3g", us/1000) }
 
 func costTable(rows []SnapshotRow) Table {
 	const mib = 1 << 20

@@ -1,6 +1,7 @@
 package versus
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 	"slices"
@@ -13,6 +14,12 @@ type Steadiness struct {
 	// Typical is how long some fixed work takes, in microseconds: the median of Samples, one per millisecond.
 	Typical float64 `json:"typical_us"`
 	Samples int     `json:"samples"`
+	// P99, P999 and Most are percentiles and the longest, in microseconds.
+	P99  float64 `json:"p99_us"`
+	P999 float64 `json:"p999_us"`
+	Most float64 `json:"max_us"`
+	// Long counts samples that took over 2 ms longer than usual.
+	Long int `json:"over_2ms"`
 	// Slow is the share, in percent, that took over three times as long, and Longest the longest time during which each
 	// sample took over 1.4 times as long.
 	Slow    float64       `json:"slow_percent"`
@@ -30,8 +37,8 @@ func (s Steadiness) String() string {
 		s.Typical, s.Slow, s.Longest.Round(time.Millisecond))
 }
 
-// steadiness watches the machine for d.
-func steadiness(d time.Duration) Steadiness {
+// steadiness watches the machine for d, or until ctx ends.
+func steadiness(ctx context.Context, d time.Duration) Steadiness {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	type sample struct {
@@ -39,7 +46,7 @@ func steadiness(d time.Duration) Steadiness {
 		took float64
 	}
 	var samples []sample
-	for start := time.Now(); time.Since(start) < d; time.Sleep(time.Millisecond) {
+	for start := time.Now(); time.Since(start) < d && ctx.Err() == nil; time.Sleep(time.Millisecond) {
 		at := time.Now()
 		compute()
 		samples = append(samples, sample{at.Sub(start), float64(time.Since(at).Nanoseconds()) / 1000})
@@ -50,11 +57,15 @@ func steadiness(d time.Duration) Steadiness {
 	}
 	took := each(samples, func(x sample) float64 { return x.took })
 	slices.Sort(took)
-	s.Typical = took[len(took)/2]
+	last := len(took) - 1
+	s.Typical, s.P99, s.P999, s.Most = took[len(took)/2], took[last*99/100], took[last*999/1000], took[last]
 	slow, since := 0, time.Duration(-1)
 	for _, x := range samples {
 		if x.took > 3*s.Typical {
 			slow++
+		}
+		if x.took > s.Typical+longPause*1e6 {
+			s.Long++
 		}
 		switch {
 		case x.took <= 1.4*s.Typical:

@@ -125,7 +125,7 @@ func (n *Node) openReplica(g *topology.Group) (*replica, error) {
 	if err != nil {
 		return nil, err
 	}
-	cc.Timers = consensus.Timers{Apply: n.timings.apply.observe, Snapshot: n.timings.snapshot.observe}
+	cc.Timers = consensus.Timers{Apply: n.timings.apply.observe, Mark: n.timings.mark.observe, Snapshot: n.timings.snapshot.observe}
 	gc := shardgroup.Config{
 		ID:        g.ID,
 		Self:      string(n.self.ID),

@@ -8,7 +8,7 @@ import (
 
 // timings are how long things took in this node's shard groups, all groups together.
 type timings struct {
-	apply, entry, snapshot timing
+	apply, mark, entry, snapshot timing
 }
 
 func newTimings() timings {
@@ -18,7 +18,8 @@ func newTimings() timings {
 		short = append(short, b, 1.5*b)
 	}
 	return timings{
-		apply: newTiming("apply_seconds", "How long a batch of entries, or the mark of a snapshot, kept a group from applying anything else.", short),
+		apply: newTiming("apply_seconds", "How long a batch of entries kept a group from applying anything else.", short),
+		mark:  newTiming("mark_seconds", "How long the mark of a snapshot, which covers the state at that moment, kept a group from applying anything.", short),
 		entry: newTiming("entry_seconds", "How long an entry took that this node proposed, until it was applied here.", short),
 		snapshot: newTiming("snapshot_seconds", "How long it took to write a snapshot and to drop the log behind it; writes go on meanwhile.",
 			prometheus.ExponentialBuckets(0.001, 2, 18)),
@@ -26,7 +27,7 @@ func newTimings() timings {
 }
 
 func (t timings) collect(out chan<- prometheus.Metric) {
-	for _, x := range []timing{t.apply, t.entry, t.snapshot} {
+	for _, x := range []timing{t.apply, t.mark, t.entry, t.snapshot} {
 		x.Collect(out)
 	}
 }

@@ -65,9 +65,9 @@ type Timing struct {
 
 // Timers hear how long things took, for metrics. Nil ones are left out; all must return at once.
 type Timers struct {
-	// Apply: a batch of entries, or the mark of a snapshot, kept the state machine from everything else. It is called by
-	// the goroutine that applies.
-	Apply func(time.Duration)
+	// Apply: a batch of entries kept the state machine from everything else. Mark: so did the mark of a snapshot. Both are called
+	// by the goroutine that applies.
+	Apply, Mark func(time.Duration)
 	// Snapshot: a snapshot was taken and is durable, and the log behind it is gone.
 	Snapshot func(time.Duration)
 }
@@ -144,7 +144,7 @@ func (c Config) withDefaults() Config {
 }
 
 func (t Timers) withDefaults() Timers {
-	for _, f := range []*func(time.Duration){&t.Apply, &t.Snapshot} {
+	for _, f := range []*func(time.Duration){&t.Apply, &t.Mark, &t.Snapshot} {
 		if *f == nil {
 			*f = func(time.Duration) {}
 		}

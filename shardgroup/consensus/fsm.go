@@ -20,8 +20,8 @@ type machine struct {
 	configs  raft.ConfigurationStore // nil if FSM is none
 	// conflict is called, on raft's FSM goroutine, when a snapshot was installed over a conflicting tail.
 	conflict func(raft.SnapshotMeta)
-	// held is called with how long FSM was kept by a batch or a mark.
-	held func(time.Duration)
+	// held is called with how long FSM was kept by a batch, marked by a mark.
+	held, marked func(time.Duration)
 	// advanced is called when applied has moved.
 	advanced func()
 	// refuse is told of a snapshot that is not installed because more is applied already.
@@ -43,8 +43,8 @@ type machine struct {
 	moved   chan struct{} // closed when applied moves and somebody waits
 }
 
-func newMachine(fsm raft.FSM, logs *logStore, conflict func(raft.SnapshotMeta), held func(time.Duration)) *machine {
-	m := &machine{FSM: fsm, logs: logs, conflict: conflict, held: held, advanced: func() {}, moved: make(chan struct{})}
+func newMachine(fsm raft.FSM, logs *logStore, conflict func(raft.SnapshotMeta), held, marked func(time.Duration)) *machine {
+	m := &machine{FSM: fsm, logs: logs, conflict: conflict, held: held, marked: marked, advanced: func() {}, moved: make(chan struct{})}
 	m.batching, _ = fsm.(raft.BatchingFSM)
 	m.configs, _ = fsm.(raft.ConfigurationStore)
 	return m
@@ -107,7 +107,7 @@ func allCommands(logs []*raft.Log) bool {
 func (m *machine) Snapshot() (raft.FSMSnapshot, error) {
 	start := time.Now()
 	s, err := m.FSM.Snapshot()
-	m.held(time.Since(start))
+	m.marked(time.Since(start))
 	return s, err
 }
 

@@ -41,7 +41,7 @@ func (r *restored) Restore(io.ReadCloser) error { r.done = true; return nil }
 func TestALateSnapshotIsRefused(t *testing.T) {
 	for _, off := range []bool{false, true} {
 		fsm := &restored{}
-		m := newMachine(fsm, newFixture(t, nil).logs, func(raft.SnapshotMeta) {}, func(time.Duration) {})
+		m := newMachine(fsm, newFixture(t, nil).logs, func(raft.SnapshotMeta) {}, func(time.Duration) {}, func(time.Duration) {})
 		m.off.LateSnapshot = off
 		refused := uint64(0)
 		m.refuse = func(index uint64) { refused = index }

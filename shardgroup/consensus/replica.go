@@ -98,7 +98,7 @@ func newReplica(cfg Config) *Replica {
 	r.stable = stableStore{cfg.Stable, r.fail}
 	r.snapshots = &snapshotStore{SnapshotStore: cfg.Snapshots, fail: r.fail, saved: r.logs.saved, refuse: cfg.Transport.RefuseSnapshot}
 	r.logs.discard = r.snapshots.discard
-	r.fsm = newMachine(cfg.FSM, r.logs, r.snapshotOverConflict, cfg.Timers.Apply)
+	r.fsm = newMachine(cfg.FSM, r.logs, r.snapshotOverConflict, cfg.Timers.Apply, cfg.Timers.Mark)
 	r.fsm.off, r.logs.off = cfg.off, cfg.off
 	r.transport = newLimited(cfg.Transport, raft.ServerID(cfg.Self), r.fsm, &cfg.Pulse.beats, cfg.off, r.snapshotOutdated)
 	r.fsm.advanced, r.fsm.refuse = r.transport.stir, cfg.Transport.RefuseSnapshot
