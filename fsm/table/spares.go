@@ -23,9 +23,9 @@ type shelf struct {
 const (
 	// spareUnit divides the sizes of slabs that are worth keeping; see roomy.
 	spareUnit = 1 << 10
-	// spareMost bounds the bytes that are held, and spareStep those that one Stock adds, which take it about 0.2 ms.
+	// spareMost bounds the bytes that are held, and spareStep those that one Stock adds, which take it some 50 µs.
 	spareMost  = 16 << 20
-	spareStep  = 512 << 10
+	spareStep  = 128 << 10
 	systemPage = 4 << 10
 	// forgetful is the share of want by which a shelf that is not asked wants less with each Stock.
 	forgetful = 64
