@@ -59,13 +59,13 @@ func (r *Report) ran(s System, run *running) {
 	}
 }
 
-// commit is the working tree's, "unknown" outside of one.
+// commit is the working tree's, "unknown" outside of one. Documents don't count: a report may have been written into one just now.
 func commit(ctx context.Context) string {
 	id := firstLine(ctx, "git", "rev-parse", "--short=12", "HEAD")
 	if strings.Contains(id, " ") {
 		return "unknown"
 	}
-	if exec.CommandContext(ctx, "git", "diff", "--quiet", "HEAD").Run() != nil {
+	if exec.CommandContext(ctx, "git", "diff", "--quiet", "HEAD", "--", ":/", ":(top,exclude)*.md").Run() != nil {
 		id += "+"
 	}
 	return id
