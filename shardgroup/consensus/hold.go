@@ -1,6 +1,7 @@
 package consensus
 
 import (
+	"slices"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -13,13 +14,15 @@ import (
 //   - Heartbeats leave at beats, which come at the same moments for all groups of the process. Those that leave together share
 //     wake-ups and system calls, and their answers do.
 //   - An AppendEntries that tells its follower nothing is held, until the log grows, the leader applies more, a request to that
-//     follower fails, leadership is handed over, or the last beat within longestHold is there. Then it is sent, with what the log
-//     has by now. Between beats it would wake up both processes twice, for nobody else: such requests were a fifth of all work.
+//     follower fails, leadership is handed over, or the beat is there at which it is the follower's turn. Then it is sent, with what
+//     the log has by now. Between beats it would wake up both processes twice, for nobody else: such requests were a fifth of all
+//     work. No two followers have the same turn: an entry that comes while both wait for an answer would wait, too.
 //
 // Nothing is answered for a follower.
 const (
-	calm        = time.Second
-	longestHold = time.Second
+	calm = time.Second
+	// interval is about the time between two turns of a follower.
+	interval = time.Second
 )
 
 // hold waits while there is no need to send req, and brings it up to date.
@@ -27,15 +30,23 @@ func (l *limited) hold(id raft.ServerID, req *raft.AppendEntriesRequest) {
 	switch {
 	case len(req.Entries) > 0:
 	case req.PrevLogEntry == 0: // a heartbeat
-		l.await(l.beats.every, l.atWork)
-	case l.await(longestHold, func() bool { return l.news(id, req) }):
+		l.await(0, 1, l.atWork)
+	case l.await(l.place(id), l.turns(), func() bool { return l.news(id, req) }):
 		l.fill(req)
 	}
 }
 
-// await waits until needed, which has mu, says yes, but not longer than to the last beat within limit. It reports whether it
-// had to wait at all.
-func (l *limited) await(limit time.Duration, needed func() bool) (waited bool) {
+// turns is how many followers can have turns of their own: seven, if there is a beat every 150 ms.
+func (l *limited) turns() int64 { return max(2, int64((interval+l.beats.every-1)/l.beats.every)) }
+
+// place is a follower's place among the voters. That of others does not matter: no entry waits for them.
+func (l *limited) place(id raft.ServerID) int64 {
+	return int64(max(0, slices.Index(l.fsm.logs.members.voters(), id)))
+}
+
+// await waits until needed, which has mu, says yes, but not longer than to the next beat that is beat k of that many. It
+// reports whether it had to wait at all.
+func (l *limited) await(k, of int64, needed func() bool) (waited bool) {
 	l.held.Add(1) // before the look at what stirs: stir looks at it the other way around
 	defer l.held.Add(-1)
 	var over <-chan struct{}
@@ -47,7 +58,7 @@ func (l *limited) await(limit time.Duration, needed func() bool) (waited bool) {
 			return over != nil
 		}
 		if over == nil {
-			over = l.beats.last(limit)
+			over = l.beats.turn(k, of)
 		}
 		select {
 		case <-stirred:

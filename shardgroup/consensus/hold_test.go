@@ -22,9 +22,12 @@ func idle(t *testing.T) (*cluster, *node) {
 	if err := l.propose("x"); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(calm + 2*longestHold)
+	time.Sleep(calm + 2*interval)
 	return c, l
 }
+
+// isHeartbeat says of an AppendEntries that it has no previous entry, its term, commit index, or entries.
+func isHeartbeat(m memnet.Message) bool { return bytes.HasSuffix(m.Payload, make([]byte, 4)) }
 
 // requests counts the AppendEntries that l sends to f meanwhile, and those that are heartbeats.
 func requests(c *cluster, l, f *node, do func()) (all, heartbeats int) {
@@ -32,7 +35,7 @@ func requests(c *cluster, l, f *node, do func()) (all, heartbeats int) {
 	c.net.SetTap(func(_ context.Context, m memnet.Message) bool {
 		if string(m.From) == l.id && string(m.To) == f.id && m.Kind == raftnet.KindAppend && !m.Reply {
 			n.Add(1)
-			if bytes.HasSuffix(m.Payload, make([]byte, 4)) { // no previous entry, its term, commit index, entries
+			if isHeartbeat(m) {
 				beats.Add(1)
 			}
 		}
@@ -59,6 +62,33 @@ func TestAnIdleGroupSendsHeartbeatsOnly(t *testing.T) {
 			})
 			if rest := all - beats; beats > seconds*1000/150+1 || beats < seconds*5 || rest > seconds+1 {
 				t.Errorf("in %d s, %d heartbeats and %d other requests", seconds, beats, rest)
+			}
+		}
+	})
+}
+
+// While one follower is asked whether it knows everything, the other one can take an entry.
+func TestFollowersHaveTheirTurnsApart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, l := idle(t)
+		var mu sync.Mutex
+		asked := map[time.Time]int{}
+		c.net.SetTap(func(_ context.Context, m memnet.Message) bool {
+			if string(m.From) == l.id && m.Kind == raftnet.KindAppend && !m.Reply && !isHeartbeat(m) {
+				mu.Lock()
+				defer mu.Unlock()
+				asked[time.Now()]++
+			}
+			return true
+		})
+		time.Sleep(time.Minute)
+		c.net.SetTap(nil)
+		if len(asked) < 100 {
+			t.Errorf("two followers were asked at %d moments in a minute", len(asked))
+		}
+		for at, n := range asked {
+			if n > 1 {
+				t.Errorf("%d followers were asked at %v", n, at)
 			}
 		}
 	})
@@ -158,7 +188,7 @@ func TestAFollowerThatStartsAgainIsTold(t *testing.T) {
 		f.open(false)
 		began := time.Now()
 		c.agree(1)
-		if took := time.Since(began); took > 2*longestHold {
+		if took := time.Since(began); took > 2*interval {
 			t.Errorf("it took %v", took)
 		}
 	})

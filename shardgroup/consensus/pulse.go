@@ -46,7 +46,7 @@ func (p *Pulse) watch() (done func()) {
 		now := time.Now()
 		p.suspect.Store(&now)
 		p.last.Store(&now)
-		p.timer = time.AfterFunc(p.lease/4, p.look)
+		p.timer = time.AfterFunc(p.untilLook(), p.look)
 	}
 	return p.unwatch
 }
@@ -71,7 +71,13 @@ func (p *Pulse) look() {
 		p.suspect.Store(&now)
 	}
 	p.last.Store(&now)
-	p.timer.Reset(p.lease / 4)
+	p.timer.Reset(p.untilLook())
+}
+
+// untilLook is the time until the next look. Every third one comes with a beat.
+func (p *Pulse) untilLook() time.Duration {
+	every := p.lease / 4
+	return every - time.Since(p.beats.base)%every
 }
 
 // stoodStill reports whether the process may have stood still for too long before now, and nobody has noticed yet.
@@ -107,11 +113,12 @@ func (b *beats) init(every time.Duration) {
 	b.waiting = map[int64]chan struct{}{}
 }
 
-// last returns a channel that is closed at the last beat within limit, or the next one.
-func (b *beats) last(limit time.Duration) <-chan struct{} {
+// turn returns a channel that is closed at the next beat whose number is k modulo of.
+func (b *beats) turn(k, of int64) <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	n := int64((time.Since(b.base) + max(limit, b.every)) / b.every)
+	n := int64(time.Since(b.base)/b.every) + 1
+	n += ((k-n)%of + of) % of
 	c := b.waiting[n]
 	if c == nil {
 		c = make(chan struct{})

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Whoever waits for a beat is woken at a multiple of the distance, whatever the order in which they came.
+// Whoever waits for a beat is woken when it is his turn next, whatever the order in which they came.
 func TestBeatsComeAtEqualDistances(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const every = 150 * time.Millisecond
@@ -15,18 +15,15 @@ func TestBeatsComeAtEqualDistances(t *testing.T) {
 		b.init(every)
 		var woken atomic.Int64
 		for start := range 40 {
-			for _, limit := range []time.Duration{time.Second, every, 0, 2 * every} {
-				began := time.Now()
-				beat := b.last(limit)
+			for _, turn := range [][2]int64{{6, 7}, {0, 1}, {0, 7}, {1, 2}} {
+				began, k, of := time.Now(), turn[0], turn[1]
+				beat := b.turn(k, of)
 				go func() {
 					<-beat
 					woken.Add(1)
-					if time.Now().UnixNano()%int64(every) != 0 {
-						t.Errorf("a beat %v after a multiple of %v", time.Duration(time.Now().UnixNano())%every, every)
-					}
-					limit, took := max(limit, every), time.Since(began)
-					if took > limit || took <= limit-every {
-						t.Errorf("started at %d: the last beat within %v came after %v", start, limit, took)
+					since, took := time.Since(b.base), time.Since(began)
+					if since%every != 0 || int64(since/every)%of != k || took <= 0 || took > time.Duration(of)*every {
+						t.Errorf("start %d, beat %d of %d: came after %v, which is %.3f beats after the first", start, k, of, took, float64(since)/float64(every))
 					}
 				}()
 				time.Sleep(7 * time.Millisecond)
