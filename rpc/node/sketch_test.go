@@ -25,7 +25,7 @@ const (
 
 // oneGroup makes a cluster of one group, whose leader stays also on a machine that is busy.
 func oneGroup(_ int, c *config.Config) {
-	c.Groups, c.SpreadLeaders, c.TopologyNudge, c.ElectionTimeout = 1, false, false, 3*time.Second
+	c.Groups, c.SpreadLeaders, c.TopologyNudge, c.ElectionTimeout, c.Lease = 1, false, false, 3*time.Second, 2*time.Second
 	c.MaxMemory, c.MaxMemoryPolicy, c.MaxMemorySamples = sketchLimit, "allkeys-lru", 10
 }
 

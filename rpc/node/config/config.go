@@ -94,6 +94,7 @@ func (c *Config) Complete() error {
 		{c.SnapshotLog >= 1<<16, "snapshot-log-bytes", "must be at least 64kb"},
 		{c.TrailingLogs >= 1 && c.TrailingLogs <= 1<<20, "trailing-entries", "must be 1 to 1048576"},
 		{c.ElectionTimeout >= 50*time.Millisecond, "election-timeout", "must be at least 50ms"},
+		{c.Lease >= c.ElectionTimeout/3, "lease", "must be at least a third of election-timeout: heartbeats come a tenth to a fifth of that apart, and a leader steps down when nobody answered one for as long as a lease"},
 		{c.Lease > 0 && c.Lease <= c.ElectionTimeout*9/10, "lease", "must be above 0 and at most 90 % of election-timeout, because a lease that outlives an election gives stale reads"},
 		{c.Parking >= 0 && c.Parking <= time.Minute, "parking", "must be 0s to 1m"},
 		{c.MaxMemory >= 0, "maxmemory", "must not be negative"},

@@ -33,12 +33,12 @@ func load(t *testing.T, args []string, env []string, file string) (Config, error
 }
 
 func TestPrecedence(t *testing.T) {
-	file := "listen: 127.0.0.1:1\nmaxclients: 1\nlease: 1ms\njoin: [a:1, b:2]\n"
+	file := "listen: 127.0.0.1:1\nmaxclients: 1\nlease: 200ms\njoin: [a:1, b:2]\n"
 	c, err := load(t, []string{"--listen=127.0.0.1:3"}, []string{"QUORATE_LISTEN=127.0.0.1:2", "QUORATE_MAXCLIENTS=2", "HOME=/"}, file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Listen != "127.0.0.1:3" || c.MaxClients != 2 || c.Lease != time.Millisecond || !reflect.DeepEqual(c.Join, []string{"a:1", "b:2"}) {
+	if c.Listen != "127.0.0.1:3" || c.MaxClients != 2 || c.Lease != 200*time.Millisecond || !reflect.DeepEqual(c.Join, []string{"a:1", "b:2"}) {
 		t.Fatalf("flag, environment, file: got %q %d %v %v", c.Listen, c.MaxClients, c.Lease, c.Join)
 	}
 	if c.PeerListen != "127.0.0.1:10003" || c.HTTPListen != "127.0.0.1:1003" {
@@ -57,6 +57,7 @@ func TestErrorsNameTheKey(t *testing.T) {
 		"bad value in file":          {file: "name: a\nlease: soon", want: []string{"line 2", "lease"}},
 		"bad value in environment":   {env: []string{"QUORATE_DURABILITY=never"}, want: []string{"QUORATE_DURABILITY", "durability", "[always interval]"}},
 		"bad flag":                   {args: []string{"--maxmemory=1parsec"}, want: []string{"maxmemory", "1parsec"}},
+		"lease too short":            {args: []string{"--election-timeout=3s"}, want: []string{"lease", "third"}},
 		"lease too long":             {args: []string{"--lease=490ms"}, want: []string{"lease", "90 %"}},
 		"no address":                 {args: []string{"--join=nowhere"}, want: []string{"join", `"nowhere"`}},
 		"open to all":                {args: []string{"--listen=:6379"}, want: []string{"cluster-secret", "insecure-peers", ":16379"}},
