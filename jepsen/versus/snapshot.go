@@ -43,10 +43,10 @@ type SnapshotRow struct {
 	// those from the proposal of an entry to its application on the leader, Stops Go's for a garbage collection.
 	Apply Pauses `json:"apply"`
 	Mark  Pauses `json:"mark"`
+	Entry Pauses `json:"entry"`
+	Stops Pauses `json:"gc_stops"`
 	// Steadiness is how evenly the machine computed meanwhile for a program that has nothing to do with it all.
 	Steadiness Steadiness `json:"steadiness"`
-	Entry      Pauses     `json:"entry"`
-	Stops      Pauses     `json:"gc_stops"`
 	GC         float64    `json:"gc_share_of_cpu"`
 	Start      int64      `json:"resident_bytes_at_start"`
 	Peak       int64      `json:"most_resident_bytes"`

@@ -55,7 +55,7 @@ func readFlags(fs *pflag.FlagSet, c *Config) {
 	fs.Var(choice{&c.Reads, oneOf("lease", "quorum")}, "reads", "lease: the leader answers while a quorum has promised to follow it; quorum: asks a quorum for each read, trusts no clock")
 	fs.Var(choice{&c.FollowerReads, oneOf("linearizable", "stale")}, "follower-reads", "what a READONLY connection gets from a follower: linearizable asks the leader first, stale does not")
 	fs.DurationVar(&c.ElectionTimeout, "election-timeout", 500*time.Millisecond, "silence of a leader after which its followers elect another")
-	fs.DurationVar(&c.Lease, "lease", 400*time.Millisecond, "how long a leader may answer reads after a quorum heard from it")
+	fs.DurationVar(&c.Lease, "lease", 400*time.Millisecond, "how long a leader may answer reads after a quorum heard from it, a third to nine tenths of election-timeout")
 	fs.DurationVar(&c.Parking, "parking", 2*time.Second, "how long requests wait while a group has no leader")
 }
 
