@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// aio hands one write at a time to the kernel and waits for its end without a thread (io_submit(2), which container
+// aio hands one write or sync at a time to the kernel and waits for its end without a thread (io_submit(2), which container
 // runtimes allow by default; io_uring they do not).
 //
 // A goroutine that waits in fdatasync keeps its processor until Go's monitor thread takes that away from it, which needs
@@ -30,6 +30,8 @@ type aio struct {
 	request iocb
 	reply   ioEvent
 	err     error
+	// pending is set from hand until reap has the answer: if it is after wait, nobody knows what is under way.
+	pending bool
 	take    func(fd uintptr) bool
 }
 
@@ -53,6 +55,8 @@ type ioEvent struct {
 
 const (
 	opWrite     = 1 // IOCB_CMD_PWRITE
+	opSync      = 2 // IOCB_CMD_FSYNC
+	opDataSync  = 3 // IOCB_CMD_FDSYNC
 	flagEventFD = 1 // IOCB_FLAG_RESFD
 )
 
@@ -82,12 +86,23 @@ func (a *aio) submit(fd uintptr, b []byte, at int64) error {
 		opcode: opWrite, fd: uint32(fd), buf: uint64(uintptr(unsafe.Pointer(&b[0]))), bytes: uint64(len(b)),
 		offset: at, flags: flagEventFD, eventFD: a.eventFD,
 	}
+	return a.hand()
+}
+
+// submitSync hands over a sync of a file; opcode is opSync or opDataSync. A thread of the kernel does it.
+func (a *aio) submitSync(fd uintptr, opcode uint16) error {
+	a.request = iocb{opcode: opcode, fd: uint32(fd), flags: flagEventFD, eventFD: a.eventFD}
+	return a.hand()
+}
+
+func (a *aio) hand() error {
 	request := &a.request
 	_, _, errno := syscall.RawSyscall(unix.SYS_IO_SUBMIT, a.context, 1, uintptr(unsafe.Pointer(&request)))
+	a.pending = errno == 0
 	return os.NewSyscallError("io_submit", errnoOrNil(errno))
 }
 
-// wait returns the number of bytes that are on the disk. After an error from anything but the disk, the write may still
+// wait returns the number of bytes that are on the disk, 0 after a sync. After an error from anything but the disk, the write may still
 // be under way: nothing may be written to its buffer, ever.
 func (a *aio) wait() (n int, err error) {
 	if err := a.ready.Read(a.take); err != nil {
@@ -97,9 +112,19 @@ func (a *aio) wait() (n int, err error) {
 		return 0, a.err
 	}
 	if a.reply.result < 0 {
-		return 0, os.NewSyscallError("write", syscall.Errno(-a.reply.result))
+		return 0, os.NewSyscallError(a.name(), syscall.Errno(-a.reply.result))
 	}
 	return int(a.reply.result), nil
+}
+
+func (a *aio) name() string {
+	switch a.request.opcode {
+	case opSync:
+		return "fsync"
+	case opDataSync:
+		return "fdatasync"
+	}
+	return "write"
 }
 
 // reap takes the answer, or reports that there is none yet.
@@ -114,6 +139,8 @@ func (a *aio) reap(fd uintptr) bool {
 		a.err = os.NewSyscallError("io_getevents", errno)
 	} else if n != 1 {
 		a.err = fmt.Errorf("io_getevents: %w", io.ErrNoProgress)
+	} else {
+		a.pending = false
 	}
 	return true
 }

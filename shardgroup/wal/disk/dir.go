@@ -98,7 +98,7 @@ func (d Dir) SyncDir() error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Sync(), f.Close())
+	return errors.Join(dirsync(f), f.Close())
 }
 
 func (d Dir) join(name string) string { return filepath.Join(string(d), name) }

@@ -1,9 +1,9 @@
-//go:build !linux
+//go:build !linux || !(amd64 || arm64)
 
 package disk
 
 import "os"
 
-func allocate(*os.File, int64) error { return nil }
-
 func datasync(f *os.File) error { return f.Sync() }
+
+func dirsync(f *os.File) error { return f.Sync() }
