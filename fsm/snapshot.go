@@ -36,8 +36,8 @@ type Snapshot struct {
 	unrested int
 }
 
-// restEvery is how many bytes of keys and values are read between two calls of Rest: some 50 to 100 µs.
-const restEvery = 32 << 10
+// restEvery is how many bytes of keys and values are read between two calls of Rest: some 25 to 50 µs.
+const restEvery = 16 << 10
 
 // header is what a snapshot holds beside the slots.
 type header struct {

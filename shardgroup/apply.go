@@ -212,7 +212,7 @@ type image struct{ *fsm.Snapshot }
 
 // Persist implements raft.FSMSnapshot.
 func (i image) Persist(sink raft.SnapshotSink) error {
-	i.Rest = newPace().rest
+	i.Rest = newPace(snapshotSlice).rest
 	if _, err := i.WriteTo(sink); err != nil {
 		return fmt.Errorf("write snapshot: %w", err)
 	}

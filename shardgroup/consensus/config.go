@@ -91,7 +91,8 @@ type Config struct {
 	Reads     Reads
 	// Pulse is shared by the replicas of a process that have the same Timing.Lease; nil: it has one of its own.
 	Pulse *Pulse
-	// SnapshotBytes of log since the last snapshot trigger the next one, if that has no more bytes itself; 64 MiB by default.
+	// SnapshotBytes of log since the last snapshot trigger the next one, if that has no more bytes itself, or up to half as
+	// many again; 64 MiB by default.
 	SnapshotBytes int64
 	// TrailingLogs entries stay in the log behind a snapshot for followers that are a little late; 4096 by default.
 	TrailingLogs uint64

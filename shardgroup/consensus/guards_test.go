@@ -215,54 +215,6 @@ func TestAllFuturesCanBeReleased(t *testing.T) {
 	})
 }
 
-func TestSnapshotIsTriggeredByLogBytes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := newCluster(t, 3, func(cfg *Config) { cfg.SnapshotBytes, cfg.TrailingLogs = 10_000, 4 })
-		l := c.ready()
-		for i := range 50 {
-			if err := l.propose(fmt.Sprint(i, strings.Repeat("x", 1000))); err != nil {
-				t.Fatal(err)
-			}
-			time.Sleep(100 * time.Millisecond)
-		}
-		c.agree(50)
-		for _, n := range c.nodes {
-			s := n.Stats()
-			if s.Snapshots < 2 || s.LogBytes > 20_000 || s.SnapshotIndex == 0 {
-				t.Errorf("%s: %d snapshots, the last at %d, %d bytes of log since", n.id, s.Snapshots, s.SnapshotIndex, s.LogBytes)
-			}
-		}
-	})
-}
-
-// TestLargeSnapshotsAreRarer pins that snapshots are written at the pace of the log, not each time that a little log has
-// come to a large state.
-func TestLargeSnapshotsAreRarer(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := newCluster(t, 3, func(cfg *Config) { cfg.SnapshotBytes, cfg.TrailingLogs = 10_000, 4 })
-		l := c.ready()
-		for i := range 150 {
-			if err := l.propose(fmt.Sprint(i, strings.Repeat("x", 1000))); err != nil {
-				t.Fatal(err)
-			}
-			time.Sleep(200 * time.Millisecond)
-		}
-		c.agree(150)
-		for _, n := range c.nodes {
-			// About 10, 20, 40, 75 and 140 kB: all that was proposed is in each of them.
-			if s := n.Stats(); s.Snapshots < 4 || s.Snapshots > 5 {
-				t.Errorf("%s: %d snapshots, the last at %d, %d bytes of log since", n.id, s.Snapshots, s.SnapshotIndex, s.LogBytes)
-			}
-		}
-		n := c.others(l)[0]
-		n.close()
-		n.open(false)
-		if got := n.Replica.logs.snapshotSize(); got < 70_000 {
-			t.Errorf("after a restart the snapshot of 70 kB or more counts %d bytes", got)
-		}
-	})
-}
-
 func TestMembersChangeOneByOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, 3, nil)

@@ -1,10 +1,12 @@
 package consensus
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/hashicorp/raft"
 )
 
@@ -32,7 +34,17 @@ func (r *Replica) Snapshot() error {
 
 // enough is how many bytes of log are worth a snapshot: at least as many as the last one had. So to write snapshots costs
 // no more than to write the log, however large the state is.
-func (r *Replica) enough() int64 { return max(r.cfg.SnapshotBytes, r.logs.snapshotSize()) }
+//
+// And up to half as many again, by chance: the logs of a group's replicas grow alike, and without it all would write at the same time,
+// none being left to commit what comes meanwhile; so would all groups of a node. The chance is a hash, so that it is the same
+// for the same history.
+func (r *Replica) enough() int64 {
+	least := max(r.cfg.SnapshotBytes, r.logs.snapshotSize())
+	name := append(make([]byte, 0, 64), r.cfg.Self...)
+	name = binary.BigEndian.AppendUint32(name, uint32(r.cfg.Group))
+	name = binary.BigEndian.AppendUint64(name, r.logs.snapshotIndex())
+	return least + int64(float64(least)/2*float64(xxhash.Sum64(name)>>11)/(1<<53))
+}
 
 // logGrown wishes for a snapshot when the log has grown by enough.
 func (r *Replica) logGrown(bytes int64) {

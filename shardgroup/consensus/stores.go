@@ -66,6 +66,8 @@ type snapshotStore struct {
 	saved func(raft.SnapshotMeta)
 	// refuse is told of a snapshot that is not created because there is a newer one.
 	refuse func(index uint64)
+	// ending reports whether the instance ends. It waits for whoever writes a snapshot, which may take minutes.
+	ending func() bool
 	// unread is why a snapshot could not be read: raft does not pass that on.
 	unread atomic.Pointer[error]
 }
@@ -167,6 +169,9 @@ type snapshotSink struct {
 }
 
 func (s *snapshotSink) Write(p []byte) (int, error) {
+	if s.store.ending() {
+		return 0, ErrClosed
+	}
 	n, err := s.SnapshotSink.Write(p)
 	s.meta.Size += int64(n)
 	return n, s.store.fail.check("write snapshot", err)

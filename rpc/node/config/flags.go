@@ -46,7 +46,7 @@ func storageFlags(fs *pflag.FlagSet, c *Config) {
 	fs.Var(choice{&c.LogStore, oneOf("wal", "boltdb")}, "log-store", "wal: one log for all groups; boltdb: one raft-boltdb file per group (slower)")
 	fs.DurationVar(&c.StallTimeout, "stall-timeout", 10*time.Second, "the process ends when a disk write takes longer, so that others take over")
 	fs.Var(&c.SegmentBytes, "segment-bytes", "size of a log file")
-	fs.Var(&c.SnapshotLog, "snapshot-log-bytes", "log bytes of a group after which it takes a snapshot; as many as the last one has, if that is more")
+	fs.Var(&c.SnapshotLog, "snapshot-log-bytes", "log bytes of a group after which it takes a snapshot, as many as the last one has if that is more; some replicas wait for up to half as many again")
 	fs.IntVar(&c.TrailingLogs, "trailing-entries", 4096, "log entries that stay behind a snapshot, for replicas that are a little late; others get the snapshot")
 }
 

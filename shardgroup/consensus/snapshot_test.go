@@ -1,0 +1,135 @@
+package consensus
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+func TestSnapshotIsTriggeredByLogBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 3, func(cfg *Config) { cfg.SnapshotBytes, cfg.TrailingLogs = 10_000, 4 })
+		l := c.ready()
+		for i := range 50 {
+			if err := l.propose(fmt.Sprint(i, strings.Repeat("x", 1000))); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		c.agree(50)
+		for _, n := range c.nodes {
+			s := n.Stats()
+			if s.Snapshots < 2 || s.LogBytes > s.SnapshotBytes*3/2+1_500 || s.SnapshotIndex == 0 {
+				t.Errorf("%s: %d snapshots, the last at %d, %d bytes of log since", n.id, s.Snapshots, s.SnapshotIndex, s.LogBytes)
+			}
+		}
+	})
+}
+
+// TestSnapshotsOfReplicasAreApart pins that while one replica writes its snapshot the others mostly do not.
+func TestSnapshotsOfReplicasAreApart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 3, func(cfg *Config) { cfg.SnapshotBytes, cfg.TrailingLogs = 20_000, 4 })
+		l := c.ready()
+		at := map[uint64]map[string]bool{}
+		for i := range 300 {
+			if err := l.propose(fmt.Sprint(i, strings.Repeat("x", 100))); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+			for _, n := range c.nodes {
+				if index := n.Stats().SnapshotIndex; index > 0 {
+					if at[index] == nil {
+						at[index] = map[string]bool{}
+					}
+					at[index][n.id] = true
+				}
+			}
+		}
+		together := 0
+		for _, nodes := range at {
+			if len(nodes) > 1 {
+				together++
+			}
+		}
+		if len(at) < 3 || together > len(at)/3 {
+			t.Errorf("snapshots at %d entries, %d of them of several replicas", len(at), together)
+		}
+	})
+}
+
+// lengthy takes ten seconds for a snapshot.
+type lengthy struct {
+	list
+	began chan struct{}
+}
+
+func (e *lengthy) Snapshot() (raft.FSMSnapshot, error) { return lengthyImage{began: e.began}, nil }
+
+type lengthyImage struct {
+	image
+	began chan struct{}
+}
+
+func (e lengthyImage) Persist(s raft.SnapshotSink) error {
+	close(e.began)
+	for range 10_000 {
+		if _, err := s.Write([]byte("on and on")); err != nil {
+			return err
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return s.Close()
+}
+
+// TestCloseEndsASnapshot pins that nobody waits for a large snapshot to be written.
+func TestCloseEndsASnapshot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fsm := &lengthy{began: make(chan struct{})}
+		c := newCluster(t, 1, func(cfg *Config) { cfg.FSM = fsm })
+		n := c.ready()
+		if err := n.propose("x"); err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error)
+		replica := n.Replica
+		go func() { done <- replica.Snapshot() }()
+		<-fsm.began
+		n.close()
+		if err := <-done; err == nil {
+			t.Error("the snapshot was taken to its end")
+		}
+	})
+}
+
+// TestLargeSnapshotsAreRarer pins that snapshots are written at the pace of the log, not each time that a little log has
+// come to a large state.
+func TestLargeSnapshotsAreRarer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 3, func(cfg *Config) { cfg.SnapshotBytes, cfg.TrailingLogs = 10_000, 4 })
+		l := c.ready()
+		for i := range 150 {
+			if err := l.propose(fmt.Sprint(i, strings.Repeat("x", 1000))); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(200 * time.Millisecond)
+		}
+		c.agree(150)
+		for _, n := range c.nodes {
+			// About 10, 20, 40, 75 and 140 kB, or up to half as many again: all that was proposed is in each of them.
+			if s := n.Stats(); s.Snapshots < 3 || s.Snapshots > 5 {
+				t.Errorf("%s: %d snapshots, the last at %d, %d bytes of log since", n.id, s.Snapshots, s.SnapshotIndex, s.LogBytes)
+			}
+		}
+		n := c.others(l)[0]
+		n.close()
+		n.open(false)
+		if got := n.Replica.logs.snapshotSize(); got < 70_000 {
+			t.Errorf("after a restart the snapshot of 70 kB or more counts %d bytes", got)
+		}
+	})
+}
