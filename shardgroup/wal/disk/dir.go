@@ -74,9 +74,6 @@ func (d Dir) Open(name string) (File, error) {
 // Rename implements FS.
 func (d Dir) Rename(from, to string) error { return os.Rename(d.join(from), d.join(to)) }
 
-// Remove implements FS.
-func (d Dir) Remove(name string) error { return os.Remove(d.join(name)) }
-
 // List implements FS. Subdirectories (lost+found) are not listed.
 func (d Dir) List() ([]string, error) {
 	entries, err := os.ReadDir(string(d))

@@ -16,6 +16,14 @@ func must(t *testing.T, err error) {
 	}
 }
 
+func openAny(t *testing.T) *os.File {
+	t.Helper()
+	f, err := os.Create(filepath.Join(t.TempDir(), "file"))
+	must(t, err)
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
 func TestDir(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a", "b")
 	d, err := OpenDir(path)

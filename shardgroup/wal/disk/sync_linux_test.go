@@ -5,21 +5,12 @@ package disk
 import (
 	"errors"
 	"os"
-	"path/filepath"
 	"runtime/pprof"
 	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
 )
-
-func openAny(t *testing.T) *os.File {
-	t.Helper()
-	f, err := os.Create(filepath.Join(t.TempDir(), "file"))
-	must(t, err)
-	t.Cleanup(func() { f.Close() })
-	return f
-}
 
 // However many syncs are under way, no thread waits for one.
 func TestSyncsWaitWithoutThreads(t *testing.T) {
