@@ -71,7 +71,7 @@ func TestSegmentsAreRecycled(t *testing.T) {
 			if i > 3 {
 				must(t, g.DeleteRange(i-3, i-3))
 			}
-			settle(t, "a spare, or room", func() bool { return !l.halfFull.Load() || l.segments.spareCount() > 0 })
+			settle(t, "a spare, or room", func() bool { return !l.wantsSpare.Load() || l.segments.spareCount() > 0 })
 		}
 	}
 	churn(1, 200)
@@ -150,7 +150,7 @@ func TestASpareGivesWay(t *testing.T) {
 		must(t, l.Group(1).StoreLogs(entries(index, 1, 1, 4000)))
 		index++
 	}
-	for !l.halfFull.Load() {
+	for !l.wantsSpare.Load() {
 		store()
 	}
 	<-d.paused

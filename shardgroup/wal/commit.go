@@ -131,7 +131,8 @@ func (l *Log) count(c Commit, seg *segment) {
 	if l.opts.Observe != nil {
 		l.opts.Observe(c)
 	}
-	if l.end > seg.size/2 && l.halfFull.CompareAndSwap(false, true) {
+	l.filled.Store(l.end)
+	if l.end > seg.size/4 && l.wantsSpare.CompareAndSwap(false, true) {
 		l.kickCleaner()
 	}
 }

@@ -57,7 +57,8 @@ type Log struct {
 	groups   map[slot.GroupID]*GroupLog
 
 	kick       chan struct{}
-	halfFull   atomic.Bool // the active segment is
+	wantsSpare atomic.Bool  // the active segment is full by a quarter
+	filled     atomic.Int64 // bytes of it
 	stop       chan struct{}
 	background sync.WaitGroup
 	closeOnce  sync.Once

@@ -142,7 +142,8 @@ func (l *Log) rotate(need int64) error {
 	l.segments.add(seg)
 	l.active.Store(seg)
 	l.end = segmentHeaderBytes
-	l.halfFull.Store(false)
+	l.filled.Store(l.end)
+	l.wantsSpare.Store(false)
 	l.kickCleaner()
 	return nil
 }

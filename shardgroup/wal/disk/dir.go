@@ -35,8 +35,8 @@ func (d Dir) Create(name string, size int64, pause func() error) (File, error) {
 // bytes costs three times the CPU time, and its fdatasync half as much again.
 const fillBytes = 64 << 10
 
-// pauseBytes are written between two pauses: a millisecond's work for a disk.
-const pauseBytes = 1 << 20
+// PauseBytes are written between two pauses: a millisecond's work for a disk.
+const PauseBytes = 1 << 20
 
 // fill writes zeros even where allocate worked: an allocated but unwritten extent costs a journal commit with every
 // fdatasync that first writes to it (here 209 instead of 137 µs).
@@ -52,7 +52,7 @@ func fill(f *os.File, size int64, pause func() error) error {
 		if _, err := f.WriteAt(zeros[:min(size-at, int64(len(zeros)))], at); err != nil {
 			return err
 		}
-		if pause == nil || (at+fillBytes)%pauseBytes != 0 {
+		if pause == nil || (at+fillBytes)%PauseBytes != 0 {
 			continue
 		}
 		if err := errors.Join(file{f}.Sync(), pause()); err != nil {
