@@ -11,6 +11,7 @@ import (
 
 	"github.com/quorate/quorate/shardgroup/wal/crashdisk"
 	"github.com/quorate/quorate/shardgroup/wal/disk"
+	"github.com/quorate/quorate/shardgroup/wal/failstop"
 )
 
 // settle waits until ok holds; the cleaner works in the background.
@@ -162,5 +163,22 @@ func TestASpareGivesWay(t *testing.T) {
 	must(t, err)
 	if want := []string{segmentName(first), segmentName(first + 1), segmentName(first + 2)}; !slices.Equal(names, want) {
 		t.Errorf("files %v, want %v", names, want)
+	}
+}
+
+// TestALateSpareHurries: one that is behind the segment that it is to follow gets no pause.
+func TestALateSpareHurries(t *testing.T) {
+	l := &Log{latch: failstop.NewLatch(func(err error) { t.Error(err) }), stop: make(chan struct{})}
+	close(l.stop) // so that a pause fails at once
+	l.opts.SegmentBytes = 4 * disk.PauseBytes
+	for filled, want := range map[int64]int{0: 0, disk.PauseBytes: 0, 2 * disk.PauseBytes: 1, 4 * disk.PauseBytes: 3} {
+		l.filled.Store(filled)
+		pause, hurried := l.giveWay(), 0
+		for pause() == nil {
+			hurried++
+		}
+		if hurried != want {
+			t.Errorf("%d pieces were hurried while the segment has %d bytes, want %d", hurried, filled, want)
+		}
 	}
 }

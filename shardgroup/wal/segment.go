@@ -45,6 +45,13 @@ type segment struct {
 	reading sync.RWMutex
 }
 
+// close waits for those who read the segment.
+func (s *segment) close() error {
+	s.reading.Lock() // no new reader: the index does not lead here any more
+	defer s.reading.Unlock()
+	return s.file.Close()
+}
+
 func segmentName(number uint32) string { return fmt.Sprintf("%08x%s", number, segmentSuffix) }
 
 func spareName(number uint32) string { return fmt.Sprintf("%08x%s", number, spareSuffix) }
