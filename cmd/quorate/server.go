@@ -14,7 +14,7 @@ import (
 	"github.com/quorate/quorate/rpc/node"
 	"github.com/quorate/quorate/rpc/node/config"
 	"github.com/quorate/quorate/rpc/node/guards"
-	"github.com/quorate/quorate/rpc/node/heap"
+	"github.com/quorate/quorate/rpc/heap"
 )
 
 func serverCommand() *cobra.Command {

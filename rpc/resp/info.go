@@ -118,7 +118,7 @@ func (p *infoPage) clients() {
 }
 
 // heap is what the Go heap and the whole runtime hold, in bytes.
-func heap() (objects, total uint64) {
+func heapBytes() (objects, total uint64) {
 	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/total:bytes"}}
 	metrics.Read(sample)
 	return sample[0].Value.Uint64(), sample[1].Value.Uint64()
@@ -137,7 +137,7 @@ func (p *infoPage) logical() (led, held int64) {
 
 func (p *infoPage) memory() {
 	led, held := p.logical()
-	objects, total := heap()
+	objects, total := heapBytes()
 	set := p.c.view().view.Map.Settings
 	p.line("used_memory", led)
 	p.line("used_memory_human", human(led))

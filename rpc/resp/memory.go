@@ -4,10 +4,11 @@ import (
 	"iter"
 	"maps"
 	"os"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/quorate/quorate/rpc/heap"
 )
 
 // residentBytes is the process's resident memory; fallback where the system does not tell.
@@ -43,19 +44,19 @@ func cmdMemoryDoctor(c *conn, _ [][]byte) {
 }
 
 func cmdMemoryMallocStats(c *conn, _ [][]byte) {
-	objects, total := heap()
+	objects, total := heapBytes()
 	c.w().Verbatim([]byte("Go runtime: " + human(int64(objects)) + " in heap objects, " + human(int64(total)) + " mapped\n"))
 }
 
 func cmdMemoryPurge(c *conn, _ [][]byte) {
-	debug.FreeOSMemory()
+	heap.Purge()
 	c.w().OK()
 }
 
 func cmdMemoryStats(c *conn, _ [][]byte) {
 	p := &infoPage{c: c, status: c.s.b.Status()}
 	led, held := p.logical()
-	objects, total := heap()
+	objects, total := heapBytes()
 	keys := int64(0)
 	for _, g := range p.status.Groups {
 		if g.Leading {

@@ -1,0 +1,187 @@
+package heap
+
+import (
+	"bytes"
+	"context"
+	"math"
+	"runtime"
+	"runtime/debug"
+	"testing"
+	"time"
+)
+
+func TestPercentFor(t *testing.T) {
+	for live, want := range map[uint64]int{
+		0:         mostPercent,
+		1 << 20:   mostPercent,
+		64 << 20:  100,
+		128 << 20: 50,
+		512 << 20: 12,
+		16 << 30:  12,
+	} {
+		if got := percentFor(live); got != want {
+			t.Errorf("%d bytes alive: %d, want %d", live, got, want)
+		}
+	}
+}
+
+const mb = 1 << 20
+
+// machine is a heap as the keeper sees and changes it.
+type machine struct {
+	sample
+	k     keeper
+	limit int64
+	// steps counts collections, lowest is the lowest limit.
+	steps  int
+	lowest int64
+}
+
+const unlimited = 1 << 62
+
+func newMachine(s sample) *machine {
+	m := &machine{sample: s, k: keeper{percent: 100, returns: returns{most: unlimited}}, limit: unlimited, lowest: unlimited}
+	m.mapped = m.objects + m.free
+	return m
+}
+
+// look is a second, in which so many bytes were allocated and overwritten, and the scavenger has done a part of what it should.
+func (m *machine) look(allocated uint64, purge bool) (percent int) {
+	m.allocated += allocated
+	s := m.k.look(m.sample, purge)
+	if s.limit != 0 {
+		m.limit = s.limit
+		m.lowest = min(m.lowest, s.limit)
+	}
+	if s.collect {
+		m.steps++
+		m.free += m.objects - m.live
+		m.objects = m.live
+	}
+	if m.limit < unlimited {
+		goal := uint64(m.limit) / 20 * 19
+		back := min(m.mapped-min(goal, m.mapped), m.free, 30*mb)
+		m.free -= back
+		m.mapped -= back
+	}
+	return s.percent
+}
+
+func TestMemoryIsReturnedInSteps(t *testing.T) {
+	m := newMachine(sample{live: 640 * mb, objects: 700 * mb, free: 150 * mb})
+	if percent := m.look(0, false); percent != 12 {
+		t.Fatalf("first look: GOGC %d", percent)
+	}
+	for range 20 {
+		if m.look(50*mb, false); m.steps > 0 {
+			t.Fatal("returns memory under load")
+		}
+	}
+	for range 40 {
+		before := m.mapped
+		m.look(mb/2, false)
+		if m.limit < unlimited && uint64(m.limit) < m.mapped {
+			t.Fatalf("a limit of %d MB with %d MB in use: the next allocation gives back all that is over it", m.limit/mb, m.mapped/mb)
+		}
+		if before-m.mapped > 30*mb {
+			t.Fatalf("%d MB at once", (before-m.mapped)/mb)
+		}
+	}
+	if m.free > 10*mb || m.mapped > 650*mb || m.limit != unlimited || m.steps < 3 {
+		t.Errorf("%d MB free of %d MB, limit %d, %d steps", m.free/mb, m.mapped/mb, m.limit, m.steps)
+	}
+	// Soon there is something to return again. It waits for its time.
+	m.free += 200 * mb
+	m.mapped += 200 * mb
+	steps, looks := m.steps, 0
+	for ; m.steps == steps; looks++ {
+		if m.look(mb/2, false); looks > 2*restLooks {
+			t.Fatal("returns nothing any more")
+		}
+	}
+	if looks < restLooks/2 {
+		t.Errorf("returned memory again after %d looks", looks)
+	}
+	// Load ends it.
+	if m.look(50*mb, false); m.limit != unlimited {
+		t.Error("the limit stays while the server is busy")
+	}
+}
+
+// Overwriting 100,000 small values a second is no rest for a server, however much it holds. But who asks gets what there is.
+func TestABusyServerReturnsWhenAsked(t *testing.T) {
+	m := newMachine(sample{live: 2048 * mb, objects: 2200 * mb, free: 100 * mb})
+	for range 2 * restLooks {
+		if m.look(10*mb, false); m.steps > 0 {
+			t.Fatal("returns memory under load")
+		}
+	}
+	m.look(10*mb, true)
+	for range 2 * askedLooks {
+		m.look(10*mb, false)
+	}
+	if m.free > 20*mb || m.limit != unlimited {
+		t.Errorf("%d MB free, limit %d", m.free/mb, m.limit)
+	}
+	if m.k.returns.left != 0 {
+		t.Error("it goes on")
+	}
+}
+
+func TestALimitOfSomebodyElseStays(t *testing.T) {
+	m := newMachine(sample{live: 640 * mb, objects: 700 * mb, free: 150 * mb})
+	m.k.returns.most, m.limit = 500*mb, unlimited
+	m.look(0, true)
+	if m.limit != 500*mb {
+		t.Errorf("a limit of %d MB where 500 was set", m.limit/mb)
+	}
+	for range 2 * askedLooks {
+		m.look(0, false)
+	}
+	if m.limit != 500*mb {
+		t.Errorf("a limit of %d MB stays where 500 was set", m.limit/mb)
+	}
+}
+
+func TestSmallChangesAreLeftAlone(t *testing.T) {
+	k := keeper{percent: 12}
+	if s := k.look(sample{live: 600 * mb}, false); s.percent != 0 {
+		t.Errorf("a small change sets %d", s.percent)
+	}
+	if s := k.look(sample{live: 100 * mb}, false); s.percent != 64 {
+		t.Errorf("a small heap gets %d", s.percent)
+	}
+	k.fixed = true
+	if s := k.look(sample{live: 640 * mb}, false); s.percent != 0 {
+		t.Errorf("overrides the environment by %d", s.percent)
+	}
+}
+
+// TestKeepReturnsMemory is with the real heap: memory that held something comes back to the system, and the limit goes.
+func TestKeepReturnsMemory(t *testing.T) {
+	waste := make([][]byte, 40_000)
+	for i := range waste {
+		waste[i] = bytes.Repeat([]byte{1}, 8<<10)
+	}
+	runtime.KeepAlive(waste)
+	waste = nil
+	runtime.GC()
+	before := read()
+	if before.free < 150*mb {
+		t.Fatalf("%d MB are free to return, want 300", before.free/mb)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); keep(ctx, 50*time.Millisecond) }()
+	Purge()
+	for end := time.Now().Add(30 * time.Second); read().free > before.free/4; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d MB of %d are free after 30 s", read().free/mb, before.free/mb)
+		}
+	}
+	cancel()
+	<-done
+	if limit := debug.SetMemoryLimit(-1); limit != math.MaxInt64 {
+		t.Errorf("a limit of %d bytes stays", limit)
+	}
+}
