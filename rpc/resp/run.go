@@ -1,12 +1,14 @@
 package resp
 
 import (
+	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/quorate/quorate/fsm/command"
 	"github.com/quorate/quorate/fsm/entry"
 	"github.com/quorate/quorate/fsm/reply"
+	"github.com/quorate/quorate/fsm/slot"
 	"github.com/quorate/quorate/shardgroup"
 )
 
@@ -32,6 +34,9 @@ type run struct {
 	used  int
 	// last is the call that was gathered into most recently; the next command often goes there too.
 	last *groupCall
+	// newest, once there are more than fewCalls of them, holds at g%64 the call that was begun last for a group g with that
+	// remainder: with many groups no command can look through all calls for its own. It is nil on most connections.
+	newest *[64]*groupCall
 	// routes are the same for the whole run.
 	routes *routes
 	began  time.Time
@@ -65,6 +70,8 @@ type placed struct {
 // groupCall is what one group is asked.
 type groupCall struct {
 	shardgroup.Call
+	// number is its place in run.calls.
+	number int16
 	// alone is the call as a list, for Submit.
 	alone  [1]*shardgroup.Call
 	t      *target
@@ -126,7 +133,7 @@ func (r *run) gather(p placed, t *target, op entry.Op, proto int8, follower bool
 	}
 	read := isRead(p.spec, &op)
 	gc.writes = gc.writes || !read
-	p.at, p.call = int32(len(gc.Ops)), r.indexOf(gc)
+	p.at, p.call = int32(len(gc.Ops)), gc.number
 	gc.Ops = append(gc.Ops, op)
 	gc.Reads = append(gc.Reads, read)
 	r.cmds = append(r.cmds, p)
@@ -145,32 +152,53 @@ func isRead(spec *command.Spec, op *entry.Op) bool {
 	return true
 }
 
-func (r *run) indexOf(gc *groupCall) int16 {
-	for i := r.used - 1; ; i-- {
-		if r.calls[i] == gc {
-			return int16(i)
-		}
+// callFor finds the run's call for t or starts one. What a follower could answer joins commands for the leader, if there
+// are any, because it must not pass them: they may have to wait for a leader. So a group's call for the leader is its newest.
+func (r *run) callFor(t *target, proto int8, follower bool) *groupCall {
+	var gc *groupCall
+	if r.used > fewCalls {
+		gc = r.newest[t.id%64]
 	}
+	if r.used <= fewCalls || gc != nil && gc.t.id != t.id {
+		gc = r.find(t.id)
+	}
+	if gc == nil || gc.follower && !follower {
+		gc = r.newCall(t, proto, follower)
+	}
+	return gc
 }
 
-// callFor finds the run's call for t or starts one. What a follower could answer joins commands for the leader, if there
-// are any, because it must not pass them: they may have to wait for a leader.
-func (r *run) callFor(t *target, proto int8, follower bool) *groupCall {
-	var found *groupCall
-	for _, gc := range r.calls[:r.used] {
-		if gc.t.id == t.id && (follower || !gc.follower) && (found == nil || !gc.follower) {
-			found = gc
+// fewCalls are looked through without an index.
+const fewCalls = 8
+
+// find looks through the calls for the newest one of a group.
+func (r *run) find(id slot.GroupID) *groupCall {
+	for _, gc := range slices.Backward(r.calls[:r.used]) {
+		if gc.t.id == id {
+			return gc
 		}
 	}
-	if found == nil {
-		found = r.newCall(t, proto, follower)
+	return nil
+}
+
+// index has the last call found by its group's number, and the others too if it is the first one that needs it.
+func (r *run) index() {
+	from := r.used - 1
+	if from == fewCalls {
+		from = 0
+		if r.newest == nil {
+			r.newest = new([64]*groupCall)
+		}
+		clear(r.newest[:])
 	}
-	return found
+	for _, gc := range r.calls[from:r.used] {
+		r.newest[gc.t.id%64] = gc
+	}
 }
 
 func (r *run) newCall(t *target, proto int8, follower bool) *groupCall {
 	if r.used == len(r.calls) {
-		gc := &groupCall{}
+		gc := &groupCall{number: int16(r.used)}
 		gc.alone[0] = &gc.Call
 		r.calls = append(r.calls, gc)
 	}
@@ -179,6 +207,9 @@ func (r *run) newCall(t *target, proto int8, follower bool) *groupCall {
 	gc.reset()
 	gc.t, gc.follower, gc.Out.Proto, gc.Done = t, follower, proto, r.done
 	gc.parked = !t.leading && !follower
+	if r.used > fewCalls {
+		r.index()
+	}
 	return gc
 }
 

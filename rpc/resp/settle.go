@@ -9,18 +9,15 @@ import (
 	"github.com/quorate/quorate/shardgroup"
 )
 
-// late is the run's pseudo call at index: its Out holds the answers that settle makes.
-type late struct {
-	*groupCall
-	index int16
-}
+// late is a call that no group gets: its Out holds the answers that settle makes.
+type late struct{ *groupCall }
 
 // settle finds an answer for every command that its group did not answer. Commands that were certainly not applied
 // are routed again until a group answers, another node turns out to lead, or the parking time is over.
 func (c *conn) settle() {
 	r := &c.run
 	deadline := time.Now().Add(c.s.cfg.Load().ParkTimeout)
-	answers := late{r.newCall(&target{}, c.proto, true), int16(r.used - 1)}
+	answers := late{r.newCall(&target{}, c.proto, true)}
 	open := c.unanswered(0, answers)
 	if len(open) > 0 {
 		c.s.stats.parked.Add(uint64(len(open)))
@@ -121,7 +118,7 @@ func (c *conn) reroute(open []int, rt *routes, answers late) (waiting []int) {
 func (c *conn) regather(p *placed, old, gc *groupCall) {
 	op, read := old.Ops[p.at], old.Reads[p.at]
 	gc.writes = gc.writes || !read
-	p.at, p.call = int32(len(gc.Ops)), c.run.indexOf(gc)
+	p.at, p.call = int32(len(gc.Ops)), gc.number
 	gc.Ops = append(gc.Ops, op)
 	gc.Reads = append(gc.Reads, read)
 }
@@ -141,7 +138,7 @@ func (c *conn) giveUp(open []int, answers late) {
 func (l late) add(p *placed, write func(w *reply.Writer)) {
 	write(&l.Out)
 	l.Ends = append(l.Ends, len(l.Out.Buf))
-	p.at, p.call = int32(len(l.Ends)-1), l.index
+	p.at, p.call = int32(len(l.Ends)-1), l.number
 }
 
 func (l late) error(p *placed, text string) {
