@@ -131,9 +131,21 @@ func (l *Log) count(c Commit, seg *segment) {
 	if l.opts.Observe != nil {
 		l.opts.Observe(c)
 	}
-	l.filled.Store(l.end)
+	l.fill(seg)
+}
+
+// fill notes how full the active segment is, and has done in time what stores would wait for when the next one begins: it needs
+// a file, and this one synced, which takes 13 to 30 ms for all that a busy second brings.
+func (l *Log) fill(seg *segment) {
+	before := l.filled.Swap(l.end)
 	if l.end > seg.size/4 && l.wantsSpare.CompareAndSwap(false, true) {
 		l.kickCleaner()
+	}
+	if nearly := seg.size - seg.size/32; l.opts.Durability == Interval && before <= nearly && l.end > nearly {
+		select {
+		case l.nearlyFull <- struct{}{}:
+		default:
+		}
 	}
 }
 

@@ -148,3 +148,19 @@ func readAll(t *testing.T, g *GroupLog, stop chan struct{}) {
 		}
 	}
 }
+
+// TestANearlyFullSegmentIsSynced: in Interval stores do not wait, when a segment is full, for all of it to be synced.
+func TestANearlyFullSegmentIsSynced(t *testing.T) {
+	l := open(t, new(crashdisk.Disk), func(o *Options) { o.Durability = Interval }) // and the next tick is an hour away
+	number := l.active.Load().number
+	for index := uint64(1); l.filled.Load() <= minSegmentBytes*31/32; index++ {
+		if l.synced.Load() > 0 {
+			t.Fatalf("synced with %d bytes of %d", l.filled.Load(), minSegmentBytes)
+		}
+		must(t, l.Group(1).StoreLogs(entries(index, 1, 1, 300)))
+	}
+	if l.active.Load().number != number {
+		t.Fatal("the segment was filled without a stop at its end")
+	}
+	settle(t, "a sync", func() bool { return l.synced.Load() == l.written.Load() })
+}

@@ -57,8 +57,9 @@ type Log struct {
 	groups   map[slot.GroupID]*GroupLog
 
 	kick       chan struct{}
-	wantsSpare atomic.Bool  // the active segment is full by a quarter
-	filled     atomic.Int64 // bytes of it
+	wantsSpare atomic.Bool   // the active segment is full by a quarter
+	filled     atomic.Int64  // bytes of it
+	nearlyFull chan struct{} // in Interval: time to sync it, for the next one to begin soon
 	stop       chan struct{}
 	background sync.WaitGroup
 	closeOnce  sync.Once
@@ -97,11 +98,12 @@ func Open(dir string, o Options) (*Log, error) {
 
 func newLog(fs disk.FS, o Options) *Log {
 	l := &Log{
-		opts:   o,
-		fs:     fs,
-		groups: map[slot.GroupID]*GroupLog{},
-		kick:   make(chan struct{}, 1),
-		stop:   make(chan struct{}),
+		opts:       o,
+		fs:         fs,
+		groups:     map[slot.GroupID]*GroupLog{},
+		kick:       make(chan struct{}, 1),
+		nearlyFull: make(chan struct{}, 1),
+		stop:       make(chan struct{}),
 
 		syncing: disk.NewLock(),
 	}
@@ -214,7 +216,8 @@ func (l *Log) syncAndSeal() error {
 	return l.seal()
 }
 
-// runTicks syncs in Interval, seals a log that was idle since the tick before, and lets the cleaner look again.
+// runTicks syncs in Interval, also when a segment is nearly full, seals a log that was idle since the tick before, and lets the
+// cleaner look again.
 func (l *Log) runTicks() {
 	ticker := time.NewTicker(l.opts.SyncEvery)
 	defer ticker.Stop()
@@ -223,6 +226,9 @@ func (l *Log) runTicks() {
 		select {
 		case <-l.stop:
 			return
+		case <-l.nearlyFull:
+			_ = l.Sync() // an error has latched and been told already
+			continue
 		case <-ticker.C:
 		}
 		l.kickCleaner() // it may have left a segment whose newest entries were not published yet
