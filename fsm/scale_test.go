@@ -159,3 +159,17 @@ func BenchmarkSnapshotUnderWrites(b *testing.B) {
 	b.ReportMetric(float64(slowest.Microseconds()), "slowest-entry-µs")
 	b.ReportMetric(float64(entries)/float64(b.N), "entries/op")
 }
+
+// BenchmarkSnapshotOfCrowd reports the time per key of a state that is in nobody's cache.
+func BenchmarkSnapshotOfCrowd(b *testing.B) {
+	const keys = 4_000_000
+	c := newCrowd(b, keys)
+	for b.Loop() {
+		s := c.m.Snapshot()
+		if _, err := s.WriteTo(io.Discard); err != nil {
+			b.Fatal(err)
+		}
+		s.Release()
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/keys, "ns/key")
+}

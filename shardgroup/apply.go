@@ -10,6 +10,7 @@ import (
 	"github.com/quorate/quorate/fsm"
 	"github.com/quorate/quorate/fsm/entry"
 	"github.com/quorate/quorate/fsm/reply"
+	"github.com/quorate/quorate/shardgroup/consensus"
 )
 
 // markBatch is the batch id of entries without ops that tell replicas to note the digest of their state. No proposal with
@@ -194,7 +195,7 @@ func (g *Group) takePending(b *batch) bool {
 
 // Snapshot implements raft.FSM.
 func (a *applier) Snapshot() (raft.FSMSnapshot, error) {
-	return image{a.g.machine.Snapshot()}, nil
+	return image{a.g.machine.Snapshot(), a.g.cfg.Consensus.Turn}, nil
 }
 
 // Restore implements raft.FSM.
@@ -208,11 +209,14 @@ func (a *applier) Restore(r io.ReadCloser) error {
 	return r.Close()
 }
 
-type image struct{ *fsm.Snapshot }
+type image struct {
+	*fsm.Snapshot
+	turn *consensus.Turn
+}
 
 // Persist implements raft.FSMSnapshot.
 func (i image) Persist(sink raft.SnapshotSink) error {
-	i.Rest = newPace(snapshotSlice).rest
+	i.Rest = newPace(snapshotSlice, i.turn.Waiting).rest
 	if _, err := i.WriteTo(sink); err != nil {
 		return fmt.Errorf("write snapshot: %w", err)
 	}

@@ -40,7 +40,7 @@ func (m *marks) take(index uint64, s *fsm.Snapshot) {
 	m.wg.Go(func() {
 		defer close(k.done)
 		defer s.Release()
-		s.Rest = newPace(digestSlice).rest
+		s.Rest = newPace(digestSlice, nil).rest
 		k.digest = s.Digest()
 	})
 }

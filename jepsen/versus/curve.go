@@ -2,6 +2,7 @@ package versus
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -25,11 +26,17 @@ type CurveOptions struct {
 	Progress              func(format string, args ...any)
 }
 
+// keysCurve is the curve over keys.
+const keysCurve = "keys"
+
 // CurveRow is the cost at one value.
 type CurveRow struct {
 	Value int       `json:"value"`
 	Set   CurveCost `json:"set"`
 	Get   CurveCost `json:"get"`
+	// Written is that of SET while snapshots are written, Set and Get are those while none is. Over keys only: the larger the state,
+	// the longer that takes.
+	Written *CurveCost `json:"set_while_snapshots_are_written,omitempty"`
 }
 
 // CurveCost is one command's.
@@ -70,10 +77,17 @@ func Curve(ctx context.Context, o CurveOptions) (Report, error) {
 	for i := range rows {
 		rows[i].Set.over(rows[0].Set)
 		rows[i].Get.over(rows[0].Get)
+		if rows[i].Written != nil {
+			rows[i].Written.over(rows[0].Set)
+		}
 	}
 	r.Results, r.Tables = rows, curveTables(o.Over, rows)
 	r.Notes = []string{fmt.Sprintf("One run of %s each at pipeline %d with %d-byte values, on a cluster of its own; fixed: %s. Ratios are to the first line.",
 		o.Duration, o.Pipeline, o.ValueSize, o.fixed())}
+	if o.Over == keysCurve {
+		r.Notes[0] += " No snapshot is written meanwhile but in the third measurement, of SETs, in which one group after the other writes one, without a break; " +
+			"its ratios are to SETs without, too. By itself a group writes one when its log has grown by as many bytes as the last one had, or half as many again."
+	}
 	return r, nil
 }
 
@@ -99,7 +113,7 @@ func (o CurveOptions) at(v int) (CurveOptions, error) {
 		o.Groups = v
 	case "clients":
 		o.Clients = v
-	case "keys":
+	case keysCurve:
 		o.Keys = v
 	default:
 		return o, fmt.Errorf("curve over %q: want groups, clients or keys", o.Over)
@@ -119,17 +133,49 @@ func (o CurveOptions) measure(ctx context.Context, s System, v int, r *Report) (
 	if err := load.Fill(ctx, plan); err != nil {
 		return row, err
 	}
+	if o.Over == keysCurve {
+		return row, o.between(ctx, run, plan, &row)
+	}
+	return row, o.both(ctx, run, plan, &row)
+}
+
+// both measures SET and GET.
+func (o CurveOptions) both(ctx context.Context, run *running, plan load.Plan, row *CurveRow) (err error) {
 	for _, c := range []struct {
 		reads float64
 		into  *CurveCost
 	}{{0, &row.Set}, {1, &row.Get}} {
 		plan.Reads = c.reads
 		if *c.into, err = cost(ctx, run, plan); err != nil {
-			return row, err
+			return err
 		}
 	}
 	o.Progress("  SET %.2f µs, GET %.2f µs of server CPU", row.Set.CPUPerOp, row.Get.CPUPerOp)
-	return row, nil
+	return nil
+}
+
+// between measures SET and GET while no snapshot is written, and SET while some are.
+func (o CurveOptions) between(ctx context.Context, run *running, plan load.Plan, row *CurveRow) error {
+	o.Progress("  one snapshot of each group, before anything is measured")
+	shots, err := newShooter(ctx, run)
+	if err != nil {
+		return err
+	}
+	defer shots.admin.Close()
+	if err := o.both(ctx, run, plan, row); err != nil {
+		return err
+	}
+	watch, stop := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() { done <- shots.shoot(watch) }()
+	written, err := cost(ctx, run, plan)
+	stop()
+	if err := errors.Join(err, <-done); err != nil {
+		return err
+	}
+	row.Written = &written
+	o.Progress("  SET %.2f µs while snapshots are written", written.CPUPerOp)
+	return nil
 }
 
 // cost runs a load. What garbage collection takes is counted over the warmup too.
@@ -162,22 +208,27 @@ func percent(share float64) string { return fmt.Sprintf("%.1f %%", 100*share) }
 
 func curveTables(over string, rows []CurveRow) []Table {
 	short := Table{Header: []string{over, "SET CPU/op µs", "×", "GET CPU/op µs", "×"}}
-	t := Table{Title: "All figures", Header: []string{over, "SET CPU/op µs", "×", "SET/s", "p99 µs", "p99.9 µs", "GC CPU", "GC stops", "GET CPU/op µs", "×", "GET/s", "p99 µs", "p99.9 µs", "errors"}}
+	t := Table{Title: "All figures", Header: []string{over, "", "CPU/op µs", "×", "per second", "p99 µs", "p99.9 µs", "GC CPU", "GC stops", "errors"}}
+	if len(rows) > 0 && rows[0].Written != nil {
+		short.Header = append(short.Header, "SET beside snapshots", "×")
+	}
 	for _, r := range rows {
 		cells := []string{strconv.Itoa(r.Value)}
-		for i, c := range []CurveCost{r.Set, r.Get} {
-			cells = append(cells, fmt.Sprintf("%.2f", c.CPUPerOp), fmt.Sprintf("%.2f", c.Ratio), fmt.Sprintf("%.0f", c.OpsPerSec),
-				strconv.FormatInt(c.P99, 10), strconv.FormatInt(c.P999, 10))
-			if i == 0 {
-				cells = append(cells, percent(c.GC), c.Stops.String())
+		for _, c := range []struct {
+			name string
+			*CurveCost
+		}{{"SET", &r.Set}, {"GET", &r.Get}, {"SET beside snapshots", r.Written}} {
+			if c.CurveCost == nil {
+				continue
 			}
+			cpu, ratio := fmt.Sprintf("%.2f", c.CPUPerOp), fmt.Sprintf("%.2f", c.Ratio)
+			cells = append(cells, cpu, ratio)
+			t.Rows = append(t.Rows, []string{
+				cells[0], c.name, cpu, ratio, fmt.Sprintf("%.0f", c.OpsPerSec), strconv.FormatInt(c.P99, 10), strconv.FormatInt(c.P999, 10),
+				percent(c.GC), c.Stops.String(), errorText(c.Errors, c.FirstError),
+			})
 		}
-		short.Rows = append(short.Rows, []string{cells[0], cells[1], cells[2], cells[8], cells[9]})
-		first := r.Set.FirstError
-		if first == "" {
-			first = r.Get.FirstError
-		}
-		t.Rows = append(t.Rows, append(cells, errorText(r.Set.Errors+r.Get.Errors, first)))
+		short.Rows = append(short.Rows, cells)
 	}
 	return []Table{short, t}
 }

@@ -104,17 +104,11 @@ func (o SnapshotOptions) measure(ctx context.Context, s System, run *running) ([
 	if err := load.Fill(ctx, plan); err != nil {
 		return nil, err
 	}
-	// The first snapshots are not measured: they cover the log of the load, and let the servers drop it.
-	admin, err := client.NewAdmin(ctx, run.addrs, client.Options{Timeout: snapshotPatience})
+	shots, err := newShooter(ctx, run)
 	if err != nil {
 		return nil, err
 	}
-	defer admin.Close()
-	shots := &shooter{admin: admin}
-	if err := shots.round(ctx); err != nil {
-		return nil, err
-	}
-	shots.take()
+	defer shots.admin.Close()
 	if _, _, err := settled(ctx, run.pids, settlePatience); err != nil {
 		return nil, err
 	}
@@ -196,6 +190,22 @@ type shooter struct {
 	mu      sync.Mutex
 	taken   int
 	longest client.Snapshot
+}
+
+// newShooter gives one that has ordered a snapshot of each group, which covers the log of the load: from here on there is none
+// but those that it orders, until the log has grown by that much again. The caller closes its admin.
+func newShooter(ctx context.Context, run *running) (*shooter, error) {
+	admin, err := client.NewAdmin(ctx, run.addrs, client.Options{Timeout: snapshotPatience})
+	if err != nil {
+		return nil, err
+	}
+	s := &shooter{admin: admin}
+	if err := s.round(ctx); err != nil {
+		admin.Close()
+		return nil, err
+	}
+	s.take()
+	return s, nil
 }
 
 // shoot orders snapshots until ctx ends. Those that have begun by then are waited for.

@@ -53,6 +53,7 @@ type Node struct {
 	peers  Peers
 	mux    *raftnet.Mux
 	pulse  *consensus.Pulse
+	turn   *consensus.Turn
 	place  *service.Service
 	front  *resp.Server
 	http   *http.Server
@@ -79,7 +80,7 @@ func Start(o Options) (n *Node, err error) {
 	}
 	n = &Node{
 		cfg: c, version: o.Version, log: o.Logger, level: o.Level, fatal: o.Fatal, host: o.Host,
-		started: time.Now(), asked: make(chan struct{}), timings: newTimings(), pulse: consensus.NewPulse(c.Lease),
+		started: time.Now(), asked: make(chan struct{}), timings: newTimings(), pulse: consensus.NewPulse(c.Lease), turn: consensus.NewTurn(),
 		replicas: replicas{mu: disk.NewLock()},
 	}
 	if n.level == nil {

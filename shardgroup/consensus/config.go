@@ -91,6 +91,8 @@ type Config struct {
 	Reads     Reads
 	// Pulse is shared by the replicas of a process that have the same Timing.Lease; nil: it has one of its own.
 	Pulse *Pulse
+	// Turn is shared by the replicas of a process; nil: this one writes its snapshots whenever it wants.
+	Turn *Turn
 	// SnapshotBytes of log since the last snapshot trigger the next one, if that has no more bytes itself, or up to half as
 	// many again; 64 MiB by default.
 	SnapshotBytes int64

@@ -13,8 +13,13 @@ import (
 // snapshotPause is the least time between two snapshots that the log's size triggers.
 const snapshotPause = time.Second
 
-// Snapshot takes a snapshot now and drops the log behind it. Nothing new since the last one is no error.
+// Snapshot takes a snapshot, when it is this replica's turn, and drops the log behind it. Nothing new since the last one is no
+// error.
 func (r *Replica) Snapshot() error {
+	if err := r.cfg.Turn.take(r.ctx); err != nil {
+		return r.away()
+	}
+	defer r.cfg.Turn.give()
 	inst := r.current.Load()
 	if inst == nil {
 		return r.away()

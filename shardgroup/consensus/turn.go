@@ -1,0 +1,46 @@
+package consensus
+
+import (
+	"context"
+	"sync/atomic"
+)
+
+// Turn has the replicas of a process write their snapshots one after the other. All of them take as long as if they did it
+// together (see Waiting), but each keeps its state as it was for a fraction of that only. What is kept costs memory: all that
+// is written to meanwhile is there twice.
+type Turn struct {
+	taken   chan struct{}
+	waiting atomic.Int32
+}
+
+// NewTurn gives a turn for the replicas of a process.
+func NewTurn() *Turn { return &Turn{taken: make(chan struct{}, 1)} }
+
+// Waiting is how many replicas wait for their turn. Whoever has it should hurry as if there were as many of him.
+func (t *Turn) Waiting() int {
+	if t == nil {
+		return 0
+	}
+	return int(t.waiting.Load())
+}
+
+// take returns nil when it is the caller's turn, which he has to give back. A nil Turn is anybody's at any time.
+func (t *Turn) take(ctx context.Context) error {
+	if t == nil {
+		return ctx.Err()
+	}
+	t.waiting.Add(1)
+	defer t.waiting.Add(-1)
+	select {
+	case t.taken <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (t *Turn) give() {
+	if t != nil {
+		<-t.taken
+	}
+}

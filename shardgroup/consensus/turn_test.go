@@ -1,0 +1,82 @@
+package consensus
+
+import (
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+// crowded notes how many snapshots are written at the same time. Each takes a second.
+type crowded struct {
+	list
+	seen *crowd
+}
+
+type crowd struct {
+	mu           sync.Mutex
+	writing, max int
+	turn         *Turn
+	waiting      int
+}
+
+func (f *crowded) Snapshot() (raft.FSMSnapshot, error) { return crowdedImage{seen: f.seen}, nil }
+
+type crowdedImage struct {
+	image
+	seen *crowd
+}
+
+func (i crowdedImage) Persist(s raft.SnapshotSink) error {
+	i.seen.add(1)
+	defer i.seen.add(-1)
+	time.Sleep(time.Second)
+	return s.Close()
+}
+
+func (c *crowd) add(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.writing += n
+	c.max = max(c.max, c.writing)
+	c.waiting = max(c.waiting, c.turn.Waiting())
+}
+
+// TestSnapshotsTakeTurns pins that replicas of a process write their snapshots one after the other, that whoever writes one knows
+// how many wait, and that a replica that closes doesn't wait.
+func TestSnapshotsTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		seen := &crowd{turn: NewTurn()}
+		var nodes []*node
+		for range 4 {
+			c := newCluster(t, 1, func(cfg *Config) { cfg.FSM, cfg.Turn = &crowded{seen: seen}, seen.turn })
+			n := c.ready()
+			if err := n.propose("x"); err != nil {
+				t.Fatal(err)
+			}
+			nodes = append(nodes, n)
+		}
+		results := make(chan error, len(nodes))
+		for _, n := range nodes[:3] {
+			go func() { results <- n.Snapshot() }()
+		}
+		time.Sleep(100 * time.Millisecond)
+		late := make(chan error)
+		go func() { late <- nodes[3].Snapshot() }()
+		time.Sleep(100 * time.Millisecond)
+		nodes[3].close()
+		if err := <-late; err == nil {
+			t.Error("a closed replica took a snapshot")
+		}
+		for range nodes[:3] {
+			if err := <-results; err != nil {
+				t.Error(err)
+			}
+		}
+		if seen.max != 1 || seen.waiting != 2 || seen.turn.Waiting() != 0 {
+			t.Errorf("%d at the same time, %d and then %d waiting; want 1, 2, 0", seen.max, seen.waiting, seen.turn.Waiting())
+		}
+	})
+}
