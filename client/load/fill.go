@@ -2,9 +2,15 @@ package load
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
+
+	"github.com/quorate/quorate/client"
 )
 
 const (
@@ -14,14 +20,36 @@ const (
 	fillStores = 64
 	// fillReport is how many keys Fill writes between reports of progress.
 	fillReport = 8192
+	// fillTries is how often Fill begins, and fillPause how long it waits before it begins again.
+	fillTries = 5
+	fillPause = 500 * time.Millisecond
 )
 
-// Fill writes every key once, so that a later measurement of reads hits.
+// Fill writes every key, so that a later measurement of reads hits. If a group changes its leader meanwhile, it begins again.
 func Fill(ctx context.Context, p Plan) error {
 	if err := p.Check(); err != nil {
 		return err
 	}
 	p.Absent = 0 // those are the keys not to write
+	for tries := 1; ; tries++ {
+		err := fill(ctx, p)
+		var refusal *client.ReplyError
+		if tries == fillTries || !errors.As(err, &refusal) || !slices.Contains(passing, refusal.Code()) {
+			return err
+		}
+		select {
+		case <-time.After(fillPause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// passing are the codes of errors that go when a group has a leader again, and clients know it.
+var passing = []string{"MOVED", "UNCERTAIN", "CLUSTERDOWN", "TRYAGAIN"}
+
+// fill writes every key once.
+func fill(ctx context.Context, p Plan) error {
 	keys, err := ownedKeys(ctx, p)
 	if err != nil {
 		return err
@@ -75,7 +103,8 @@ func (s *shared) fill(ctx context.Context, i int, part fillPart, done *atomic.In
 			return fmt.Errorf("fill %s: %w", part.addr, err)
 		}
 		if e := s.rec.firstErr.Load(); e != nil {
-			return fmt.Errorf("fill %s: %s", part.addr, *e)
+			by, text, _ := strings.Cut(*e, ": ")
+			return fmt.Errorf("fill %s: %s: %w", part.addr, by, &client.ReplyError{Text: text})
 		}
 		own = own[n:]
 		if p := s.plan.Progress; p != nil && done.Add(int64(n))%fillReport < int64(n) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -147,6 +148,29 @@ func TestRunReportsErrors(t *testing.T) {
 	}
 	if err := Fill(t.Context(), plan); err == nil {
 		t.Fatal("filling a cluster that refuses gives no error")
+	}
+}
+
+// TestFillOutlastsAnElection: a group that has no leader, or another one, for a moment is filled all the same; any other refusal is told
+// at once.
+func TestFillOutlastsAnElection(t *testing.T) {
+	for text, tries := range map[string]int64{"UNCERTAIN it may or may not": 2, "MOVED 1 127.0.0.1:1": 2, "OOM command not allowed": 1} {
+		var refused, keys atomic.Int64
+		addr := lineServer(t, func(addr, cmd string) string {
+			switch {
+			case strings.HasPrefix(cmd, "CLUSTER"):
+				return slotsReply(addr)
+			case refused.CompareAndSwap(0, 1):
+				return "-" + text + "\r\n"
+			default:
+				keys.Add(1)
+				return "+OK\r\n"
+			}
+		})
+		err := Fill(t.Context(), Plan{Seeds: []string{addr}, Clients: 1, Pipeline: 1, Keys: 10, KeySize: 16, Duration: time.Second})
+		if (err == nil) != (tries == 2) || keys.Load() != 10*tries-1 {
+			t.Errorf("%s: %v, %d SETs done", text, err, keys.Load())
+		}
 	}
 }
 
