@@ -11,10 +11,10 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/quorate/quorate/rpc/heap"
 	"github.com/quorate/quorate/rpc/node"
 	"github.com/quorate/quorate/rpc/node/config"
 	"github.com/quorate/quorate/rpc/node/guards"
-	"github.com/quorate/quorate/rpc/heap"
 )
 
 func serverCommand() *cobra.Command {

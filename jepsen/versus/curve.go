@@ -123,7 +123,11 @@ func (o CurveOptions) at(v int) (CurveOptions, error) {
 
 func (o CurveOptions) measure(ctx context.Context, s System, v int, r *Report) (CurveRow, error) {
 	row := CurveRow{Value: v}
-	run, err := withGroups(ctx, o.Site, s, o.Groups, r)
+	site := o.Site
+	if o.Over == keysCurve {
+		site.QuorateFlags = append([]string{"--snapshot-log-bytes", noSnapshots}, site.QuorateFlags...)
+	}
+	run, err := withGroups(ctx, site, s, o.Groups, r)
 	if err != nil {
 		return row, err
 	}
@@ -134,9 +138,11 @@ func (o CurveOptions) measure(ctx context.Context, s System, v int, r *Report) (
 		return row, err
 	}
 	if o.Over == keysCurve {
-		return row, o.between(ctx, run, plan, &row)
+		err = o.between(ctx, run, plan, &row)
+	} else {
+		err = o.both(ctx, run, plan, &row)
 	}
-	return row, o.both(ctx, run, plan, &row)
+	return row, err
 }
 
 // both measures SET and GET.

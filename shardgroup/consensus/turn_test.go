@@ -63,8 +63,8 @@ func TestSnapshotsTakeTurns(t *testing.T) {
 			go func() { results <- n.Snapshot() }()
 		}
 		time.Sleep(100 * time.Millisecond)
-		late := make(chan error)
-		go func() { late <- nodes[3].Snapshot() }()
+		late, closing := make(chan error), nodes[3].Replica
+		go func() { late <- closing.Snapshot() }()
 		time.Sleep(100 * time.Millisecond)
 		nodes[3].close()
 		if err := <-late; err == nil {
