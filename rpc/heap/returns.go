@@ -48,7 +48,7 @@ func (r *returns) look(s sample, purge bool) step {
 	worth := garbage+s.free > max(s.live/returnShare, leastReturn)
 	few := max(s.live/returnShare, leastReturn) / 4
 	switch {
-	case purge:
+	case purge && !(r.asked && r.left > 0): // who asks again and again does not keep the limit low
 		r.left, r.asked = askedLooks, true
 		return r.lower(s)
 	case r.left == 0 && r.quiet >= quietLooks && r.rest == 0 && worth:

@@ -31,22 +31,28 @@ type logStore struct {
 	// snapshot, its term and its bytes: the newest snapshot's last entry and length.
 	snapshot, snapshotTerm uint64
 	snapshotBytes          int64
-	bytes                  int64
+	// bytes are those appended since the last snapshot, as far as they were counted since the log was opened for the opened-th time.
+	bytes  int64
+	opened int
 }
 
 // open reads the stored log's bounds, makes it continue the newest snapshot (nil if there is none), and learns the
 // configurations and the bytes behind it.
 func (s *logStore) open(newest *raft.SnapshotMeta) error {
-	var err error
-	if s.first, err = s.LogStore.FirstIndex(); err != nil {
+	first, err := s.LogStore.FirstIndex()
+	if err != nil {
 		return s.fail.check("read first log index", err)
 	}
-	if s.last, err = s.LogStore.LastIndex(); err != nil {
+	last, err := s.LogStore.LastIndex()
+	if err != nil {
 		return s.fail.check("read last log index", err)
 	}
+	s.mu.Lock() // others ask beside a restart
+	s.first, s.last = first, last
 	if newest != nil {
 		s.snapshot, s.snapshotTerm, s.snapshotBytes = newest.Index, newest.Term, newest.Size
 	}
+	s.mu.Unlock()
 	if err := s.reconcile(); err != nil {
 		return err
 	}
@@ -81,7 +87,7 @@ func (s *logStore) reconcile() error {
 
 func (s *logStore) scan(newest *raft.SnapshotMeta) error {
 	var known []configuration
-	s.bytes = 0
+	bytes := int64(0)
 	for i := max(s.first, 1); i <= s.last; i++ {
 		var e raft.Log
 		if err := s.LogStore.GetLog(i, &e); err != nil {
@@ -91,9 +97,13 @@ func (s *logStore) scan(newest *raft.SnapshotMeta) error {
 			known = append(known, configuration{e.Index, raft.DecodeConfiguration(e.Data)})
 		}
 		if i > s.snapshot {
-			s.bytes += int64(len(e.Data)) + entryOverhead
+			bytes += int64(len(e.Data)) + entryOverhead
 		}
 	}
+	s.mu.Lock()
+	s.bytes = bytes
+	s.opened++
+	s.mu.Unlock()
 	s.members.reset(known, newest)
 	return nil
 }
@@ -264,9 +274,15 @@ func (s *logStore) lastEntry() (term, index uint64, ok bool) {
 
 // size returns the bytes appended since the last snapshot.
 func (s *logStore) size() int64 {
+	bytes, _ := s.covered()
+	return bytes
+}
+
+// covered returns what a snapshot covers that is marked now, for shrink.
+func (s *logStore) covered() (bytes int64, opened int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.bytes
+	return s.bytes, s.opened
 }
 
 // snapshotSize returns the newest snapshot's bytes, 0 without one.
@@ -283,11 +299,13 @@ func (s *logStore) snapshotIndex() uint64 {
 	return s.snapshot
 }
 
-// shrink takes off what a snapshot has covered.
-func (s *logStore) shrink(covered int64) {
+// shrink takes off what a snapshot has covered, unless the log was opened since, and counted from a snapshot on.
+func (s *logStore) shrink(covered int64, opened int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.bytes = max(0, s.bytes-covered)
+	if s.opened == opened {
+		s.bytes = max(0, s.bytes-covered)
+	}
 }
 
 // conflicts reports whether the log goes on past a snapshot's last entry with entries of another history: then, and only

@@ -24,7 +24,8 @@ func (r *Replica) Snapshot() error {
 	if inst == nil {
 		return r.away()
 	}
-	covered, start := r.logs.size(), time.Now()
+	start := time.Now()
+	covered, opened := r.logs.covered()
 	_, err := inst.await(inst.raft.Snapshot())
 	switch {
 	case err == nil:
@@ -33,7 +34,7 @@ func (r *Replica) Snapshot() error {
 	case !errors.Is(err, raft.ErrNothingNewToSnapshot):
 		return fmt.Errorf("take snapshot of group %d: %w", r.cfg.Group, err)
 	}
-	r.logs.shrink(covered)
+	r.logs.shrink(covered, opened)
 	return nil
 }
 

@@ -133,3 +133,28 @@ func TestLargeSnapshotsAreRarer(t *testing.T) {
 		}
 	})
 }
+
+// TestReopenedLogKeepsItsBytes: a restart in the middle of a snapshot counts anew what is behind the last one; the snapshot that
+// ends then must not take off what it covered of the old count, or the next one comes late.
+func TestReopenedLogKeepsItsBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newCluster(t, 1, nil).ready()
+		for range 10 {
+			if err := n.propose(strings.Repeat("x", 100)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		logs := n.Replica.logs
+		covered, opened := logs.covered()
+		n.Replica.current.Load().wishRestart("test")
+		time.Sleep(5 * time.Second)
+		want := logs.size()
+		if logs.shrink(covered, opened); want < 1000 || logs.size() != want {
+			t.Errorf("%d bytes are left of %d", logs.size(), want)
+		}
+		covered, opened = logs.covered()
+		if logs.shrink(covered, opened); logs.size() != 0 {
+			t.Errorf("%d bytes behind a snapshot of all", logs.size())
+		}
+	})
+}

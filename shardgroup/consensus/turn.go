@@ -5,8 +5,8 @@ import (
 	"sync/atomic"
 )
 
-// Turn has the replicas of a process write their snapshots one after the other. All of them take as long as if they did it
-// together (see Waiting), but each keeps its state as it was for a fraction of that only. What is kept costs memory: all that
+// Turn has the replicas of a process write their snapshots one after the other. All of them take about as long as if they did it
+// together on a node with work to do (see Waiting), but each keeps its state as it was for a fraction of that only. What is kept costs memory: all that
 // is written to meanwhile is there twice.
 type Turn struct {
 	taken   chan struct{}

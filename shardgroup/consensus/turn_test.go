@@ -80,3 +80,39 @@ func TestSnapshotsTakeTurns(t *testing.T) {
 		}
 	})
 }
+
+// TestTurnIsGivenBack: by a replica that is closed, or whose instance a guard restarts, while it writes.
+func TestTurnIsGivenBack(t *testing.T) {
+	for _, how := range []string{"close", "restart"} {
+		synctest.Test(t, func(t *testing.T) {
+			seen := &crowd{turn: NewTurn()}
+			var nodes []*node
+			for range 2 {
+				c := newCluster(t, 1, func(cfg *Config) { cfg.FSM, cfg.Turn = &crowded{seen: seen}, seen.turn })
+				n := c.ready()
+				if err := n.propose("x"); err != nil {
+					t.Fatal(err)
+				}
+				nodes = append(nodes, n)
+			}
+			first, second := make(chan error, 1), make(chan error, 1)
+			writing, waits := nodes[0].Replica, nodes[1].Replica
+			go func() { first <- writing.Snapshot() }()
+			time.Sleep(100 * time.Millisecond)
+			go func() { second <- waits.Snapshot() }()
+			time.Sleep(100 * time.Millisecond)
+			if how == "close" {
+				nodes[0].close()
+			} else {
+				writing.current.Load().wishRestart("test")
+			}
+			<-first // with or without an error
+			if err := <-second; err != nil {
+				t.Errorf("%s: %v", how, err)
+			}
+			if seen.max != 1 || len(seen.turn.taken) != 0 || seen.turn.Waiting() != 0 {
+				t.Errorf("%s: %d at the same time, taken %d, %d waiting", how, seen.max, len(seen.turn.taken), seen.turn.Waiting())
+			}
+		})
+	}
+}
