@@ -91,7 +91,7 @@ type Digest struct {
 type Snapshot struct {
 	Group slot.GroupID    `json:"group"`
 	Node  topology.NodeID `json:"node"`
-	// Index is the last log entry in it, Bytes its size on disk, Micros how long it took.
+	// Index is the last log entry in it, Bytes its size on disk, Micros how long it took, the wait for others of its node included.
 	Index  uint64 `json:"index"`
 	Bytes  int64  `json:"bytes"`
 	Micros int64  `json:"us"`

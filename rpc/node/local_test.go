@@ -2,6 +2,8 @@ package node_test
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -148,6 +150,23 @@ func TestReplicasAgreeAndLeadersMove(t *testing.T) {
 			if err := a.Transfer(t.Context(), g.ID, n.Identity().Name); err != nil {
 				t.Fatalf("group %d to %s: %v", g.ID, n.Identity().Name, err)
 			}
+		}
+	}
+}
+
+// TestSnapshotsOutlastOtherVerbs: what bounds a QUORATE verb does not end the wait for a snapshot, which may take minutes.
+func TestSnapshotsOutlastOtherVerbs(t *testing.T) {
+	l, _ := startLocal(t, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	out, err := l.Nodes()[0].Admin(ctx, []string{"SNAPSHOT", "1"})
+	var all []client.Snapshot
+	if err := errors.Join(err, json.Unmarshal(out, &all)); err != nil || len(all) != 3 {
+		t.Fatalf("%d snapshots, %v", len(all), err)
+	}
+	for _, s := range all {
+		if s.Error != "" {
+			t.Errorf("node %s: %s", s.Node, s.Error)
 		}
 	}
 }

@@ -108,7 +108,6 @@ func (n *Node) consensusConfig(g slot.GroupID, first *raft.Configuration) (_ con
 		Timing:        consensus.Timing{Heartbeat: n.cfg.ElectionTimeout, Election: n.cfg.ElectionTimeout, Lease: n.cfg.Lease},
 		Reads:         reads,
 		Pulse:         n.pulse,
-		Turn:          n.turn,
 		SnapshotBytes: int64(n.cfg.SnapshotLog),
 		TrailingLogs:  uint64(n.cfg.TrailingLogs),
 		LostTail:      s.lostTail,

@@ -12,7 +12,8 @@ import (
 	"github.com/quorate/quorate/placement/topology"
 )
 
-// snapshotTimeout bounds how long a snapshot is waited for. It is taken all the same.
+// snapshotTimeout bounds how long a snapshot is waited for, instead of what bounds other verbs: 20 million keys take a minute and
+// more. It is taken all the same.
 const snapshotTimeout = 10 * time.Minute
 
 // adminSnapshot has every replica of a group take a snapshot.
@@ -25,7 +26,7 @@ func (n *Node) adminSnapshot(ctx context.Context, args []string) ([]byte, error)
 		return nil, err
 	}
 	g := group.ID
-	ctx, cancel := context.WithTimeout(ctx, snapshotTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), snapshotTimeout)
 	defer cancel()
 	all := make([]client.Snapshot, len(group.Members))
 	var wg sync.WaitGroup

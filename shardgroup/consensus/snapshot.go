@@ -20,6 +20,11 @@ func (r *Replica) Snapshot() error {
 		return r.away()
 	}
 	defer r.cfg.Turn.give()
+	return r.snapshot()
+}
+
+// snapshot takes one whoever's turn it is.
+func (r *Replica) snapshot() error {
 	inst := r.current.Load()
 	if inst == nil {
 		return r.away()
@@ -82,10 +87,15 @@ func (r *Replica) runSnapshots() {
 		case <-r.ctx.Done():
 			return
 		}
-		if r.outdated.Swap(false) || r.logs.size() >= r.enough() {
-			if err := r.Snapshot(); err != nil && r.ctx.Err() == nil {
-				r.cfg.Logger.Warn("snapshot failed; it will be tried again as the log grows", "error", err)
-			}
+		var err error
+		switch {
+		case r.outdated.Swap(false):
+			err = r.snapshot() // somebody waits for it
+		case r.logs.size() >= r.enough():
+			err = r.Snapshot()
+		}
+		if err != nil && r.ctx.Err() == nil {
+			r.cfg.Logger.Warn("snapshot failed; it will be tried again as the log grows", "error", err)
 		}
 		select {
 		case <-time.After(snapshotPause):

@@ -116,3 +116,23 @@ func TestTurnIsGivenBack(t *testing.T) {
 		})
 	}
 }
+
+// TestAFollowerDoesNotWaitForATurn: a snapshot that a follower needs is written beside others.
+func TestAFollowerDoesNotWaitForATurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		turn := NewTurn()
+		n := newCluster(t, 1, func(cfg *Config) { cfg.Turn = turn }).ready()
+		if err := n.propose("x"); err != nil {
+			t.Fatal(err)
+		}
+		if err := turn.take(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		defer turn.give()
+		n.Replica.snapshotOutdated()
+		time.Sleep(5 * time.Second)
+		if s := n.Stats(); s.Snapshots != 1 {
+			t.Errorf("%d snapshots while another replica has the turn", s.Snapshots)
+		}
+	})
+}
