@@ -50,9 +50,12 @@ func (o MemoryOptions) fits(available int64) error {
 	return nil
 }
 
-// settleStep is the time in which settled memory changes by less than one percent: servers return memory a few seconds after
-// the load, Quorate and (jemalloc's decay) Redis.
-const settleStep = 5 * time.Second
+// settleStep is the time in which settled memory changes by less than one percent, calmSteps times in a row: servers return memory
+// a few seconds after the load, Quorate and (jemalloc's decay) Redis, and not all at once.
+const (
+	settleStep = 5 * time.Second
+	calmSteps  = 2
+)
 
 // Memory loads keys into each system and asks the kernel how much memory the processes hold.
 func Memory(ctx context.Context, o MemoryOptions) (Report, error) {
@@ -125,6 +128,7 @@ func settled(ctx context.Context, pids []int, patience time.Duration) (bytes int
 	if bytes, err = resident(pids); err != nil {
 		return 0, false, err
 	}
+	calm := 0
 	for end := time.Now().Add(patience); time.Now().Before(end); {
 		if err := pause(ctx, min(settleStep, time.Until(end))); err != nil {
 			return 0, false, err
@@ -133,7 +137,9 @@ func settled(ctx context.Context, pids []int, patience time.Duration) (bytes int
 		if bytes, err = resident(pids); err != nil {
 			return 0, false, err
 		}
-		if time.Now().Before(end) && max(bytes-before, before-bytes)*100 < before {
+		if max(bytes-before, before-bytes)*100 >= before {
+			calm = 0
+		} else if calm++; calm == calmSteps && time.Now().Before(end) {
 			return bytes, true, nil
 		}
 	}
