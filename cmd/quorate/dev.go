@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/quorate/quorate/rpc/heap"
 	"github.com/quorate/quorate/rpc/node"
 	"github.com/quorate/quorate/rpc/node/config"
 )
@@ -70,6 +71,7 @@ func runDev(ctx context.Context, o devOptions, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
+	go heap.Keep(ctx)
 	ready, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	if err = l.Ready(ready); err == nil {
