@@ -44,20 +44,24 @@ func (c *crowd) add(n int) {
 	c.waiting = max(c.waiting, c.turn.Waiting())
 }
 
+// nodes opens n groups of one replica each, with something to save, that share the turn.
+func (c *crowd) nodes(t *testing.T, n int) (all []*node) {
+	for range n {
+		one := newCluster(t, 1, func(cfg *Config) { cfg.FSM, cfg.Turn = &crowded{seen: c}, c.turn }).ready()
+		if err := one.propose("x"); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, one)
+	}
+	return all
+}
+
 // TestSnapshotsTakeTurns pins that replicas of a process write their snapshots one after the other, that whoever writes one knows
 // how many wait, and that a replica that closes doesn't wait.
 func TestSnapshotsTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		seen := &crowd{turn: NewTurn()}
-		var nodes []*node
-		for range 4 {
-			c := newCluster(t, 1, func(cfg *Config) { cfg.FSM, cfg.Turn = &crowded{seen: seen}, seen.turn })
-			n := c.ready()
-			if err := n.propose("x"); err != nil {
-				t.Fatal(err)
-			}
-			nodes = append(nodes, n)
-		}
+		nodes := seen.nodes(t, 4)
 		results := make(chan error, len(nodes))
 		for _, n := range nodes[:3] {
 			go func() { results <- n.Snapshot() }()
@@ -86,15 +90,7 @@ func TestTurnIsGivenBack(t *testing.T) {
 	for _, how := range []string{"close", "restart"} {
 		synctest.Test(t, func(t *testing.T) {
 			seen := &crowd{turn: NewTurn()}
-			var nodes []*node
-			for range 2 {
-				c := newCluster(t, 1, func(cfg *Config) { cfg.FSM, cfg.Turn = &crowded{seen: seen}, seen.turn })
-				n := c.ready()
-				if err := n.propose("x"); err != nil {
-					t.Fatal(err)
-				}
-				nodes = append(nodes, n)
-			}
+			nodes := seen.nodes(t, 2)
 			first, second := make(chan error, 1), make(chan error, 1)
 			writing, waits := nodes[0].Replica, nodes[1].Replica
 			go func() { first <- writing.Snapshot() }()
