@@ -31,15 +31,14 @@ type machine struct {
 	sample
 	k     keeper
 	limit int64
-	// steps counts collections, lowest is the lowest limit.
-	steps  int
-	lowest int64
+	// steps counts collections.
+	steps int
 }
 
 const unlimited = 1 << 62
 
 func newMachine(s sample) *machine {
-	m := &machine{sample: s, k: keeper{percent: 100, returns: returns{most: unlimited}}, limit: unlimited, lowest: unlimited}
+	m := &machine{sample: s, k: keeper{percent: 100, returns: returns{most: unlimited}}, limit: unlimited}
 	m.mapped = m.objects + m.free
 	return m
 }
@@ -50,7 +49,6 @@ func (m *machine) look(allocated uint64, purge bool) (percent int) {
 	s := m.k.look(m.sample, purge)
 	if s.limit != 0 {
 		m.limit = s.limit
-		m.lowest = min(m.lowest, s.limit)
 	}
 	if s.collect {
 		m.steps++
@@ -153,6 +151,15 @@ func TestSmallChangesAreLeftAlone(t *testing.T) {
 	k.fixed = true
 	if s := k.look(sample{live: 640 * mb}, false); s.percent != 0 {
 		t.Errorf("overrides the environment by %d", s.percent)
+	}
+}
+
+func TestReadSeesTheHeap(t *testing.T) {
+	before := read()
+	held := make([]byte, 8<<20)
+	after := read()
+	if after.allocated-before.allocated < uint64(len(held)) || after.objects < uint64(len(held)) || after.mapped < uint64(len(held)) {
+		t.Errorf("8 MiB were allocated: %+v, %+v", before, after)
 	}
 }
 

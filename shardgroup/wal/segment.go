@@ -47,7 +47,7 @@ type segment struct {
 
 // close waits for those who read the segment.
 func (s *segment) close() error {
-	s.reading.Lock() // no new reader: the index does not lead here any more
+	s.reading.Lock() // no new reader: the index does not lead here any more, or the log is closed
 	defer s.reading.Unlock()
 	return s.file.Close()
 }

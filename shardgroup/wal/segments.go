@@ -85,9 +85,7 @@ func (t *segmentTable) close() error {
 	defer t.mu.RUnlock()
 	var err error
 	for _, s := range t.list {
-		s.reading.Lock()
-		err = errors.Join(err, s.file.Close())
-		s.reading.Unlock()
+		err = errors.Join(err, s.close())
 	}
 	return err
 }
