@@ -176,8 +176,8 @@ func (l *Log) activate(number uint32, size int64) (*segment, error) {
 	return s, nil
 }
 
-// createSpare makes a new file of zeros, synced: else the first batch's sync would have to write them all. For pause see
-// disk.FS.
+// createSpare makes a new file of zeros, synced: else the first batch's sync would have to write all that makes it one. For
+// pause see disk.FS.
 func (l *Log) createSpare(size int64, pause func() error) (spare, error) {
 	sp := spare{name: l.segments.newSpareName(), size: size}
 	f, err := l.fs.Create(sp.name, size, pause)

@@ -8,13 +8,13 @@ import (
 )
 
 // allocate reserves the blocks at once, so that they are contiguous and a full disk shows here. Not every file system
-// can; the zeros written next allocate there.
-func allocate(f *os.File, size int64) error {
+// can: where it returns false, only writing them does.
+func allocate(f *os.File, size int64) (bool, error) {
 	err := retry(func() error { return unix.Fallocate(int(f.Fd()), 0, 0, size) })
 	if errors.Is(err, unix.EOPNOTSUPP) {
-		return nil
+		return false, nil
 	}
-	return err
+	return err == nil, err
 }
 
 // retry repeats a call that a signal interrupted before it did anything; Go's own preemption sends such signals.

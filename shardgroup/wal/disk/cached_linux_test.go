@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"os"
+	"slices"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,6 +28,32 @@ func openCached(t *testing.T, size int64, slow func(call int) time.Duration) (f 
 		return pwrite(fd, b, at)
 	}
 	return f, calls
+}
+
+func TestCachedBlocksAreAllocated(t *testing.T) {
+	d, err := OpenDir(t.TempDir())
+	must(t, err)
+	const size = 3<<20 + 4096
+	must(t, os.WriteFile(d.join("f"), []byte("rubbish"), 0o600))
+	f, err := d.Cached().Create("f", size, nil)
+	must(t, err)
+	must(t, errors.Join(f.Sync(), f.Close()))
+	got, err := os.ReadFile(d.join("f"))
+	must(t, err)
+	if !bytes.Equal(got, make([]byte, size)) {
+		t.Errorf("%d bytes, want %d zeros", len(got), size)
+	}
+	var st syscall.Stat_t
+	must(t, syscall.Stat(d.join("f"), &st))
+	if st.Blocks*512 < size {
+		t.Errorf("%d bytes allocated, want %d", st.Blocks*512, size)
+	}
+	if _, err := d.Cached().Create("too large", 1<<62, nil); err == nil {
+		t.Error("more was allocated than there is")
+	}
+	if names, err := d.List(); err != nil || !slices.Equal(names, []string{"f"}) {
+		t.Errorf("files %v, %v, want f", names, err)
+	}
 }
 
 func TestCachedWritesAreWrites(t *testing.T) {

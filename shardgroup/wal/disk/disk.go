@@ -5,10 +5,11 @@ import "io"
 
 // FS is one flat directory. Names have no slashes.
 type FS interface {
-	// Create makes (or replaces) a file of size zero bytes whose blocks are allocated and written, so that syncing
-	// bytes overwritten later changes no metadata. The zeros are durable after Sync, the name after SyncDir. A file of
-	// size 0 grows as it is written. With pause, every MiB of zeros is brought to the disk by itself, and then pause called:
-	// whoever is in no hurry rests there, so that others find the disk free. Its error ends the matter.
+	// Create makes (or replaces) a file of size zero bytes whose blocks are allocated and, unless the FS is for a log that is
+	// synced now and then only, written, so that syncing bytes overwritten later changes no metadata. The zeros are durable
+	// after Sync, the name after SyncDir. A file of size 0 grows as it is written. With pause, every MiB of zeros that is written
+	// is brought to the disk by itself, and then pause called: whoever is in no hurry rests there, so that others find the disk
+	// free. Its error ends the matter.
 	Create(name string, size int64, pause func() error) (File, error)
 	Open(name string) (File, error)
 	// Rename replaces the file of the new name, if there is one.
