@@ -237,7 +237,7 @@ func (s *Server) isStopping() bool {
 }
 
 // Shutdown stops accepting, lets connections finish what they have sent, and closes them; at ctx's end the hard way,
-// with ctx's error.
+// and if there were any left, with ctx's error.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stopOnce.Do(func() {
 		s.mu.Lock()
@@ -258,9 +258,13 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	case <-done:
 		return nil
 	case <-ctx.Done():
+		late := s.conns.count()
 		s.conns.each((*conn).kill)
 		<-done
-		return fmt.Errorf("stop serving clients: %w", ctx.Err())
+		if late == 0 {
+			return nil
+		}
+		return fmt.Errorf("stop serving clients: cut %d connections off before they were answered: %w", late, ctx.Err())
 	}
 }
 

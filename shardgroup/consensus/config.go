@@ -63,6 +63,10 @@ type Timing struct {
 	Commit time.Duration
 }
 
+// succession is how long the others take, at most, to elect a leader when the one to which leadership was handed dies at once: raft waits
+// for one to two Heartbeats, then for the votes.
+func (t Timing) succession() time.Duration { return 2*t.Heartbeat + t.Election }
+
 // Timers hear how long things took, for metrics. Nil ones are left out; all must return at once.
 type Timers struct {
 	// Apply: a batch of entries kept the state machine from everything else. Mark: so did the mark of a snapshot. Both are called

@@ -1,6 +1,7 @@
 package consensus
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -87,6 +88,28 @@ func TestTransfer(t *testing.T) {
 		}
 		if err := to.Transfer(t.Context(), "nobody"); err == nil {
 			t.Fatal("transferred to a node that is no member")
+		}
+	})
+}
+
+// A node that is stopped together with the one that it hands leadership to must not wait for a leader that cannot be.
+func TestAwaitSuccessorGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 3, nil)
+		l := c.ready()
+		term := l.Leader().Term
+		for _, n := range c.others(l) {
+			n.isolate()
+		}
+		began := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		err := l.awaitSuccessor(ctx, term)
+		if err == nil || ctx.Err() != nil {
+			t.Fatalf("%v after %v, want it to give up", err, time.Since(began))
+		}
+		if l.Leader().Ready {
+			t.Fatal("it still leads")
 		}
 	})
 }

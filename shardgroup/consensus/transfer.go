@@ -131,8 +131,12 @@ func (r *Replica) votes(id string) bool {
 	return false
 }
 
-// awaitSuccessor returns when a term after the given one has a leader.
+// awaitSuccessor returns when a term after the given one has a leader, or when there should long have been one: if the new leader dies
+// at once, as when all nodes are stopped together, whoever waits has other things to do.
 func (r *Replica) awaitSuccessor(ctx context.Context, term uint64) error {
+	patience := r.cfg.Timing.succession()
+	late := time.NewTimer(patience)
+	defer late.Stop()
 	for {
 		changed, l := r.Changed(), r.Leader()
 		if l.Term > term && l.Leader == r.cfg.Self {
@@ -143,6 +147,8 @@ func (r *Replica) awaitSuccessor(ctx context.Context, term uint64) error {
 		}
 		select {
 		case <-changed:
+		case <-late.C:
+			return fmt.Errorf("it did not take over, and no other node did within %v", patience)
 		case <-ctx.Done():
 			return fmt.Errorf("no leader after the hand-over: %w", ctx.Err())
 		case <-r.ctx.Done():
