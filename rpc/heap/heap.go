@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"syscall"
 	"time"
 )
 
@@ -79,20 +80,33 @@ type sample struct {
 	live, objects uint64
 	// free is memory that holds nothing and was not returned, mapped is all of Go's that was not.
 	free, mapped uint64
-	// allocated counts since the process began.
+	// allocated and worked, the CPU time of all but collections, count since the process began.
 	allocated uint64
+	worked    time.Duration
+	at        time.Time
 }
 
 func read() sample {
 	s := []metrics.Sample{
 		{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/free:bytes"},
 		{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}, {Name: "/gc/heap/allocs:bytes"},
+		{Name: "/cpu/classes/gc/total:cpu-seconds"},
 	}
 	metrics.Read(s)
+	collected := time.Duration(s[6].Value.Float64() * float64(time.Second))
 	return sample{
 		live: s[0].Value.Uint64(), objects: s[1].Value.Uint64(), free: s[2].Value.Uint64(),
-		mapped: s[3].Value.Uint64() - s[4].Value.Uint64(), allocated: s[5].Value.Uint64(),
+		mapped: s[3].Value.Uint64() - s[4].Value.Uint64(), allocated: s[5].Value.Uint64(), worked: cpuTime() - collected, at: time.Now(),
 	}
+}
+
+// cpuTime is the process's user and system time.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0 // as if it did nothing
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // keeper decides.

@@ -33,6 +33,8 @@ type machine struct {
 	limit int64
 	// steps counts collections.
 	steps int
+	// work is what is done between two looks.
+	work time.Duration
 }
 
 const unlimited = 1 << 62
@@ -46,6 +48,8 @@ func newMachine(s sample) *machine {
 // look is a second, in which so many bytes were allocated and overwritten, and the scavenger has done a part of what it should.
 func (m *machine) look(allocated uint64, purge bool) (percent int) {
 	m.allocated += allocated
+	m.at = m.at.Add(time.Second)
+	m.worked += m.work
 	s := m.k.look(m.sample, purge)
 	if s.limit != 0 {
 		m.limit = s.limit
@@ -105,6 +109,42 @@ func TestMemoryIsReturnedInSteps(t *testing.T) {
 	}
 }
 
+// Reads allocate nothing, and still are work that collections would hold up. But memory is not kept for ever.
+func TestReadsAreNoQuiet(t *testing.T) {
+	m := newMachine(sample{live: 640 * mb, objects: 640 * mb, free: 150 * mb})
+	m.work = 80 * time.Millisecond
+	looks := 0
+	for ; m.steps == 0; looks++ {
+		if m.look(mb/2, false); looks > 2*calmLooks {
+			t.Fatal("never returns memory beside reads")
+		}
+	}
+	if looks < calmLooks-1 {
+		t.Errorf("returned memory beside reads after %d looks", looks)
+	}
+	for range mostLooks {
+		m.look(mb/2, false)
+	}
+	if m.free > 10*mb || m.limit != unlimited {
+		t.Errorf("%d MB free, limit %d: reads have ended it", m.free/mb, m.limit)
+	}
+	// Once it is quiet, that is no longer waited for.
+	m.free += 200 * mb
+	m.mapped += 200 * mb
+	m.work = 10 * time.Millisecond
+	m.steps, looks = 0, 0
+	for ; m.steps == 0; looks++ {
+		if m.look(mb/2, false); looks > 2*restLooks {
+			t.Fatal("does not return memory when it is quiet")
+		}
+	}
+	// What began in the quiet ends with it.
+	m.work = 80 * time.Millisecond
+	if m.look(mb/2, false); m.limit != unlimited {
+		t.Error("the limit stays while the server is busy")
+	}
+}
+
 // Overwriting 100,000 small values a second is no rest for a server, however much it holds. But who asks gets what there is.
 func TestABusyServerReturnsWhenAsked(t *testing.T) {
 	m := newMachine(sample{live: 2048 * mb, objects: 2200 * mb, free: 100 * mb})
@@ -157,7 +197,13 @@ func TestSmallChangesAreLeftAlone(t *testing.T) {
 func TestReadSeesTheHeap(t *testing.T) {
 	before := read()
 	held := make([]byte, 8<<20)
+	for start := cpuTime(); cpuTime() < start+5*time.Millisecond; {
+		clear(held)
+	}
 	after := read()
+	if after.worked < before.worked+5*time.Millisecond || !after.at.After(before.at) {
+		t.Errorf("5 ms of work: %v and %v, %v and %v", before.worked, after.worked, before.at, after.at)
+	}
 	if after.allocated-before.allocated < uint64(len(held)) || after.objects < uint64(len(held)) || after.mapped < uint64(len(held)) {
 		t.Errorf("8 MiB were allocated: %+v, %+v", before, after)
 	}
@@ -182,7 +228,7 @@ func TestKeepReturnsMemory(t *testing.T) {
 	done := make(chan struct{})
 	go func() { defer close(done); keep(ctx, 50*time.Millisecond) }()
 	Purge()
-	for end := time.Now().Add(30 * time.Second); read().free > before.free/6; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); read().free > leastReturn; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("%d MB of %d are free after 30 s", read().free/mb, before.free/mb)
 		}

@@ -1,9 +1,15 @@
 package heap
 
 const (
-	// quietLooks is after how many looks in a row with few allocations a server is quiet.
+	// quietLooks is after how many looks in a row with few allocations and little work a server is quiet, calmLooks after how many
+	// with few allocations one is that always has work.
 	quietLooks = 3
-	// quietShare and quietBytes say what few is: this part of what is alive and so many bytes between two looks. SETs that
+	calmLooks  = 300
+	// workShare says what little work is: this part of a processor. 5,000 GETs a second allocate nothing and take a twelfth. When
+	// memory was returned beside them, the collections of three nodes, at the same time since they hold the same, made the 99th
+	// percentile 3.1 ms instead of 1.9. A node with 100 groups that nobody asks takes a 27th.
+	workShare = 16
+	// quietShare and quietBytes say what few allocations are: this part of what is alive and so many bytes between two looks. SETs that
 	// overwrite allocate little: with 2 GB alive and a 128th, full load counted as quiet, and memory was returned every six seconds
 	// at 5 % of the CPU time.
 	quietShare = 1024
@@ -27,37 +33,60 @@ const (
 // of 3.5 %, each time to what is in use; the collection of each step is what wakes the scavenger.
 type returns struct {
 	// most is the limit that somebody else has set.
-	most      int64
-	allocated uint64
-	quiet     int
+	most int64
+	last sample
+	// calm counts looks in a row with few allocations, quiet those with little work as well.
+	calm, quiet int
 	// rest is how many looks must pass before the next return, left how many this one may still take; 0: none is under way.
 	rest, left int
-	asked      bool
+	cause      cause
 	limit      int64
 }
 
-func (r *returns) look(s sample, purge bool) step {
-	if s.allocated-r.allocated <= s.live/quietShare+quietBytes {
-		r.quiet++
-	} else {
+// cause is why a return began, and so what ends it.
+type cause uint8
+
+const (
+	quiet cause = iota
+	calm
+	purged
+)
+
+// note looks at what the server did since the last look.
+func (r *returns) note(s sample) {
+	r.calm++
+	r.quiet++
+	if s.allocated-r.last.allocated > s.live/quietShare+quietBytes {
+		r.calm = 0
+	}
+	if r.calm == 0 || s.worked-r.last.worked > s.at.Sub(r.last.at)/workShare {
 		r.quiet = 0
 	}
-	r.allocated = s.allocated
+	r.last = s
+}
+
+// disturbed: what let a return begin is no longer so.
+func (r *returns) disturbed() bool {
+	return r.cause == quiet && r.quiet == 0 || r.cause == calm && r.calm == 0
+}
+
+func (r *returns) look(s sample, purge bool) step {
+	r.note(s)
 	r.rest = max(r.rest-1, 0)
 	garbage := max(s.objects, s.live) - s.live
 	worth := garbage+s.free > max(s.live/returnShare, leastReturn)
 	few := max(s.live/returnShare, leastReturn) / 4
 	switch {
-	case purge && !(r.asked && r.left > 0): // who asks again and again does not keep the limit low
-		r.left, r.asked = askedLooks, true
-		return r.lower(s)
+	case purge && !(r.cause == purged && r.left > 0): // who asks again and again does not keep the limit low
+		return r.begin(purged, askedLooks, s)
 	case r.left == 0 && r.quiet >= quietLooks && r.rest == 0 && worth:
-		r.left, r.asked = mostLooks, false
-		return r.lower(s)
+		return r.begin(quiet, mostLooks, s)
+	case r.left == 0 && r.calm >= calmLooks && worth:
+		return r.begin(calm, mostLooks, s)
 	case r.left == 0:
 		return step{}
-	case r.left == 1, s.free <= few, r.quiet == 0 && !r.asked:
-		r.left, r.quiet, r.rest = 0, 0, restLooks
+	case r.left == 1, s.free <= few, r.disturbed():
+		r.left, r.calm, r.quiet, r.rest = 0, 0, 0, restLooks
 		return step{limit: r.most}
 	}
 	r.left--
@@ -65,6 +94,11 @@ func (r *returns) look(s sample, purge bool) step {
 		return r.lower(s)
 	}
 	return step{}
+}
+
+func (r *returns) begin(why cause, looks int, s sample) step {
+	r.cause, r.left = why, looks
+	return r.lower(s)
 }
 
 // lower sets the limit to what is in use and a little more, so that no allocation exceeds it soon.
