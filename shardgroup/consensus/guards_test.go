@@ -156,6 +156,7 @@ func TestRestartedInstanceAppliesNothingTwice(t *testing.T) {
 					before := l.restarts.Load()
 					l.current.Load().wishRestart("a test")
 					c.await("restart", func() bool { return l.restarts.Load() > before && l.current.Load() != nil })
+					synctest.Wait() // until it has noticed that it does not lead any more
 					if got := len(l.fsm.items()); got != i+1 {
 						t.Fatalf("%d items after the restart, want %d", got, i+1)
 					}
