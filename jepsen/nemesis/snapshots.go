@@ -153,13 +153,12 @@ func unfinished(n *process.Node) []string {
 	return found
 }
 
-// corrupt kills a node, flips a bit of a file, and wants the node to refuse to start; then the bit is flipped back.
-func corrupt(what func(n *process.Node) (path string, at int64, err error)) func(context.Context, *env) (injury, error) {
+// corrupt has a node killed, flips a bit of a file, and wants the node to refuse to start; then the bit is flipped back.
+func corrupt(killed func(ctx context.Context, n *process.Node) (path string, at int64, err error)) func(context.Context, *env) (injury, error) {
 	return func(ctx context.Context, e *env) (injury, error) {
 		n := e.node()
-		n.Kill()
 		in := injury{victim: n.Name(), heal: func() error { return startAll([]*process.Node{n}) }}
-		path, at, err := what(n)
+		path, at, err := killed(ctx, n)
 		if err != nil {
 			return in, err
 		}
@@ -216,8 +215,9 @@ func flip(path string, at int64) error {
 	return errors.Join(err, f.Close())
 }
 
-// newestSnapshot finds the middle of a group's snapshot.
-func newestSnapshot(n *process.Node) (string, int64, error) {
+// newestSnapshot kills a node and finds the middle of a group's snapshot.
+func newestSnapshot(_ context.Context, n *process.Node) (string, int64, error) {
+	n.Kill()
 	found, _ := filepath.Glob(filepath.Join(n.Data(), "groups", "[1-9]*", "*.snap")) // the pattern is good
 	if len(found) == 0 {
 		return "", 0, fmt.Errorf("%w: no snapshot yet", errNotNow)
@@ -226,9 +226,14 @@ func newestSnapshot(n *process.Node) (string, int64, error) {
 	return path, size(path) / 2, nil
 }
 
-// middleOfLog finds a byte of the log that was written long ago: at the very end, damage looks like a torn write.
-func middleOfLog(n *process.Node) (string, int64, error) {
-	found, _ := filepath.Glob(filepath.Join(n.Data(), "log", "*")) // the pattern is good
+// aged is longer than anything that a node has logged stays unsynced, with durability interval too.
+const aged = 2500 * time.Millisecond
+
+// middleOfLog finds a byte of the log and kills the node when that was written long ago: damage to what may not have been synced looks
+// like a torn write.
+func middleOfLog(ctx context.Context, n *process.Node) (path string, at int64, err error) {
+	defer n.Kill()
+	found, _ := filepath.Glob(filepath.Join(n.Data(), "log", "*.wal")) // the pattern is good
 	for _, path := range found {
 		data, err := os.ReadFile(path)
 		if err != nil {
@@ -239,6 +244,7 @@ func middleOfLog(n *process.Node) (string, int64, error) {
 			used--
 		}
 		if used > 32<<10 {
+			wait(ctx, aged)
 			return path, used / 2, nil
 		}
 	}
