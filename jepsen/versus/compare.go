@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -19,7 +21,7 @@ type Options struct {
 	Site
 	// Command is the command line that is reported.
 	Command string
-	// Systems are names, measured in this order, Pairs times over.
+	// Systems are names, measured Pairs times over, first in this order, then in others.
 	Systems []string
 	Pairs   int
 	// Warmup and Duration of each measurement.
@@ -121,7 +123,7 @@ func Compare(ctx context.Context, o Options) (Report, error) {
 	r := newReport(ctx, comparison, o.Command, o.Dir)
 	all := measured{}
 	for pair := range o.Pairs {
-		for _, s := range systems {
+		for _, s := range inTurn(systems, pair) {
 			o.Progress("pair %d of %d: %s", pair+1, o.Pairs, s.Title)
 			if err := o.measure(ctx, pair, s, &r, all); err != nil {
 				return r, fmt.Errorf("%s: %w", s.Name, err)
@@ -131,12 +133,22 @@ func Compare(ctx context.Context, o Options) (Report, error) {
 	c := Comparison{Rows: o.rows(systems, all), Ratios: o.ratios(systems, all)}
 	r.Results, r.Tables = c, c.tables()
 	r.Notes = []string{
-		fmt.Sprintf("Medians of %d interleaved rounds of %s each, (lowest–highest). %d clients, %d keys of %d bytes over all slots, %d-byte values, %.0f %% of GETs hit.",
+		fmt.Sprintf("Medians of %d interleaved rounds of %s each, in changing order, (lowest–highest). %d clients, %d keys of %d bytes over all slots, %d-byte values, %.0f %% of GETs hit.",
 			o.Pairs, o.Duration, o.Clients, o.Keys, keySize, o.ValueSize, o.Hits*100),
 		"At a fixed rate, \"late\" is the 99th percentile of how long after its time the generator itself was run: each of the processes that an operation passes waits for the machine like that.",
 		"Latencies are those of whole pipelines; CPU is user and system time of all server processes, replicas included, over operations. Servers and load generator share the cores.",
 	}
 	return r, nil
+}
+
+// inTurn gives the order of a round: what runs before a system leaves it a machine whose disk still works and whose processors are hot or
+// throttled, and that should not be the same one each time.
+func inTurn(systems []System, round int) []System {
+	order := slices.Clone(systems)
+	if round > 0 {
+		rand.New(rand.NewPCG(uint64(round), 0)).Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+	}
+	return order
 }
 
 // measure starts a system, fills it once, runs every workload, and removes it with its data.
