@@ -187,8 +187,8 @@ func (s *Service) HandOver(ctx context.Context) error {
 		if id == s.c.Self.ID {
 			continue
 		}
-		if last = rep.Transfer(ctx, string(id)); last == nil {
-			return nil
+		if last = rep.Transfer(ctx, string(id)); last == nil || rep.Leader().Leader != string(s.c.Self.ID) {
+			return last
 		}
 	}
 	return last

@@ -80,7 +80,7 @@ type sample struct {
 	live, objects uint64
 	// free is memory that holds nothing and was not returned, mapped is all of Go's that was not.
 	free, mapped uint64
-	// allocated and worked, the CPU time of all but collections, count since the process began.
+	// allocated and worked, the CPU time of all but collections as Go estimates it, count since the process began.
 	allocated uint64
 	worked    time.Duration
 	at        time.Time

@@ -33,7 +33,7 @@ func (n *Node) handOver(ctx context.Context) {
 func (n *Node) handOverGroup(ctx context.Context, r *replica) error {
 	err := errors.New("there is no other voter")
 	for _, p := range r.candidates() {
-		if err = r.group.Transfer(ctx, p); err == nil || ctx.Err() != nil {
+		if err = r.group.Transfer(ctx, p); err == nil || ctx.Err() != nil || r.group.Leader().Leader != string(n.self.ID) {
 			return err
 		}
 	}

@@ -2,6 +2,7 @@ package resp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -199,6 +200,30 @@ func TestShutdownAnswersWhatWasSent(t *testing.T) {
 	}
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+func TestShutdownAtItsLimit(t *testing.T) {
+	over, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := newWorld(t, 1).srv.Shutdown(over); err != nil {
+		t.Errorf("without clients: %v", err)
+	}
+	w := newWorld(t, 1)
+	g := w.groups[1]
+	hold := make(chan struct{})
+	g.set(func() { g.hold = hold })
+	c := w.dial(t)
+	c.send(array("SET", "a", "1"))
+	awaitSubmits(t, g, 1)
+	done := make(chan error, 1)
+	go func() { done <- w.srv.Shutdown(over) }()
+	if got := c.read(); got != "EOF" {
+		t.Errorf("got %q", got)
+	}
+	close(hold)
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, want to hear of the connection that was closed", err)
 	}
 }
 

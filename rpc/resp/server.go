@@ -264,7 +264,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		if late == 0 {
 			return nil
 		}
-		return fmt.Errorf("stop serving clients: cut %d connections off before they were answered: %w", late, ctx.Err())
+		return fmt.Errorf("stop serving clients: closed %d connections at the time limit: %w", late, ctx.Err())
 	}
 }
 

@@ -148,7 +148,7 @@ func (r *Replica) awaitSuccessor(ctx context.Context, term uint64) error {
 		select {
 		case <-changed:
 		case <-late.C:
-			return fmt.Errorf("it did not take over, and no other node did within %v", patience)
+			return fmt.Errorf("nobody is known to lead %v after the hand-over", patience)
 		case <-ctx.Done():
 			return fmt.Errorf("no leader after the hand-over: %w", ctx.Err())
 		case <-r.ctx.Done():

@@ -103,7 +103,7 @@ func (l *Log) release() error {
 	return nil
 }
 
-// keep makes spares of segments for later ones: their blocks are allocated and written.
+// keep makes spares of segments for later ones: their blocks are allocated, and mostly written.
 func (l *Log) keep(idle []*segment) error {
 	if len(idle) == 0 {
 		return nil

@@ -23,7 +23,8 @@ type cachedDir struct{ Dir }
 
 // Create implements FS. Blocks that are allocated but not written make a sync dearer, which is nothing once in a second. Zeros are
 // 64 MB more to write for each 64 MB of log, synced step by step between the log's own writes: with them the 99.9th percentile of
-// pipelines of 64 SETs was 255 to 485 ms in three of four runs on three nodes with one disk, without 35 to 50 ms.
+// pipelines of 64 SETs was 255 to 485 ms in three of four runs on three nodes with one disk, without 35 to 50 ms. A log that becomes
+// one of a Durable directory has dearer syncs until its spares are used up.
 func (d cachedDir) Create(name string, size int64, pause func() error) (File, error) {
 	return d.create(name, size, func(f *os.File) error {
 		if ok, err := allocate(f, size); ok || err != nil {

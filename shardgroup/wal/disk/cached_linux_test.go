@@ -35,7 +35,7 @@ func TestCachedBlocksAreAllocated(t *testing.T) {
 	must(t, err)
 	const size = 3<<20 + 4096
 	must(t, os.WriteFile(d.join("f"), []byte("rubbish"), 0o600))
-	f, err := d.Cached().Create("f", size, nil)
+	f, err := d.Cached().Create("f", size, func() error { return errors.New("zeros are written") })
 	must(t, err)
 	must(t, errors.Join(f.Sync(), f.Close()))
 	got, err := os.ReadFile(d.join("f"))
