@@ -233,7 +233,7 @@ const aged = 2500 * time.Millisecond
 
 // middleOfLog finds a byte of the log and kills the node when that was written long ago: damage to what may not have been synced looks
 // like a torn write.
-func middleOfLog(ctx context.Context, n *process.Node) (path string, at int64, err error) {
+func middleOfLog(ctx context.Context, n *process.Node) (string, int64, error) {
 	found, _ := filepath.Glob(filepath.Join(n.Data(), "log", "*.wal")) // the pattern is good
 	for _, path := range found {
 		data, err := os.ReadFile(path)

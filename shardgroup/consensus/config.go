@@ -63,8 +63,8 @@ type Timing struct {
 	Commit time.Duration
 }
 
-// succession is how long the others usually take at most to elect a leader when the one to which leadership was handed dies at once: raft waits
-// for one to two Heartbeats, then for the votes.
+// succession is how long the others usually take at most to elect a leader when the one to which leadership was handed dies at
+// once: raft waits for one to two Heartbeats, then for the votes.
 func (t Timing) succession() time.Duration { return 2*t.Heartbeat + t.Election }
 
 // Timers hear how long things took, for metrics. Nil ones are left out; all must return at once.

@@ -31,8 +31,8 @@
 // # Files
 //
 // Segments are numbered files of one size (larger only for a larger entry), their blocks allocated before use, and written
-// too if each batch is synced, so that fdatasync has no metadata to write: here 137 µs instead of 209. Segments that no group needs become spares
-// and then segments again. For the layout see record.go and segment.go. Each segment draws a random salt, from which all
+// too if each batch is synced, so that fdatasync has no metadata to write: here 137 µs instead of 209. Segments that no group
+// needs become spares and then segments again. For the layout see record.go and segment.go. Each segment draws a random salt, from which all
 // of its checksums start; what the file held in an earlier life is never taken for new. Each Open begins a new segment,
 // so that bytes behind a torn end are never reached again.
 //

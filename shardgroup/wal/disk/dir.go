@@ -20,11 +20,11 @@ func OpenDir(path string) (Dir, error) {
 
 // Create implements FS.
 func (d Dir) Create(name string, size int64, pause func() error) (File, error) {
-	return d.create(name, size, func(f *os.File) error { return fill(f, size, pause) })
+	return d.create(name, size, true, pause)
 }
 
-// create makes an empty file and has its blocks prepared, if it is to have any.
-func (d Dir) create(name string, size int64, prepare func(*os.File) error) (File, error) {
+// create writes zeros if it is to, or if the file system cannot allocate blocks otherwise.
+func (d Dir) create(name string, size int64, zeros bool, pause func() error) (File, error) {
 	f, err := os.OpenFile(d.join(name), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return nil, err
@@ -32,7 +32,11 @@ func (d Dir) create(name string, size int64, prepare func(*os.File) error) (File
 	if size == 0 {
 		return file{f}, nil
 	}
-	if err := prepare(f); err != nil {
+	allocated, err := allocate(f, size)
+	if err == nil && (zeros || !allocated) {
+		err = fill(f, size, pause)
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("allocate %d bytes for %s: %w", size, f.Name(), err), f.Close(), os.Remove(f.Name()))
 	}
 	return file{f}, nil
@@ -46,12 +50,9 @@ const fillBytes = 64 << 10
 // PauseBytes are written between two pauses: a millisecond's work for a disk.
 const PauseBytes = 1 << 20
 
-// fill writes zeros even where allocate worked: an allocated but unwritten extent costs a journal commit with every
-// fdatasync that first writes to it (here 209 instead of 137 µs).
+// fill writes zeros, for a log whose batches are each synced even where allocate worked: an allocated but unwritten extent costs
+// a journal commit with every fdatasync that first writes to it (here 209 instead of 137 µs).
 func fill(f *os.File, size int64, pause func() error) error {
-	if _, err := allocate(f, size); err != nil {
-		return err
-	}
 	zeros := make([]byte, min(size, fillBytes))
 	for at := int64(0); at < size; at += int64(len(zeros)) {
 		if _, err := f.WriteAt(zeros[:min(size-at, int64(len(zeros)))], at); err != nil {
