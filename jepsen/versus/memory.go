@@ -51,10 +51,10 @@ func (o MemoryOptions) fits(available int64) error {
 }
 
 // settleStep is the time in which settled memory changes by less than one percent, calmSteps times in a row: servers return memory
-// a few seconds after the load, Quorate and (jemalloc's decay) Redis, and not all at once.
+// after the load, Redis (jemalloc's decay) within seconds, and Quorate within a minute when load has interrupted it before.
 const (
 	settleStep = 5 * time.Second
-	calmSteps  = 2
+	calmSteps  = 14
 )
 
 // Memory loads keys into each system and asks the kernel how much memory the processes hold.

@@ -32,22 +32,29 @@ func Purge() {
 	}
 }
 
-// Keep adapts GOGC to the heap and returns memory to the system until ctx ends.
+// Keep adapts GOGC to the heap, returns memory to the system and asks it for huge pages until ctx ends.
 func Keep(ctx context.Context) { keep(ctx, every) }
 
 func keep(ctx context.Context, every time.Duration) {
 	k := keeper{fixed: os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "", percent: 100}
+	p := pages{advise: new(advisor).advise}
 	k.returns.most = debug.SetMemoryLimit(-1)
 	defer func() { debug.SetMemoryLimit(k.returns.most) }()
-	ticker := time.NewTicker(every)
+	ticker, grown := time.NewTicker(every), time.NewTimer(often)
 	defer ticker.Stop()
-	for purge := false; ; {
+	defer grown.Stop()
+	look := func(purge bool) {
 		k.look(read(), purge).take()
-		purge = false
+		p.want(!k.returns.idle)
+	}
+	for look(false); ; {
 		select {
 		case <-ticker.C:
+			look(false)
+		case <-grown.C:
+			grown.Reset(p.look(heapSize()))
 		case <-asked:
-			purge = true
+			look(true)
 		case <-ctx.Done():
 			return
 		}
