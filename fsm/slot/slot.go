@@ -20,26 +20,33 @@ func Of(key []byte) uint16 {
 	return crc16(key) % Count
 }
 
-// crc16 is CRC-16/XMODEM: polynomial 0x1021, no reflection, initial value 0.
+// crc16 is CRC-16/XMODEM: polynomial 0x1021, no reflection, initial value 0. It takes four bytes in one step, whose table
+// lookups don't wait for each other: every key is hashed when it is routed and once more on each replica that applies it.
 func crc16(b []byte) uint16 {
 	var crc uint16
+	for ; len(b) >= 4; b = b[4:] {
+		crc = crcTables[3][byte(crc>>8)^b[0]] ^ crcTables[2][byte(crc)^b[1]] ^ crcTables[1][b[2]] ^ crcTables[0][b[3]]
+	}
 	for _, c := range b {
-		crc = crc<<8 ^ crcTable[byte(crc>>8)^c]
+		crc = crc<<8 ^ crcTables[0][byte(crc>>8)^c]
 	}
 	return crc
 }
 
-var crcTable = func() (t [256]uint16) {
-	for i := range t {
+// crcTables[n] has the CRC of each byte with n zero bytes behind it.
+var crcTables = func() (t [4][256]uint16) {
+	for i := range t[0] {
 		c := uint16(i) << 8
-		for range 8 {
-			if c&0x8000 != 0 {
-				c = c<<1 ^ 0x1021
-			} else {
-				c <<= 1
+		for n := range t {
+			for range 8 {
+				if c&0x8000 != 0 {
+					c = c<<1 ^ 0x1021
+				} else {
+					c <<= 1
+				}
 			}
+			t[n][i] = c
 		}
-		t[i] = c
 	}
 	return t
 }()

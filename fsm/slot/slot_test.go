@@ -26,6 +26,36 @@ func TestOf(t *testing.T) {
 	}
 }
 
+// TestOfAnyLength compares with the definition of CRC-16/XMODEM, bit by bit.
+func TestOfAnyLength(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		key := rapid.SliceOfN(rapid.ByteRange('a', 'z'), 0, 40).Draw(t, "key")
+		var crc uint16
+		for _, c := range key {
+			crc ^= uint16(c) << 8
+			for range 8 {
+				top := crc&0x8000 != 0
+				if crc <<= 1; top {
+					crc ^= 0x1021
+				}
+			}
+		}
+		if got := Of(key); got != crc%Count {
+			t.Fatalf("Of(%q) = %d, want %d", key, got, crc%Count)
+		}
+	})
+}
+
+func BenchmarkOf(b *testing.B) {
+	key := []byte("key:000000012345")
+	sum := 0
+	for b.Loop() {
+		key[15] ^= byte(sum)
+		sum += int(Of(key))
+	}
+	b.ReportAllocs()
+}
+
 func TestRangesRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var s, back Set
