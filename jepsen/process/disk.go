@@ -100,7 +100,7 @@ func (d *disks) fill(i int) error {
 	}
 	size, free := int64(0), d.free(i)
 	for step := free; step >= 4096; {
-		if err := unix.Fallocate(int(f.Fd()), 0, size, step); errors.Is(err, syscall.ENOSPC) {
+		if err := reserve(f, size, step); errors.Is(err, syscall.ENOSPC) {
 			step /= 2
 			continue
 		} else if err != nil {
@@ -125,7 +125,7 @@ func (d *disks) free(i int) int64 {
 	if err := unix.Statfs(d.dirs[i], &s); err != nil {
 		return 0
 	}
-	return int64(s.Bavail) * s.Bsize
+	return int64(s.Bavail) * int64(s.Bsize)
 }
 
 // FreezeDisk lets every write of node i wait until ThawDisk; it needs Options.DiskBytes.

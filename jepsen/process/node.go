@@ -50,8 +50,7 @@ func (n *Node) Start() error {
 	}
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Stdout, cmd.Stderr = log, log
-	// The server must not outlive a test that panics.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = EndsWithUs()
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start %s: %w", n.Addr(), err)
 	}

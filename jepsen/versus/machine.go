@@ -52,12 +52,9 @@ func ThisMachine(dir string) Machine {
 	}
 	var u unix.Utsname
 	if unix.Uname(&u) == nil {
-		m.OS += ", Linux " + unix.ByteSliceToString(u.Release[:])
+		m.OS += ", " + unix.ByteSliceToString(u.Sysname[:]) + " " + unix.ByteSliceToString(u.Release[:])
 	}
-	var i unix.Sysinfo_t
-	if unix.Sysinfo(&i) == nil {
-		m.Memory = uint64(i.Totalram) * uint64(i.Unit)
-	}
+	m.Memory = uint64(meminfo("MemTotal"))
 	if dir != "" {
 		m.Disk, m.Sync, m.Steadiness = filesystem(dir), syncTimes(dir), steadiness(context.Background(), steadyFor)
 	}
@@ -80,8 +77,11 @@ func field(file, name string) string {
 }
 
 // available is the memory in bytes that processes can have without others losing theirs, 0 if unknown.
-func available() int64 {
-	kib, err := strconv.ParseInt(strings.TrimSuffix(field("/proc/meminfo", "MemAvailable"), " kB"), 10, 64)
+func available() int64 { return meminfo("MemAvailable") }
+
+// meminfo is a line of proc_meminfo(5) in bytes, 0 where there is none.
+func meminfo(name string) int64 {
+	kib, err := strconv.ParseInt(strings.TrimSuffix(field("/proc/meminfo", name), " kB"), 10, 64)
 	if err != nil {
 		return 0
 	}
@@ -129,7 +129,7 @@ func syncTimes(dir string) Spread {
 		if _, err := f.Write(page); err != nil {
 			return Spread{}
 		}
-		if err := unix.Fdatasync(int(f.Fd())); err != nil {
+		if err := dataSync(f); err != nil {
 			return Spread{}
 		}
 		us = append(us, float64(time.Since(start).Microseconds()))

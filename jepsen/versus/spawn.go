@@ -6,8 +6,9 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"syscall"
 	"time"
+
+	"github.com/quorate/quorate/jepsen/process"
 )
 
 // spawned are processes of a peer.
@@ -22,8 +23,7 @@ func (s *spawned) start(log, program string, args ...string) error {
 	defer f.Close()
 	cmd := exec.Command(program, args...)
 	cmd.Stdout, cmd.Stderr = f, f
-	// No server must outlive a measurement that is killed.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = process.EndsWithUs()
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start %s: %w", program, err)
 	}

@@ -85,5 +85,5 @@ func cpu() int64 {
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
 		panic(err)
 	}
-	return (u.Utime.Sec+u.Stime.Sec)*1e6 + u.Utime.Usec + u.Stime.Usec
+	return (u.Utime.Nano() + u.Stime.Nano()) / 1000
 }

@@ -6,7 +6,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"github.com/quorate/quorate/rpc/heap"
 )
@@ -26,15 +25,6 @@ func residentBytes(fallback uint64) uint64 {
 		return fallback
 	}
 	return pages * uint64(os.Getpagesize())
-}
-
-// systemMemory is the machine's memory in bytes, 0 if unknown.
-func systemMemory() uint64 {
-	var info syscall.Sysinfo_t
-	if err := syscall.Sysinfo(&info); err != nil {
-		return 0
-	}
-	return uint64(info.Totalram) * uint64(info.Unit)
 }
 
 func mapKeys[V any](m map[string]V) iter.Seq[string] { return maps.Keys(m) }

@@ -64,7 +64,7 @@ func storeMany(b *testing.B, g *GroupLog, n, size int) {
 func cpuMicros(b *testing.B) int64 {
 	var u syscall.Rusage
 	must(b, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
-	return (u.Utime.Sec+u.Stime.Sec)*1e6 + u.Utime.Usec + u.Stime.Usec
+	return (u.Utime.Nano() + u.Stime.Nano()) / 1000
 }
 
 // BenchmarkGetLog reads entries back, from memory as raft does and from the disk.
