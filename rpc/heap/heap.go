@@ -2,6 +2,7 @@ package heap
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -32,21 +33,23 @@ func Purge() {
 	}
 }
 
-// Keep adapts GOGC to the heap, returns memory to the system and asks it for huge pages until ctx ends.
+// Keep adapts GOGC to the heap, returns memory to the system and has it make huge pages of others, until ctx ends.
 func Keep(ctx context.Context) { keep(ctx, every) }
 
 func keep(ctx context.Context, every time.Duration) {
 	k := keeper{fixed: os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "", percent: 100}
-	p := pages{advise: new(advisor).advise}
 	k.returns.most = debug.SetMemoryLimit(-1)
 	defer func() { debug.SetMemoryLimit(k.returns.most) }()
 	ticker, grown := time.NewTicker(every), time.NewTimer(often)
 	defer ticker.Stop()
 	defer grown.Stop()
-	look := func(purge bool) {
-		k.look(read(), purge).take()
-		p.want(!k.returns.idle)
+	var p pages
+	var err error
+	if p.heap, err = newHeap(); err != nil {
+		slog.Debug("the heap gets no huge pages", "error", err)
+		grown.Stop()
 	}
+	look := func(purge bool) { k.look(read(), purge).take() }
 	for look(false); ; {
 		select {
 		case <-ticker.C:

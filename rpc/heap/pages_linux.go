@@ -16,76 +16,81 @@ import (
 // mostPage bounds the size of a huge page. On ARM with pages of 64 KiB it is 512 MiB, which is more than most heaps.
 const mostPage = 4 << 20
 
-// hugePage is the size of a huge page in bytes.
-func hugePage() (int, error) {
-	const file = "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size"
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return 0, err
-	}
-	n, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	if err != nil {
-		return 0, fmt.Errorf("%s: %w", file, err)
-	}
-	return n, nil
+// goHeap is the memory of Go's heap.
+type goHeap struct {
+	// page is the size of a huge page.
+	page uintptr
+	// residents is for mincore(2): a byte for each page of the system.
+	residents []byte
 }
 
-// advisor says which mappings of Go's heap should have huge pages (madvise(2)).
-type advisor struct {
-	// end is behind the last mapping that had been there.
-	end uintptr
-}
-
-func (a *advisor) advise(huge bool) error {
-	size, err := hugePage()
-	if err != nil {
-		return err
-	}
-	if size > mostPage {
-		return fmt.Errorf("huge pages have %d MiB here", size>>20)
-	}
-	maps, err := heapMaps()
-	if err != nil {
-		return err
-	}
-	for _, m := range maps {
-		if !huge {
-			err = madvise(m.StartAddr, m.EndAddr, unix.MADV_NOHUGEPAGE)
-		} else if err = madvise(m.StartAddr, m.EndAddr, unix.MADV_HUGEPAGE); err == nil && m.EndAddr > a.end {
-			// Go grows its heap by 4 MiB, into which it has already written. Systems that cannot make one page of many by now do so later.
-			_ = madvise(max(m.StartAddr, a.end), m.EndAddr, unix.MADV_COLLAPSE)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	a.end = maps[len(maps)-1].EndAddr
-	return nil
-}
-
-func madvise(from, to uintptr, advice uintptr) error {
-	if _, _, e := unix.Syscall(unix.SYS_MADVISE, from, to-from, advice); e != 0 {
-		return os.NewSyscallError("madvise", e)
-	}
-	return nil
-}
-
-// heapMaps are the mappings of Go's heap: the one with an object of it and those that follow without a gap, either way. Not all
-// kernels give them a name.
-func heapMaps() ([]*procfs.ProcMap, error) {
-	self, err := procfs.Self()
+// newHeap fails where there are no huge pages, or where nobody wants them.
+func newHeap() (mapped, error) {
+	enabled, err := setting("enabled")
 	if err != nil {
 		return nil, err
+	}
+	if strings.Contains(enabled, "[never]") {
+		return nil, errors.New("huge pages are switched off")
+	}
+	text, err := setting("hpage_pmd_size")
+	if err != nil {
+		return nil, err
+	}
+	size, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		return nil, fmt.Errorf("size of huge pages: %w", err)
+	}
+	if size == 0 || size > mostPage {
+		return nil, fmt.Errorf("huge pages have %d bytes here", size)
+	}
+	return &goHeap{page: uintptr(size), residents: make([]byte, int(size)/os.Getpagesize())}, nil
+}
+
+// setting is one of the system's for huge pages.
+func setting(name string) (string, error) {
+	text, err := os.ReadFile("/sys/kernel/mm/transparent_hugepage/" + name)
+	return strings.TrimSpace(string(text)), err
+}
+
+func (h *goHeap) grown(end uintptr) (pieces []uintptr, now uintptr, err error) {
+	from, to, err := heapBounds()
+	if err != nil {
+		return nil, 0, err
+	}
+	from = (max(from, end) + h.page - 1) &^ (h.page - 1)
+	for ; from+h.page <= to; from += h.page {
+		pieces = append(pieces, from)
+	}
+	return pieces, from, nil
+}
+
+func (h *goHeap) used(piece uintptr) bool {
+	_, _, errno := unix.Syscall(unix.SYS_MINCORE, piece, h.page, uintptr(unsafe.Pointer(&h.residents[0])))
+	return errno == 0 && slices.ContainsFunc(h.residents, func(b byte) bool { return b&1 != 0 })
+}
+
+func (h *goHeap) collapse(piece uintptr) {
+	// It fails if there is no huge page to be had, on older systems, and where something holds a page: all of that is as well.
+	_, _, _ = unix.Syscall(unix.SYS_MADVISE, piece, h.page, unix.MADV_COLLAPSE)
+}
+
+// heapBounds is where Go's heap begins and ends: the mapping that holds an object, with those that follow without a gap, either way.
+// Only if other memory is in its way Go continues somewhere else, which nobody finds then. Not all systems know mappings by a name.
+func heapBounds() (from, to uintptr, err error) {
+	self, err := procfs.Self()
+	if err != nil {
+		return 0, 0, err
 	}
 	maps, err := self.ProcMaps()
 	if err != nil {
-		return nil, err
+		return 0, 0, err
 	}
 	object := new([64]byte) // goroutines' stacks are in the heap, too
 	at := uintptr(unsafe.Pointer(object))
 	first := slices.IndexFunc(maps, func(m *procfs.ProcMap) bool { return at >= m.StartAddr && at < m.EndAddr })
 	if first < 0 {
-		return nil, errors.New("the heap is in no mapping")
+		return 0, 0, errors.New("the heap is in no mapping")
 	}
 	last := first
 	for first > 0 && goesOn(maps[first-1], maps[first]) {
@@ -94,7 +99,7 @@ func heapMaps() ([]*procfs.ProcMap, error) {
 	for last+1 < len(maps) && goesOn(maps[last], maps[last+1]) {
 		last++
 	}
-	return maps[first : last+1], nil
+	return maps[first].StartAddr, maps[last].EndAddr, nil
 }
 
 // goesOn reports whether b is the rest of what a is.

@@ -4,6 +4,4 @@ package heap
 
 import "errors"
 
-type advisor struct{}
-
-func (*advisor) advise(bool) error { return errors.ErrUnsupported }
+func newHeap() (mapped, error) { return nil, errors.ErrUnsupported }

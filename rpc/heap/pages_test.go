@@ -2,29 +2,66 @@ package heap
 
 import (
 	"errors"
+	"slices"
 	"testing"
 )
 
-// advices collects what a pages asked for.
-func advices(t *testing.T, fails error) (*pages, func(want ...bool)) {
-	var got []bool
-	p := &pages{advise: func(huge bool) error { got = append(got, huge); return fails }}
-	return p, func(want ...bool) {
+// fakeHeap is a heap that begins at 0 and has pages of one byte.
+type fakeHeap struct {
+	size      uintptr
+	filled    map[uintptr]bool
+	collapsed []uintptr
+	err       error
+}
+
+func (h *fakeHeap) grown(end uintptr) (pieces []uintptr, now uintptr, err error) {
+	for ; end < h.size; end++ {
+		pieces = append(pieces, end)
+	}
+	return pieces, end, h.err
+}
+
+func (h *fakeHeap) used(piece uintptr) bool { return h.filled[piece] }
+
+func (h *fakeHeap) collapse(piece uintptr) { h.collapsed = append(h.collapsed, piece) }
+
+func TestWhatTheHeapGrowsByIsCollapsedOnceItIsUsed(t *testing.T) {
+	h := &fakeHeap{size: 2, filled: map[uintptr]bool{0: true}}
+	p := &pages{heap: h}
+	want := func(pieces ...uintptr) {
 		t.Helper()
-		if len(got) != len(want) {
-			t.Fatalf("asked %v, want %v", got, want)
+		p.look(uint64(h.size))
+		if !slices.Equal(h.collapsed, pieces) {
+			t.Fatalf("collapsed %v, want %v", h.collapsed, pieces)
 		}
-		for i := range want {
-			if got[i] != want[i] {
-				t.Fatalf("asked %v, want %v", got, want)
-			}
+	}
+	want(0)
+	want(0)
+	h.filled[1] = true
+	want(0, 1)
+	h.size = 4
+	h.filled[3] = true
+	want(0, 1, 3)
+	h.filled[2] = true
+	want(0, 1, 3, 2)
+}
+
+func TestALookDoesNotTakeLong(t *testing.T) {
+	h := &fakeHeap{size: 3*mostPieces + 1, filled: map[uintptr]bool{}}
+	for i := range h.size {
+		h.filled[i] = true
+	}
+	p := &pages{heap: h}
+	for i := range 4 {
+		p.look(uint64(h.size))
+		if want := min((i+1)*mostPieces, int(h.size)); len(h.collapsed) != want {
+			t.Fatalf("%d pieces after %d looks, want %d", len(h.collapsed), i+1, want)
 		}
-		got = nil
 	}
 }
 
-func TestHugePagesAreAskedForWhatGrows(t *testing.T) {
-	p, asked := advices(t, nil)
+func TestAGrowingHeapIsLookedAtOften(t *testing.T) {
+	p := &pages{heap: &fakeHeap{}}
 	for range growing {
 		if again := p.look(4 * mb); again != often {
 			t.Errorf("looks again after %v at a heap that grows", again)
@@ -33,59 +70,14 @@ func TestHugePagesAreAskedForWhatGrows(t *testing.T) {
 	if again := p.look(4 * mb); again != seldom {
 		t.Errorf("looks again after %v at one that does not", again)
 	}
-	p.want(true)
-	asked(true)
-	p.look(8 * mb)
-	asked(true)
-	p.want(false)
-	p.want(false)
-	p.look(8 * mb)
-	asked(false)
-	p.look(12 * mb)
-	p.want(true)
-	asked(true)
 }
 
-func TestASystemWithoutHugePagesIsAskedOnce(t *testing.T) {
-	p, asked := advices(t, errors.New("none"))
-	p.look(4 * mb)
-	p.look(8 * mb)
-	p.want(false)
-	asked(true)
-}
-
-// What was returned must stay returned: khugepaged fills up what it may.
-func TestNoHugePagesFromReturnToLoad(t *testing.T) {
-	m := newMachine(sample{live: 640 * mb, objects: 700 * mb, free: 150 * mb})
-	wants := func(want bool) {
-		t.Helper()
-		if m.k.returns.idle == want {
-			t.Errorf("wants huge pages: %v, want %v", !want, want)
-		}
+func TestWhatCouldNotBeSeenIsSeenLater(t *testing.T) {
+	h := &fakeHeap{size: 2, filled: map[uintptr]bool{0: true, 1: true, 2: true}, err: errors.New("too many open files")}
+	p := &pages{heap: h}
+	p.look(2)
+	h.err, h.size = nil, 3
+	if p.look(3); len(h.collapsed) != 3 {
+		t.Errorf("collapsed %v of 3", h.collapsed)
 	}
-	for range quietLooks {
-		wants(true)
-		m.look(mb/2, false)
-	}
-	for range 2 * mostLooks {
-		m.look(mb/2, false)
-		wants(false)
-	}
-	// Reads allocate nothing.
-	m.work = 80 * 1e6
-	m.look(mb/2, false)
-	wants(false)
-	m.look(50*mb, false)
-	wants(true)
-	// Who asks for memory beside a load gets it before that.
-	m.free += 200 * mb
-	m.mapped += 200 * mb
-	m.look(50*mb, true)
-	wants(false)
-	m.look(50*mb, false)
-	wants(false)
-	for range 2 * askedLooks {
-		m.look(50*mb, false)
-	}
-	wants(true)
 }

@@ -42,8 +42,6 @@ type returns struct {
 	rest, left int
 	cause      cause
 	limit      int64
-	// idle: since memory was returned, next to nothing was allocated.
-	idle bool
 }
 
 // cause is why a return began, and so what ends it.
@@ -61,7 +59,6 @@ func (r *returns) note(s sample) {
 	r.quiet++
 	if s.allocated-r.last.allocated > s.live/quietShare+quietBytes {
 		r.calm = 0
-		r.idle = r.idle && r.left > 0 && r.cause == purged
 	}
 	if r.calm == 0 || s.worked-r.last.worked > s.at.Sub(r.last.at)/workShare {
 		r.quiet = 0
@@ -114,7 +111,6 @@ func (r *returns) end() step {
 
 // lower sets the limit to what is in use and a little more, so that no allocation exceeds it soon.
 func (r *returns) lower(s sample) step {
-	r.idle = true
 	r.limit = min(int64(s.mapped+s.mapped/64), r.most)
 	return step{limit: r.limit, collect: true}
 }
