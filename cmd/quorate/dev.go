@@ -61,7 +61,7 @@ func runDev(ctx context.Context, o devOptions, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	go heap.Keep(ctx)
+	go heap.HugePages(ctx, log)
 	l, err := node.StartLocal(node.LocalOptions{
 		Options: node.Options{Config: cfg, Version: version(), Logger: log, Level: level, Fatal: fatal(log)},
 		Dir:     o.dir, Nodes: o.nodes, Port: o.port,
@@ -72,6 +72,7 @@ func runDev(ctx context.Context, o devOptions, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
+	go heap.Keep(ctx)
 	ready, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	if err = l.Ready(ready); err == nil {

@@ -66,11 +66,12 @@ func runServer(ctx context.Context, cfg config.Config, host node.Host) error {
 	if cfg.MaxProcs > 0 {
 		runtime.GOMAXPROCS(cfg.MaxProcs)
 	}
-	go heap.Keep(ctx)
+	go heap.HugePages(ctx, log)
 	n, err := node.Start(node.Options{Config: cfg, Version: version(), Logger: log, Level: level, Fatal: fatal(log), Host: host})
 	if err != nil {
 		return err
 	}
+	go heap.Keep(ctx)
 	select {
 	case <-ctx.Done():
 	case <-n.Asked():

@@ -2,7 +2,6 @@ package heap
 
 import (
 	"context"
-	"log/slog"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -33,31 +32,22 @@ func Purge() {
 	}
 }
 
-// Keep adapts GOGC to the heap, returns memory to the system and has it make huge pages of others, until ctx ends.
+// Keep adapts GOGC to the heap and returns memory to the system until ctx ends.
 func Keep(ctx context.Context) { keep(ctx, every) }
 
 func keep(ctx context.Context, every time.Duration) {
 	k := keeper{fixed: os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "", percent: 100}
 	k.returns.most = debug.SetMemoryLimit(-1)
 	defer func() { debug.SetMemoryLimit(k.returns.most) }()
-	ticker, grown := time.NewTicker(every), time.NewTimer(often)
+	ticker := time.NewTicker(every)
 	defer ticker.Stop()
-	defer grown.Stop()
-	var p pages
-	var err error
-	if p.heap, err = newHeap(); err != nil {
-		slog.Debug("the heap gets no huge pages", "error", err)
-		grown.Stop()
-	}
-	look := func(purge bool) { k.look(read(), purge).take() }
-	for look(false); ; {
+	for purge := false; ; {
+		k.look(read(), purge).take()
+		purge = false
 		select {
 		case <-ticker.C:
-			look(false)
-		case <-grown.C:
-			grown.Reset(p.look(heapSize()))
 		case <-asked:
-			look(true)
+			purge = true
 		case <-ctx.Done():
 			return
 		}

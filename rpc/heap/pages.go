@@ -1,57 +1,91 @@
 package heap
 
 import (
+	"context"
 	"log/slog"
 	"runtime/metrics"
-	"slices"
 	"time"
 )
 
 const (
 	// seldom is the time between two looks at whether the heap has grown, often the time for the next growing looks after it has.
-	seldom  = 100 * time.Millisecond
+	seldom  = 250 * time.Millisecond
 	often   = 10 * time.Millisecond
 	growing = 50
-	// mostPieces bounds what is done in one look, of some 0.2 ms each.
-	mostPieces = 32
+	// mostPieces bounds what one look deals with, some 1 µs for each piece that has nothing in it yet, and mostTime the time for the others:
+	// the system may have to move memory for them.
+	mostPieces = 64
+	mostTime   = 5 * time.Millisecond
+	// mostTries is how often a piece is tried that can't be collapsed at the moment.
+	mostTries = 5
 )
 
-// pages makes huge pages of what the heap grows by, as soon as something is in it (MADV_COLLAPSE, Linux 6.1). Whoever writes
-// to a fresh page waits for it, and until a few collections have passed a server under load does so all the time. On bare metal
-// a page of 4 KiB takes below a microsecond; in a virtual machine with shadow page tables it took 50 µs, which was a third of
+// HugePages makes huge pages of what the heap grows by, as soon as something is in it (MADV_COLLAPSE, Linux 6.1), until ctx ends.
+// Whoever writes to a fresh page waits for it, and until a few collections have passed a server under load does so all the time. On
+// bare metal a page of 4 KiB takes below a microsecond; in a virtual machine with shadow page tables it took 50 µs, which was a third of
 // the CPU time of three nodes that filled their logs.
 //
 // Not MADV_HUGEPAGE: it lasts. What is returned to the system later would come back, since the system fills up a huge page
 // of which a part is gone (https://go.dev/issue/64332); faults would wait for memory to be compacted, for which Go gave it
-// up (https://go.dev/issue/61718); and where Go has mapped memory before it was asked for, each 4 MiB stay a mapping of their own.
+// up (https://go.dev/issue/61718), as it did this call (https://go.dev/issue/63334): but here only this goroutine waits. And where Go has
+// mapped memory before it was asked for, each 4 MiB stay a mapping of their own.
+//
+// Memory that was returned and is needed again comes in small pages. If only a part of a huge page is returned, the process
+// no longer has it, but the system takes it back when it is short of memory.
 //
 // An administrator who wants no huge pages writes never to transparent_hugepage/enabled, or sets GODEBUG=disablethp=1.
+func HugePages(ctx context.Context, log *slog.Logger) {
+	heap, err := newHeap()
+	if err != nil {
+		log.Debug("the heap gets no huge pages", "error", err)
+		return
+	}
+	p := pages{heap: heap, log: log}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+			timer.Reset(p.look(heapSize()))
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// pages knows which parts of the heap are still to be huge pages.
 type pages struct {
-	// size is the most that the heap was seen to have, returned memory included.
+	heap mapped
+	log  *slog.Logger
+	// size is the most that the heap was seen to have, returned memory included; end is where it ended then.
 	size uint64
+	end  uintptr
 	// soon is how many looks are still to come often.
 	soon int
-	heap mapped
-	// pieces are the addresses, of one huge page each, that had nothing in them so far; end is where the heap ended.
-	pieces []uintptr
-	end    uintptr
+	// pieces had nothing in them so far, or could not be collapsed yet.
+	pieces []piece
+}
+
+// piece is the memory of one huge page.
+type piece struct {
+	at    uintptr
+	tries int
 }
 
 // mapped is the memory of the heap.
 type mapped interface {
-	// grown returns what was mapped behind end and where that ends now, in whole huge pages.
+	// grown returns the pieces that were mapped behind end, and where the last one ends.
 	grown(end uintptr) (pieces []uintptr, now uintptr, err error)
 	// used reports whether something is in a piece.
 	used(piece uintptr) bool
-	// collapse makes one page of a piece; if it can't, it stays as it is.
-	collapse(piece uintptr)
+	// collapse makes one page of a piece, and reports whether it is worth another try if it could not.
+	collapse(piece uintptr) (again bool)
 }
 
 // look sees the heap's size and returns the time until the next look.
 func (p *pages) look(size uint64) time.Duration {
 	if size > p.size {
-		p.size, p.soon = size, growing
-		p.note()
+		p.note(size)
 	}
 	p.collapse()
 	if p.soon == 0 {
@@ -61,26 +95,35 @@ func (p *pages) look(size uint64) time.Duration {
 	return often
 }
 
-// note adds what the heap has grown by. What can't be seen now is seen when it grows again.
-func (p *pages) note() {
-	pieces, end, err := p.heap.grown(p.end)
+// note adds what the heap has grown by.
+func (p *pages) note(size uint64) {
+	grown, end, err := p.heap.grown(p.end)
 	if err != nil {
-		slog.Debug("nothing is known of the heap's memory", "error", err)
+		p.log.Debug("nothing is known of the heap's memory", "error", err)
 		return
 	}
-	p.pieces, p.end = append(p.pieces, pieces...), end
+	for _, at := range grown {
+		p.pieces = append(p.pieces, piece{at: at})
+	}
+	p.size, p.end, p.soon = size, end, growing
 }
 
+// collapse takes the first pieces; those that are not done with come behind the others.
 func (p *pages) collapse() {
-	done := 0
-	p.pieces = slices.DeleteFunc(p.pieces, func(piece uintptr) bool {
-		if done == mostPieces || !p.heap.used(piece) {
-			return false
+	start := time.Now()
+	for range min(len(p.pieces), mostPieces) {
+		first := p.pieces[0]
+		p.pieces = p.pieces[1:]
+		if p.heap.used(first.at) {
+			if first.tries++; !p.heap.collapse(first.at) || first.tries == mostTries {
+				continue
+			}
 		}
-		done++
-		p.heap.collapse(piece)
-		return true
-	})
+		p.pieces = append(p.pieces, first)
+		if time.Since(start) > mostTime {
+			return
+		}
+	}
 }
 
 // heapSize is how many bytes of addresses the heap has, but for those that a collection works with at the moment.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"unsafe"
 
 	"github.com/prometheus/procfs"
@@ -26,12 +27,8 @@ type goHeap struct {
 
 // newHeap fails where there are no huge pages, or where nobody wants them.
 func newHeap() (mapped, error) {
-	enabled, err := setting("enabled")
-	if err != nil {
+	if err := wanted(); err != nil {
 		return nil, err
-	}
-	if strings.Contains(enabled, "[never]") {
-		return nil, errors.New("huge pages are switched off")
 	}
 	text, err := setting("hpage_pmd_size")
 	if err != nil {
@@ -44,7 +41,20 @@ func newHeap() (mapped, error) {
 	if size == 0 || size > mostPage {
 		return nil, fmt.Errorf("huge pages have %d bytes here", size)
 	}
-	return &goHeap{page: uintptr(size), residents: make([]byte, int(size)/os.Getpagesize())}, nil
+	h := &goHeap{page: uintptr(size), residents: make([]byte, int(size)/os.Getpagesize())}
+	if err := h.advise(0, 0); err != 0 {
+		return nil, os.NewSyscallError("madvise(MADV_COLLAPSE)", err)
+	}
+	return h, nil
+}
+
+// wanted returns an error if the administrator wants no huge pages, which MADV_COLLAPSE does not care about.
+func wanted() error {
+	enabled, err := setting("enabled")
+	if err == nil && strings.Contains(enabled, "[never]") {
+		err = errors.New("transparent_hugepage/enabled is never")
+	}
+	return err
 }
 
 // setting is one of the system's for huge pages.
@@ -54,6 +64,9 @@ func setting(name string) (string, error) {
 }
 
 func (h *goHeap) grown(end uintptr) (pieces []uintptr, now uintptr, err error) {
+	if err := wanted(); err != nil {
+		return nil, 0, err
+	}
 	from, to, err := heapBounds()
 	if err != nil {
 		return nil, 0, err
@@ -65,14 +78,23 @@ func (h *goHeap) grown(end uintptr) (pieces []uintptr, now uintptr, err error) {
 	return pieces, from, nil
 }
 
+// used is true as well if the system does not say: then it is tried.
 func (h *goHeap) used(piece uintptr) bool {
-	_, _, errno := unix.Syscall(unix.SYS_MINCORE, piece, h.page, uintptr(unsafe.Pointer(&h.residents[0])))
-	return errno == 0 && slices.ContainsFunc(h.residents, func(b byte) bool { return b&1 != 0 })
+	_, _, err := unix.Syscall(unix.SYS_MINCORE, piece, h.page, uintptr(unsafe.Pointer(&h.residents[0])))
+	return err != 0 || slices.ContainsFunc(h.residents, func(b byte) bool { return b&1 != 0 })
 }
 
-func (h *goHeap) collapse(piece uintptr) {
-	// It fails if there is no huge page to be had, on older systems, and where something holds a page: all of that is as well.
-	_, _, _ = unix.Syscall(unix.SYS_MADVISE, piece, h.page, unix.MADV_COLLAPSE)
+func (h *goHeap) collapse(piece uintptr) (again bool) {
+	switch h.advise(piece, h.page) {
+	case unix.EAGAIN, unix.EBUSY, unix.ENOMEM: // a page is in use, or there is no memory now
+		return true
+	}
+	return false
+}
+
+func (h *goHeap) advise(at, size uintptr) syscall.Errno {
+	_, _, err := unix.Syscall(unix.SYS_MADVISE, at, size, unix.MADV_COLLAPSE)
+	return err
 }
 
 // heapBounds is where Go's heap begins and ends: the mapping that holds an object, with those that follow without a gap, either way.

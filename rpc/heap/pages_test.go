@@ -2,66 +2,100 @@ package heap
 
 import (
 	"errors"
+	"log/slog"
 	"slices"
 	"testing"
 )
 
 // fakeHeap is a heap that begins at 0 and has pages of one byte.
 type fakeHeap struct {
-	size      uintptr
-	filled    map[uintptr]bool
-	collapsed []uintptr
-	err       error
+	size uintptr
+	// empty pieces have nothing in them, busy ones can't be collapsed now.
+	empty, busy map[uintptr]bool
+	collapsed   []uintptr
+	tries       int
+	err         error
 }
 
 func (h *fakeHeap) grown(end uintptr) (pieces []uintptr, now uintptr, err error) {
+	if h.err != nil {
+		return nil, 0, h.err
+	}
 	for ; end < h.size; end++ {
 		pieces = append(pieces, end)
 	}
-	return pieces, end, h.err
+	return pieces, end, nil
 }
 
-func (h *fakeHeap) used(piece uintptr) bool { return h.filled[piece] }
+func (h *fakeHeap) used(piece uintptr) bool { return !h.empty[piece] }
 
-func (h *fakeHeap) collapse(piece uintptr) { h.collapsed = append(h.collapsed, piece) }
+func (h *fakeHeap) collapse(piece uintptr) (again bool) {
+	h.tries++
+	if h.busy[piece] {
+		return true
+	}
+	h.collapsed = append(h.collapsed, piece)
+	return false
+}
 
-func TestWhatTheHeapGrowsByIsCollapsedOnceItIsUsed(t *testing.T) {
-	h := &fakeHeap{size: 2, filled: map[uintptr]bool{0: true}}
-	p := &pages{heap: h}
-	want := func(pieces ...uintptr) {
+// looking returns pages of h and a look that fails the test unless these pieces, in this order, were collapsed by then.
+func looking(t *testing.T, h *fakeHeap) func(want ...uintptr) {
+	p := &pages{heap: h, log: slog.New(slog.DiscardHandler)}
+	return func(want ...uintptr) {
 		t.Helper()
 		p.look(uint64(h.size))
-		if !slices.Equal(h.collapsed, pieces) {
-			t.Fatalf("collapsed %v, want %v", h.collapsed, pieces)
+		if !slices.Equal(h.collapsed, want) {
+			t.Fatalf("collapsed %v, want %v", h.collapsed, want)
 		}
 	}
-	want(0)
-	want(0)
-	h.filled[1] = true
-	want(0, 1)
+}
+
+func TestWhatTheHeapGrowsByIsCollapsedOnceItIsUsed(t *testing.T) {
+	h := &fakeHeap{size: 2, empty: map[uintptr]bool{1: true, 2: true}}
+	look := looking(t, h)
+	look(0)
+	look(0)
+	h.empty[1] = false
+	look(0, 1)
 	h.size = 4
-	h.filled[3] = true
-	want(0, 1, 3)
-	h.filled[2] = true
-	want(0, 1, 3, 2)
+	look(0, 1, 3)
+	h.empty[2] = false
+	look(0, 1, 3, 2)
+	look(0, 1, 3, 2)
+}
+
+func TestABusyPieceIsTriedAgain(t *testing.T) {
+	h := &fakeHeap{size: 2, busy: map[uintptr]bool{0: true}}
+	look := looking(t, h)
+	look(1)
+	look(1)
+	h.busy[0] = false
+	look(1, 0)
+	h.size, h.busy[2], h.tries = 3, true, 0
+	for range 2 * mostTries {
+		look(1, 0)
+	}
+	if h.tries != mostTries {
+		t.Errorf("tried a piece that is always busy %d times, want %d", h.tries, mostTries)
+	}
 }
 
 func TestALookDoesNotTakeLong(t *testing.T) {
-	h := &fakeHeap{size: 3*mostPieces + 1, filled: map[uintptr]bool{}}
+	h := &fakeHeap{size: 3*mostPieces + 1, empty: map[uintptr]bool{}}
 	for i := range h.size {
-		h.filled[i] = true
+		h.empty[i] = i < mostPieces // they must not keep the others from their turn
 	}
-	p := &pages{heap: h}
-	for i := range 4 {
+	p := &pages{heap: h, log: slog.New(slog.DiscardHandler)}
+	for i, want := range []int{0, mostPieces, 2 * mostPieces, 2*mostPieces + 1} {
 		p.look(uint64(h.size))
-		if want := min((i+1)*mostPieces, int(h.size)); len(h.collapsed) != want {
+		if len(h.collapsed) != want {
 			t.Fatalf("%d pieces after %d looks, want %d", len(h.collapsed), i+1, want)
 		}
 	}
 }
 
 func TestAGrowingHeapIsLookedAtOften(t *testing.T) {
-	p := &pages{heap: &fakeHeap{}}
+	p := &pages{heap: &fakeHeap{}, log: slog.New(slog.DiscardHandler)}
 	for range growing {
 		if again := p.look(4 * mb); again != often {
 			t.Errorf("looks again after %v at a heap that grows", again)
@@ -73,11 +107,9 @@ func TestAGrowingHeapIsLookedAtOften(t *testing.T) {
 }
 
 func TestWhatCouldNotBeSeenIsSeenLater(t *testing.T) {
-	h := &fakeHeap{size: 2, filled: map[uintptr]bool{0: true, 1: true, 2: true}, err: errors.New("too many open files")}
-	p := &pages{heap: h}
-	p.look(2)
-	h.err, h.size = nil, 3
-	if p.look(3); len(h.collapsed) != 3 {
-		t.Errorf("collapsed %v of 3", h.collapsed)
-	}
+	h := &fakeHeap{size: 2, err: errors.New("too many open files")}
+	look := looking(t, h)
+	look()
+	h.err = nil
+	look(0, 1)
 }
