@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -151,9 +152,17 @@ func stopped(nodes []*process.Node) string {
 	return fmt.Sprintf("%d processes stood still", len(nodes))
 }
 
-// state is what the kernel shows for the process: T is stopped, D waits for the disk.
-func state(n *process.Node) byte {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", n.Pid()))
+// state is what the kernel shows for the process, which is its first thread: T is stopped, D waits for the disk.
+func state(n *process.Node) byte { return stateIn(fmt.Sprintf("/proc/%d/stat", n.Pid())) }
+
+// still reports whether all threads of the process are stopped: they don't stop at the same time.
+func still(n *process.Node) bool {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", n.Pid())) // the pattern is good
+	return len(threads) > 0 && !slices.ContainsFunc(threads, func(stat string) bool { return stateIn(stat) != 'T' })
+}
+
+func stateIn(file string) byte {
+	stat, err := os.ReadFile(file)
 	if err != nil {
 		return 0
 	}

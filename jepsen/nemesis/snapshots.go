@@ -136,7 +136,7 @@ func killedWriting(n *process.Node) string {
 	n.Pause()
 	defer n.Resume()
 	for range 100 { // the signal takes a moment
-		if state(n) == 'T' {
+		if still(n) {
 			break
 		}
 		time.Sleep(time.Millisecond)
