@@ -21,7 +21,8 @@ func Of(key []byte) uint16 {
 }
 
 // crc16 is CRC-16/XMODEM: polynomial 0x1021, no reflection, initial value 0. It takes four bytes in one step, whose table
-// lookups don't wait for each other: every key is hashed when it is routed and once more on each replica that applies it.
+// lookups don't wait for each other: a key is hashed when it is routed, and on each replica when
+// it is looked ahead to and when its command is executed.
 func crc16(b []byte) uint16 {
 	var crc uint16
 	for ; len(b) >= 4; b = b[4:] {

@@ -135,14 +135,13 @@ func killedWriting(n *process.Node) string {
 	}
 	n.Pause()
 	defer n.Resume()
-	for range 100 { // the signal takes a moment
-		if still(n) {
-			break
-		}
+	stands := still(n)
+	for tries := 0; !stands && tries < 100; tries++ { // the signal takes a moment
 		time.Sleep(time.Millisecond)
+		stands = still(n)
 	}
 	left := unfinished(n)
-	if len(left) == 0 {
+	if !stands || len(left) == 0 {
 		return ""
 	}
 	n.Kill()

@@ -12,8 +12,7 @@ const (
 	seldom  = 250 * time.Millisecond
 	often   = 10 * time.Millisecond
 	growing = 50
-	// mostPieces bounds what one look deals with, some 1 µs for each piece that has nothing in it yet, and mostTime the time for the others:
-	// the system may have to move memory for them.
+	// mostPieces bounds what one look deals with, and mostTime the time that it takes: the system may have to move memory.
 	mostPieces = 64
 	mostTime   = 5 * time.Millisecond
 	// mostTries is how often a piece is tried that can't be collapsed at the moment.
@@ -21,9 +20,9 @@ const (
 )
 
 // HugePages makes huge pages of what the heap grows by, as soon as something is in it (MADV_COLLAPSE, Linux 6.1), until ctx ends.
-// Whoever writes to a fresh page waits for it, and until a few collections have passed a server under load does so all the time. On
-// bare metal a page of 4 KiB takes below a microsecond; in a virtual machine with shadow page tables it took 50 µs, which was a third of
-// the CPU time of three nodes that filled their logs.
+// Whoever writes to a fresh page waits for it, and until a few collections have passed a server under load does so all the time. In
+// a virtual machine with shadow page tables a page of 4 KiB took 50 µs, which was a third of the CPU time of three nodes that filled
+// their logs.
 //
 // Not MADV_HUGEPAGE: it lasts. What is returned to the system later would come back, since the system fills up a huge page
 // of which a part is gone (https://go.dev/issue/64332); faults would wait for memory to be compacted, for which Go gave it
@@ -31,7 +30,8 @@ const (
 // mapped memory before it was asked for, each 4 MiB stay a mapping of their own.
 //
 // Memory that was returned and is needed again comes in small pages. If only a part of a huge page is returned, the process
-// no longer has it, but the system takes it back when it is short of memory.
+// no longer has it, but the system takes it back only when
+// it is short of memory (Linux, admin-guide/mm/transhuge.rst).
 //
 // An administrator who wants no huge pages writes never to transparent_hugepage/enabled, or sets GODEBUG=disablethp=1.
 func HugePages(ctx context.Context, log *slog.Logger) {
