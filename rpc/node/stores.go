@@ -46,7 +46,7 @@ type logStore interface {
 	close() error
 }
 
-func openStores(c config.Config, h Host, faults *testfaults.Faults, fatal func(error)) (s *stores, err error) {
+func openStores(c config.Config, h Host, faults *testfaults.Faults, written func(wal.Commit), fatal func(error)) (s *stores, err error) {
 	s = &stores{dir: c.DataDir, host: h, faults: faults}
 	if h.Stable != nil {
 		s.stable, err = h.Stable(fatal)
@@ -56,7 +56,7 @@ func openStores(c config.Config, h Host, faults *testfaults.Faults, fatal func(e
 	if err != nil {
 		return nil, errors.Join(err, s.unlock())
 	}
-	if err = s.openLogs(c, fatal); err != nil {
+	if err = s.openLogs(c, written, fatal); err != nil {
 		return nil, errors.Join(err, s.stable.Close(), s.unlock())
 	}
 	return s, nil
@@ -106,11 +106,11 @@ func orphaned(dir string) error {
 	return nil
 }
 
-func (s *stores) openLogs(c config.Config, fatal func(error)) (err error) {
+func (s *stores) openLogs(c config.Config, written func(wal.Commit), fatal func(error)) (err error) {
 	if err = s.stable.BeginRun(c.Durability == wal.Interval.String()); err != nil {
 		return err
 	}
-	if s.log, err = s.openLog(c, fatal); err != nil {
+	if s.log, err = s.openLog(c, written, fatal); err != nil {
 		return err
 	}
 	s.placement, err = s.openWAL("placement/log", wal.Options{
@@ -135,7 +135,7 @@ func (s *stores) openWAL(folder string, o wal.Options) (l *wal.Log, err error) {
 	return wal.Open(filepath.Join(s.dir, folder), o)
 }
 
-func (s *stores) openLog(c config.Config, fatal func(error)) (logStore, error) {
+func (s *stores) openLog(c config.Config, written func(wal.Commit), fatal func(error)) (logStore, error) {
 	if c.LogStore == "boltdb" {
 		dir := filepath.Join(c.DataDir, "log")
 		if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -150,7 +150,7 @@ func (s *stores) openLog(c config.Config, fatal func(error)) (logStore, error) {
 	}
 	l, err := s.openWAL("log", wal.Options{
 		Durability: durability, SyncEvery: c.SyncInterval, SegmentBytes: int64(c.SegmentBytes),
-		StallTimeout: c.StallTimeout, Fatal: fatal,
+		StallTimeout: c.StallTimeout, Fatal: fatal, Observe: written,
 	})
 	if err != nil {
 		return nil, err

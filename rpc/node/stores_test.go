@@ -30,7 +30,7 @@ func TestReplicaThatLostItsLog(t *testing.T) {
 			config.Flags(pflag.NewFlagSet(t.Name(), pflag.ContinueOnError), &c)
 			c.DataDir, c.Durability = t.TempDir(), "interval"
 			fatal := func(err error) { t.Error(err) }
-			s, err := openStores(c, Host{}, nil, fatal)
+			s, err := openStores(c, Host{}, nil, nil, fatal)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -41,7 +41,7 @@ func TestReplicaThatLostItsLog(t *testing.T) {
 				t.Fatal(err)
 			}
 			overwrite(t, filepath.Join(c.DataDir, "stable.db"), "run", tc.run)
-			if s, err = openStores(c, Host{}, nil, fatal); err != nil {
+			if s, err = openStores(c, Host{}, nil, nil, fatal); err != nil {
 				t.Fatal(err)
 			}
 			g, err := s.group(1)
@@ -85,7 +85,7 @@ func TestALaterLifeStartsEmpty(t *testing.T) {
 			config.Flags(pflag.NewFlagSet(t.Name(), pflag.ContinueOnError), &c)
 			c.DataDir, c.LogStore = t.TempDir(), logStore
 			open := func() *stores {
-				s, err := openStores(c, Host{}, nil, func(err error) { t.Error(err) })
+				s, err := openStores(c, Host{}, nil, nil, func(err error) { t.Error(err) })
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -4,11 +4,13 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/quorate/quorate/shardgroup/wal"
 )
 
-// timings are how long things took in this node's shard groups, all groups together.
+// timings are how long things took on this node, all shard groups together.
 type timings struct {
-	apply, mark, entry, snapshot timing
+	apply, mark, entry, snapshot, write timing
 }
 
 func newTimings() timings {
@@ -23,11 +25,12 @@ func newTimings() timings {
 		entry: newTiming("entry_seconds", "How long an entry took that this node proposed, until it was applied here.", short),
 		snapshot: newTiming("snapshot_seconds", "How long it took to write a snapshot and to drop the log behind it; writes go on meanwhile.",
 			prometheus.ExponentialBuckets(0.001, 2, 18)),
+		write: newTiming("log_write_seconds", "How long a batch of log entries of all groups took: to be on the disk with durability always, to be written with interval.", short),
 	}
 }
 
 func (t timings) collect(out chan<- prometheus.Metric) {
-	for _, x := range []timing{t.apply, t.mark, t.entry, t.snapshot} {
+	for _, x := range []timing{t.apply, t.mark, t.entry, t.snapshot, t.write} {
 		x.Collect(out)
 	}
 }
@@ -39,3 +42,6 @@ func newTiming(name, help string, buckets []float64) timing {
 }
 
 func (t timing) observe(d time.Duration) { t.Observe(d.Seconds()) }
+
+// written is for wal.Options.Observe.
+func (t timings) written(c wal.Commit) { t.write.observe(c.Write + c.Sync) }
