@@ -67,7 +67,7 @@ func (m *Machine) SlotDigest(n uint16) (table.Digest, bool) {
 		return table.Digest{}, false
 	}
 	s.mu.Lock()
-	v := s.keys.Mark(nil)
+	v := s.keys.Mark()
 	s.mu.Unlock()
 	digest := v.Digest()
 	s.mu.Lock()

@@ -19,8 +19,7 @@ const formatVersion = 3
 // Snapshot is a state at one log index, readable while the machine goes on.
 type Snapshot struct {
 	// Rest, if set, is called by WriteTo and Digest after each restEvery bytes of records or so, for whoever wants to give
-	// others the processor meanwhile. It may sleep: nothing is locked. But writers live on the slabs that are made ready for
-	// them between two rests (table.Spares), so a millisecond is well, a second is not.
+	// others the processor meanwhile. It may sleep: nothing is locked.
 	Rest func()
 
 	st     *state
@@ -108,7 +107,7 @@ func (s *Snapshot) keep(sh *shard) {
 	}
 	s.taken[sh.slot], s.removed[sh.slot] = true, sh.removed
 	if sh.keys.Len() > 0 {
-		s.views[sh.slot] = sh.keys.Mark(&s.st.spares)
+		s.views[sh.slot] = sh.keys.Mark()
 	}
 }
 
@@ -119,7 +118,6 @@ func (s *Snapshot) each(visit func(sh *shard, v *table.View)) {
 		panic("fsm: a snapshot is read once")
 	}
 	s.used = true
-	s.st.spares.Stock()
 	for _, sh := range s.st.slots {
 		if sh == nil {
 			continue
@@ -163,9 +161,6 @@ func (s *Snapshot) Release() {
 		}
 		sh.mu.Unlock()
 	}
-	if len(s.st.live.list()) == 0 {
-		s.st.spares.Drop()
-	}
 }
 
 // read yields the records of a slot with rests between them.
@@ -177,7 +172,6 @@ func (s *Snapshot) read(v *table.View) iter.Seq[table.Record] {
 			}
 			if s.unrested += len(r.Key) + len(r.Value); s.unrested >= restEvery {
 				s.unrested = 0
-				s.st.spares.Stock()
 				if s.Rest != nil {
 					s.Rest()
 				}

@@ -315,10 +315,9 @@ func TestReadersOfSnapshotsRestOften(t *testing.T) {
 	}
 }
 
-// TestASnapshotProvidesTheSlabsThatWritersNeed: while a snapshot is read, writes allocate no copies of slabs, which are of
-// 8 KiB: behind a collection each would take them 25 µs.
-func TestASnapshotProvidesTheSlabsThatWritersNeed(t *testing.T) {
-	const slots, keys, perSlot = 64, 300, 60 // more than a page has room for at its end
+// TestWritesBesideASnapshotCopyNoSlabs, which are of 8 KiB: behind a collection, Go's allocator takes 25 µs for each.
+func TestWritesBesideASnapshotCopyNoSlabs(t *testing.T) {
+	const slots, keys, perSlot = 32, 1000, 40
 	r := newReplica(t, slot.Range{First: 0, Last: slot.Count - 1})
 	tags := make([]string, slots)
 	for i := range tags {
@@ -353,8 +352,8 @@ func TestASnapshotProvidesTheSlabsThatWritersNeed(t *testing.T) {
 	if visited < slots/4 {
 		t.Fatalf("only %d rests", visited)
 	}
-	// A page's own fields and its index take 2.5 KiB; the first slots find no slabs yet, and fill the room that they have.
-	if each := allocated / uint64(visited); each > 12<<10 {
+	// A page's own fields, its index and its last slab, which grows in steps, take 20 KiB, with -race 36. The slabs have 104 KiB.
+	if each := allocated / uint64(visited); each > 64<<10 {
 		t.Errorf("%d writes to each of %d slots allocated %d bytes per slot", perSlot, visited, each)
 	}
 }

@@ -48,9 +48,8 @@ type state struct {
 	due     dueHeap
 
 	// epoch counts snapshots; live are those not released.
-	epoch  uint64
-	live   liveSnapshots
-	spares table.Spares
+	epoch uint64
+	live  liveSnapshots
 }
 
 // shard is one slot's keys. mu is held for reading by readers, and for writing by the applying goroutine and by

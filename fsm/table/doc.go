@@ -36,14 +36,11 @@
 // snapshot that has no view of that slot yet, stores the View in the snapshot (guarded by the same lock), and sets the slot's epoch.
 // The goroutine that persists the snapshot visits slot by slot: it takes the slot's write lock, takes the stored View or,
 // if the slot was not written since, calls Mark itself, unlocks, and reads the View at leisure. When it is done it calls Release
-// under the lock again. Every now and then it calls Stock.
+// under the lock again.
 //
 // A Mark copies nothing. The first write to each page afterwards copies its index (for as long as the View is live), and the
-// directory once; slabs and blobs are copied when a record in them is changed in place. So a snapshot costs memory for what
+// directory once; a record that a View shares moves when it is changed, and a blob is copied. So a snapshot costs memory for what
 // is written while it lasts, and a View shows what was there at the Mark and no more.
-//
-// Slabs for copies come from Spares, to which those that were copied return with the Release. Where they run out, a record moves behind its page's last
-// one while there is room, and only then the allocator is asked.
 //
 // # Collections
 //

@@ -26,11 +26,10 @@ func storedOf(r Record) stored {
 
 // model is a map that does what a Table does, and the Views that are live with what they must show.
 type model struct {
-	t      *Table
-	keys   map[string]stored
-	views  []liveView
-	clock  uint64
-	spares Spares
+	t     *Table
+	keys  map[string]stored
+	views []liveView
+	clock uint64
 }
 
 type liveView struct {
@@ -53,24 +52,12 @@ func (m *model) bytes() (n int64) {
 func (m *model) step(t rapid.TB, what string, f func() (delta int64)) {
 	t.Helper()
 	before := m.bytes()
-	spoil(&m.spares)
 	delta := f()
 	if want := m.bytes() - before; delta != want {
 		t.Fatalf("%s returned a delta of %d, want %d", what, delta, want)
 	}
 	if err := m.t.verify(); err != nil {
 		t.Fatalf("after %s: %v", what, err)
-	}
-}
-
-// spoil overwrites all spare slabs: nobody may see what is in them.
-func spoil(s *Spares) {
-	for _, h := range s.shelves {
-		for _, slab := range h.slabs {
-			for i := range slab {
-				slab[i] = 0xee
-			}
-		}
 	}
 }
 
@@ -184,10 +171,7 @@ func (m *model) checkView(t rapid.TB, i int, v liveView) {
 }
 
 func (m *model) mark(t rapid.TB) {
-	if m.clock%2 == 0 {
-		m.spares.Stock()
-	}
-	v := liveView{m.t.Mark(&m.spares), maps.Clone(m.keys), m.t.Digest()}
+	v := liveView{m.t.Mark(), maps.Clone(m.keys), m.t.Digest()}
 	m.views = append(m.views, v)
 	if v.view.Bytes() != m.bytes() {
 		t.Fatalf("View.Bytes %d, want %d", v.view.Bytes(), m.bytes())
@@ -198,7 +182,6 @@ func (m *model) mark(t rapid.TB) {
 func (m *model) release(t rapid.TB, i int) {
 	m.checkView(t, i, m.views[i])
 	m.t.Release(m.views[i].view)
-	spoil(&m.spares)
 	m.views = slices.Delete(m.views, i, i+1)
 }
 

@@ -64,7 +64,7 @@ func disturb(t *rapid.T, tab **Table, stay, others, size int) {
 		}
 	case 2:
 		restored := New((*tab).seed)
-		for r := range (*tab).Mark(nil).All() {
+		for r := range (*tab).Mark().All() {
 			restored.Put(r)
 		}
 		*tab = restored

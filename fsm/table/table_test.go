@@ -224,7 +224,7 @@ func TestBigValue(t *testing.T) {
 	if delta := tab.Put(Record{Key: []byte("big"), Value: big}); delta != size+3+Overhead {
 		t.Errorf("delta %d", delta)
 	}
-	view := tab.Mark(nil)
+	view := tab.Mark()
 	tab.SetDeadline([]byte("big"), 9, 2)
 	if r, ok := tab.Get([]byte("big")); !ok || !bytes.Equal(r.Value, big) || r.Deadline != 9 {
 		t.Error("the big value is not what was put")

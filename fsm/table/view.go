@@ -4,7 +4,7 @@ import "iter"
 
 // View is the content of a table at the time of a Mark. It doesn't change and needs no lock: any goroutine may read
 // it while the table is written. A write copies first what a View shares: a page's index once per page and Mark, at most 16 KiB,
-// and the slab of the record that changes, at most 32 KiB, unless there is no spare slab and the record can move instead (Table.unlend).
+// and of the records the one that changes, or where that cannot move the slab it is in, at most 32 KiB (Table.unlend).
 type View struct {
 	dir   []*page // the table's, or one[:] at depth 0
 	one   [1]*page
@@ -13,10 +13,8 @@ type View struct {
 	bytes int64
 
 	// The table's, from here on: guarded by its write lock.
-	gen    uint64 // what the table made up to this generation belongs to the View too
-	older  *View  // the next one that lives
-	spares *Spares
-	given  [][]byte // slabs that the table has replaced while this View was the youngest
+	gen   uint64 // what the table made up to this generation belongs to the View too
+	older *View  // the next one that lives
 }
 
 // Len is the number of keys.

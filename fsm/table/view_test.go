@@ -13,7 +13,7 @@ import (
 func TestMarkCopiesOnePage(t *testing.T) {
 	tab := New(1)
 	numbered(tab, 0, 20_000, 64)
-	view := tab.Mark(nil)
+	view := tab.Mark()
 	before := tab.dir
 	overwrite := func(i int) { tab.Put(Record{Key: numberedKey(i), Value: make([]byte, 64), Version: 9}) }
 	overwrite(7)
@@ -41,7 +41,7 @@ var view2value = make([]byte, 64)
 
 func TestReleaseTwicePanics(t *testing.T) {
 	tab := New(1)
-	view := tab.Mark(nil)
+	view := tab.Mark()
 	tab.Release(view)
 	defer func() {
 		if recover() == nil {
@@ -55,11 +55,11 @@ func TestReleaseTwicePanics(t *testing.T) {
 func TestReleaseInAnyOrder(t *testing.T) {
 	tab := New(1)
 	numbered(tab, 0, 100, 10)
-	old := tab.Mark(nil)
+	old := tab.Mark()
 	want := old.Digest()
-	tab.Release(tab.Mark(nil))
+	tab.Release(tab.Mark())
 	tab.Put(Record{Key: numberedKey(1), Value: []byte("changed")})
-	young := tab.Mark(nil)
+	young := tab.Mark()
 	wantYoung := young.Digest()
 	tab.Delete(numberedKey(2))
 	if old.Digest() != want || young.Digest() != wantYoung || want == wantYoung {
@@ -83,7 +83,7 @@ func TestResizeUnderView(t *testing.T) {
 		for _, grow := range []int{-10, 0, 10, size} {
 			tab := New(1)
 			tab.Put(Record{Key: []byte("k"), Value: make([]byte, size)})
-			view := tab.Mark(nil)
+			view := tab.Mark()
 			want := view.Digest()
 			for round := range 2 { // the second one doesn't have to copy
 				value, _, _ := tab.Resize([]byte("k"), size+grow, uint64(round))
@@ -108,7 +108,6 @@ func TestConcurrently(t *testing.T) {
 	tab := New(1)
 	numbered(tab, 0, keys, 64)
 	var lock sync.RWMutex
-	var spares Spares
 	var stop atomic.Bool
 	var wg sync.WaitGroup
 	for reader := range 2 {
@@ -132,7 +131,7 @@ func TestConcurrently(t *testing.T) {
 	wg.Go(func() {
 		for !stop.Load() {
 			lock.Lock()
-			view, want := tab.Mark(&spares), tab.Digest()
+			view, want := tab.Mark(), tab.Digest()
 			lock.Unlock()
 			if view.Digest() != want {
 				t.Error("a view differs from the table at its mark")
@@ -140,7 +139,6 @@ func TestConcurrently(t *testing.T) {
 			lock.Lock()
 			tab.Release(view)
 			lock.Unlock()
-			spares.Stock()
 		}
 	})
 	rnd := rand.New(rand.NewPCG(9, 1))
@@ -178,36 +176,34 @@ func writeSomething(tab *Table, rnd *rand.Rand, key []byte, version uint64) {
 	}
 }
 
-// TestAWriteCopiesOneSlabOfAPageThatAViewShares: into a spare slab where there is one; else the record moves while there is room behind the
-// last, so that nothing is copied; else the slab is copied into new memory.
-func TestAWriteCopiesOneSlabOfAPageThatAViewShares(t *testing.T) {
+// TestAWriteMovesARecordThatAViewShares: nothing but the record is copied, unless the page would have to split for it; then its slab is.
+func TestAWriteMovesARecordThatAViewShares(t *testing.T) {
 	for name, c := range map[string]struct {
-		spares, room bool
-		copied       int
+		keys, size int
+		full       bool // the last slab
+		copied     int
 	}{
-		"into a spare slab":                   {spares: true, room: true, copied: 1},
-		"into a spare slab, the page is full": {spares: true, room: false, copied: 1},
-		"not at all, the record moves":        {spares: false, room: true, copied: 0},
-		"into new memory, there is no room":   {spares: false, room: false, copied: 1},
+		"behind the last one":     {keys: 300, size: 64, copied: 0},
+		"to a longer last slab":   {keys: 300, size: 64, full: true, copied: 0},
+		"not among too many keys": {keys: maxKeys, size: 8, copied: 1},
+		"not on a page of 128 KB": {keys: 520, size: 228, copied: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var spares Spares
 			tab := New(1)
-			const keys = 300
-			for i := range keys {
-				tab.Put(Record{Key: numberedKey(i), Value: bytes.Repeat([]byte{'a'}, 64), Version: 1})
+			write := func(key int, b byte) {
+				tab.Put(Record{Key: numberedKey(key), Value: bytes.Repeat([]byte{b}, c.size), Version: uint64(b)})
 			}
-			if p := tab.one[0]; !c.room {
+			for i := range c.keys {
+				write(i, 'a')
+			}
+			if p := tab.one[0]; c.full {
 				p.alloc(len(p.frame(int(p.tail))) - p.tailUsed())
 			}
-			if c.spares {
-				stocked(&spares, frameSize)
-			}
-			before, held, v := slabsOf(tab), spares.bytes, tab.Mark(&spares)
+			before, v := slabsOf(tab), tab.Mark()
 			for range 2 { // the second write finds the slab copied or the record moved
-				tab.Put(Record{Key: numberedKey(7), Value: bytes.Repeat([]byte{'b'}, 64), Version: 2})
+				write(7, 'b')
 				copied := 0
-				for i, slab := range slabsOf(tab) {
+				for i, slab := range slabsOf(tab)[:len(before)-1] {
 					if slab != before[i] {
 						copied++
 					}
@@ -216,23 +212,39 @@ func TestAWriteCopiesOneSlabOfAPageThatAViewShares(t *testing.T) {
 					t.Fatalf("%d of %d slabs were copied, want %d", copied, len(before), c.copied)
 				}
 			}
-			if took := held - spares.bytes; c.spares != (took == frameSize) || !c.spares && took != 0 {
-				t.Errorf("%d bytes of spare slabs were used", took)
-			}
 			for r := range v.All() {
-				if r.Version != 1 || r.Value[0] != 'a' {
+				if r.Version != 'a' || r.Value[0] != 'a' {
 					t.Fatalf("the View shows %q of version %d", r.Value, r.Version)
 				}
 			}
 			after := slabsOf(tab)
 			tab.Release(v)
-			for i := range keys {
-				tab.Put(Record{Key: numberedKey(i), Value: bytes.Repeat([]byte{'c'}, 64), Version: 3})
+			for i := range c.keys {
+				write(i, 'c')
 			}
 			if !slices.Equal(after, slabsOf(tab)) {
 				t.Error("slabs that nobody shares any more were copied")
 			}
 		})
+	}
+}
+
+// TestWhatMovesLeaveBehindIsBounded writes everything over again and again, each time beside a View.
+func TestWhatMovesLeaveBehindIsBounded(t *testing.T) {
+	const keys, size = 20_000, 64
+	tab := New(1)
+	numbered(tab, 0, keys, size)
+	least := tab.Physical()
+	for round := range 50 {
+		v := tab.Mark()
+		numbered(tab, 0, keys, size)
+		tab.Release(v)
+		if most := least + least/4; tab.Physical() > most {
+			t.Fatalf("%d bytes after %d rounds, of which %d were needed", tab.Physical(), round+1, least)
+		}
+	}
+	if err := tab.verify(); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -242,97 +254,4 @@ func slabsOf(tab *Table) (out []*byte) {
 		out = append(out, &slab[0])
 	}
 	return out
-}
-
-// stocked makes spares have two slabs of a size.
-func stocked(s *Spares, size int) {
-	s.take(size)
-	s.Stock()
-}
-
-// TestSlabsReturnWithTheLastViewThatHoldsThem: a slab that was copied is spare again when the View that held it and all
-// older ones are released, and not before.
-func TestSlabsReturnWithTheLastViewThatHoldsThem(t *testing.T) {
-	for name, oldFirst := range map[string]bool{"the older View is released first": true, "the younger View is released first": false} {
-		t.Run(name, func(t *testing.T) {
-			var spares Spares
-			tab := New(1)
-			numbered(tab, 0, 300, 64)
-			write := func() {
-				for i := range 300 {
-					tab.Put(Record{Key: numberedKey(i), Value: make([]byte, 64), Version: 9})
-				}
-			}
-			full := 0
-			for _, slab := range tab.one[0].slabs {
-				if len(slab) == frameSize {
-					full++
-				}
-			}
-			var views [2]*View
-			var want [2]Digest
-			for i := range views {
-				views[i], want[i] = tab.Mark(&spares), tab.Digest()
-				for range full {
-					stocked(&spares, frameSize)
-				}
-				write()
-			}
-			spares.Drop()
-			order, kept := []int{0, 1}, []int{full, 2 * full}
-			if !oldFirst {
-				order, kept = []int{1, 0}, []int{0, 2 * full}
-			}
-			for step, i := range order {
-				if views[i].Digest() != want[i] {
-					t.Errorf("View %d has changed", i)
-				}
-				tab.Release(views[i])
-				spoil(&spares)
-				if got := len(spares.shelf(frameSize).slabs); got < kept[step] || kept[step] == 0 && got > 0 {
-					t.Errorf("%d slabs are spare after release %d, want %d", got, step, kept[step])
-				}
-			}
-			if err := tab.verify(); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-}
-
-func TestStockMakesWhatIsAskedFor(t *testing.T) {
-	var s Spares
-	s.Stock()
-	if s.bytes != 0 {
-		t.Errorf("%d bytes though nobody asked", s.bytes)
-	}
-	for range 3 {
-		s.take(frameSize)
-		s.take(2 * spareUnit)
-	}
-	s.take(100) // a size that is not kept
-	s.Stock()
-	if want := 6 * (frameSize + 2*spareUnit); s.bytes != want {
-		t.Errorf("%d bytes, want %d", s.bytes, want)
-	}
-	for range 10_000 {
-		s.take(maxFrames * frameSize)
-	}
-	for range 2 * spareMost / spareStep {
-		before := s.bytes
-		if s.Stock(); s.bytes > spareMost || s.bytes > before+spareStep {
-			t.Fatalf("%d bytes became %d", before, s.bytes)
-		}
-	}
-	s.give([][]byte{make([]byte, frameSize), make([]byte, maxFrames*frameSize)})
-	if s.bytes > spareMost {
-		t.Errorf("%d bytes are held, the most is %d", s.bytes, spareMost)
-	}
-	s.Drop()
-	for range 10_000 {
-		s.lacking()
-	}
-	if s.Stock(); s.bytes != 0 {
-		t.Errorf("%d bytes though nobody has asked for long", s.bytes)
-	}
 }
