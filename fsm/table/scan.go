@@ -3,6 +3,7 @@ package table
 import (
 	"iter"
 	"math/bits"
+	"runtime"
 )
 
 // CursorBits is how many low bits of a Scan cursor are used; the caller may put a slot number above them.
@@ -57,17 +58,40 @@ func pages(dir []*page, depth uint8) iter.Seq[*page] {
 	}
 }
 
-// records yields all records of a directory.
+// records yields all records of a directory. In order of hashes they are all over a page's slabs, so some are fetched at a time (see Fetch).
 func records(dir []*page, depth uint8) iter.Seq[Record] {
 	return func(yield func(Record) bool) {
 		for p := range pages(dir, depth) {
-			for _, e := range p.index {
+			sum := uint32(0) // so that no read is optimised away
+			for i, e := range p.index {
+				if i%fetched == 0 {
+					sum += p.fetch(p.index[i:min(i+fetched, len(p.index))])
+				}
 				if e != 0 && !yield(p.record(unitOf(e))) {
 					return
 				}
 			}
+			runtime.KeepAlive(sum)
 		}
 	}
+}
+
+// fetched is how many places of an index are fetched at a time: three quarters of them have records.
+const fetched = 32
+
+// fetch brings the records of some places of the index into the processor's caches.
+func (p *page) fetch(index []uint32) (sum uint32) {
+	for _, e := range index {
+		if e != 0 {
+			sum += uint32(p.cell(unitOf(e)).extent())
+		}
+	}
+	for _, e := range index {
+		if e != 0 {
+			sum += p.cell(unitOf(e)).glance()
+		}
+	}
+	return sum
 }
 
 // Sample calls fn for n keys chosen near-uniformly with replacement, from the random number rnd. Nothing is
