@@ -1,10 +1,17 @@
 package load
 
 import (
+	"errors"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestHasReplies(t *testing.T) {
@@ -65,6 +72,43 @@ func TestOpenLoopSendsWhatIsDue(t *testing.T) {
 	}
 	if res.Max < 900_000 {
 		t.Errorf("the longest wait is %d µs though the server stood still for a second", res.Max)
+	}
+}
+
+// TestAMachineThatStandsStillIsTold: to this process it is the same whether it alone is stopped, or the machine. Without
+// real-time priority nobody can tell that from waiting for others, and nothing is told.
+func TestAMachineThatStandsStillIsTold(t *testing.T) {
+	addr := lineServer(t, func(addr, cmd string) string {
+		if strings.HasPrefix(cmd, "CLUSTER") {
+			return slotsReply(addr)
+		}
+		return "+OK\r\n"
+	})
+	const still = 400 * time.Millisecond
+	stop := exec.Command("sh", "-c", `sleep 0.5; kill -STOP $1; sleep 0.4; kill -CONT $1`, "sh", strconv.Itoa(os.Getpid()))
+	if err := stop.Start(); err != nil {
+		t.Fatal(err)
+	}
+	res, err := Run(t.Context(), openPlan(addr))
+	if err := errors.Join(err, stop.Wait()); err != nil {
+		t.Fatal(err)
+	}
+	allowed := make(chan bool)
+	go func() {
+		runtime.LockOSThread() // and never unlock: the thread ends with the goroutine
+		allowed <- schedule(unix.SCHED_FIFO, 1) == nil
+	}()
+	if !<-allowed {
+		if res.StoodStill != 0 || res.Disturbed != 0 || res.Undisturbed != (Latency{}) {
+			t.Errorf("without real-time priority: stood still for %v, disturbed %v, the others %+v", res.StoodStill, res.Disturbed, res.Undisturbed)
+		}
+		return
+	}
+	if res.StoodStill < still/2 || res.Disturbed == 0 || res.Disturbed > 0.9 {
+		t.Errorf("stood still for %v, at least %v were due; share of the disturbed %v", res.StoodStill, still, res.Disturbed)
+	}
+	if res.Max < (still/2).Microseconds() || res.Undisturbed.Max >= res.Max {
+		t.Errorf("the longest wait is %d µs, undisturbed %d", res.Max, res.Undisturbed.Max)
 	}
 }
 

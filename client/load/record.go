@@ -21,9 +21,11 @@ type recorder struct {
 	}
 	ops, errors, redirects, gets, misses atomic.Int64
 	firstErr                             atomic.Pointer[string]
-	late                                 struct {
+	// open is what an open loop knows about the machine.
+	open struct {
 		sync.Mutex
-		latency *hdrhistogram.Histogram
+		late, undisturbed *hdrhistogram.Histogram
+		still             time.Duration
 	}
 
 	// What follows belongs to the measuring goroutine.
@@ -46,7 +48,7 @@ type snapshot struct {
 
 func newRecorder(pids []int) *recorder {
 	r := &recorder{pids: pids, total: newHistogram(), part: newHistogram(), empty: newHistogram()}
-	r.late.latency = newHistogram()
+	r.open.late, r.open.undisturbed = newHistogram(), newHistogram()
 	for i := range r.shard {
 		r.shard[i].latency = newHistogram()
 	}
@@ -86,9 +88,29 @@ func (r *recorder) sent(late time.Duration) {
 	if !r.measuring.Load() {
 		return
 	}
-	r.late.Lock()
-	_ = r.late.latency.RecordValue(min(late.Microseconds(), maxMicros)) // within the histogram's range
-	r.late.Unlock()
+	r.open.Lock()
+	_ = r.open.late.RecordValue(min(late.Microseconds(), maxMicros)) // within the histogram's range
+	r.open.Unlock()
+}
+
+// undisturbed counts a pipeline again, during which the machine did not stand still.
+func (r *recorder) undisturbed(d time.Duration) {
+	if !r.measuring.Load() {
+		return
+	}
+	r.open.Lock()
+	_ = r.open.undisturbed.RecordValue(min(d.Microseconds(), maxMicros)) // within the histogram's range
+	r.open.Unlock()
+}
+
+// stoodStill counts a time for which the machine did nothing.
+func (r *recorder) stoodStill(d time.Duration) {
+	if !r.measuring.Load() {
+		return
+	}
+	r.open.Lock()
+	r.open.still += d
+	r.open.Unlock()
 }
 
 // broke counts a connection that ended, in the measurement or before.
@@ -155,9 +177,12 @@ func (r *recorder) end() (Result, error) {
 		Ops: r.cut.ops, Errors: r.cut.errors, Redirects: r.redirects.Load(), Gets: r.gets.Load(), Misses: r.misses.Load(),
 		Elapsed: r.cut.at, Mean: r.total.Mean(), Latency: latencyOf(r.total), Percentiles: curveOf(r.total), Intervals: r.intervals,
 	}
-	r.late.Lock()
-	res.Late = latencyOf(r.late.latency)
-	r.late.Unlock()
+	r.open.Lock()
+	res.Late, res.Undisturbed, res.StoodStill = latencyOf(r.open.late), latencyOf(r.open.undisturbed), r.open.still
+	if all := r.total.TotalCount(); all > 0 && r.open.undisturbed.TotalCount() > 0 {
+		res.Disturbed = 1 - float64(r.open.undisturbed.TotalCount())/float64(all)
+	}
+	r.open.Unlock()
 	if s := res.Elapsed.Seconds(); s > 0 {
 		res.OpsPerSec = float64(res.Ops) / s
 	}

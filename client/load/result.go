@@ -26,6 +26,12 @@ type Result struct {
 	// Late is how long after its time the generator itself sent, where it was not waiting for a reply: what the machine adds
 	// to latencies by not running who is ready. Only Linux's open loop measures it.
 	Late Latency `json:"sent_late"`
+	// StoodStill is for how long the machine ran nobody, not even the generator, which is the first of all: a virtual one
+	// whose host has its processors do other things, or nothing. Undisturbed are the latencies of the pipelines
+	// during which it did not, and Disturbed is the share of the others. Linux's open loop measures them if it may have real-time priority; else all are 0.
+	StoodStill  time.Duration `json:"stood_still_ns"`
+	Undisturbed Latency       `json:"undisturbed"`
+	Disturbed   float64       `json:"disturbed_share"`
 	// Percentiles is the histogram's curve, denser towards the end, up to the slowest pipeline at 100.
 	Percentiles []Percentile `json:"percentiles"`
 	// Intervals are the measurement cut into equal times, the last one perhaps shorter.

@@ -127,6 +127,10 @@ func writeResult(w io.Writer, p load.Plan, r load.Result) {
 	if r.Late.Max > 0 {
 		fmt.Fprintf(w, "\nThis machine woke the generator late: p99 %s, p99.9 %s, at most %s. Servers wait for it alike.\n", micros(r.Late.P99), micros(r.Late.P999), micros(r.Late.Max))
 	}
+	if r.StoodStill > 0 {
+		fmt.Fprintf(w, "For %s in all, it ran nobody. Of the other pipelines, %.1f %%, p99 was %s and p99.9 %s.\n",
+			r.StoodStill.Round(time.Millisecond), 100*(1-r.Disturbed), micros(r.Undisturbed.P99), micros(r.Undisturbed.P999))
+	}
 	if r.FirstError != "" {
 		fmt.Fprintf(w, "\nfirst error: %s\n", r.FirstError)
 	}

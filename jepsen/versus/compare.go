@@ -65,6 +65,10 @@ type Row struct {
 	P999      Spread `json:"p999_us"`
 	// Late is the 99th percentile of how late the machine woke the generator; 0 in closed loops.
 	Late Spread `json:"sent_late_p99_us"`
+	// StoodStill is the share of the time, in percent, for which the machine ran nobody, and Undisturbed the 99th percentile of the
+	// pipelines during which it did not. See load.Result.
+	StoodStill  Spread `json:"stood_still_percent"`
+	Undisturbed Spread `json:"undisturbed_p99_us"`
 	// Hits is the share of GETs that found a key, over all pairs.
 	Hits       float64 `json:"hits"`
 	Errors     int64   `json:"errors"`
@@ -135,7 +139,8 @@ func Compare(ctx context.Context, o Options) (Report, error) {
 	r.Notes = []string{
 		fmt.Sprintf("Medians of %d interleaved rounds of %s each, in changing order, (lowest–highest). %d clients, %d keys of %d bytes over all slots, %d-byte values, %.0f %% of GETs hit.",
 			o.Pairs, o.Duration, o.Clients, o.Keys, keySize, o.ValueSize, o.Hits*100),
-		"At a fixed rate, \"late\" is the 99th percentile of how long after its time the generator itself was run: each of the processes that an operation passes waits for the machine like that.",
+		"At a fixed rate, \"late\" is the 99th percentile of how long after its time the generator itself was run, although its thread has real-time priority and comes before all others: what it waits for is the machine. " +
+			"\"Stood still\" is the share of the time for which it ran nobody for over 3 ms, and the p99 beside it is of the pipelines during which it did not.",
 		"Latencies are those of whole pipelines; CPU is user and system time of all server processes, replicas included, over operations. Servers and load generator share the cores.",
 	}
 	return r, nil

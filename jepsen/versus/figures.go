@@ -27,6 +27,10 @@ func rowOf(w Workload, system string, rs []load.Result) Row {
 		P99:  micros(func(l load.Latency) int64 { return l.P99 }),
 		P999: micros(func(l load.Latency) int64 { return l.P999 }),
 		Late: spreadOf(each(rs, func(r load.Result) float64 { return float64(r.Late.P99) })),
+		StoodStill: spreadOf(each(rs, func(r load.Result) float64 {
+			return 100 * r.StoodStill.Seconds() / max(r.Elapsed.Seconds(), 1e-9)
+		})),
+		Undisturbed: spreadOf(each(rs, func(r load.Result) float64 { return float64(r.Undisturbed.P99) })),
 	}
 	var gets, misses int64
 	for _, r := range rs {
@@ -72,11 +76,11 @@ func each[T, V any](all []T, of func(T) V) (out []V) {
 }
 
 func (c Comparison) tables() []Table {
-	figures := Table{Title: "All figures", Header: []string{"workload", "system", "operations/s", "CPU/op µs", "p50 µs", "p99 µs", "p99.9 µs", "late µs", "errors"}}
+	figures := Table{Title: "All figures", Header: []string{"workload", "system", "operations/s", "CPU/op µs", "p50 µs", "p99 µs", "p99.9 µs", "late µs", "stood still", "p99 µs else", "errors"}}
 	for _, r := range c.Rows {
 		figures.Rows = append(figures.Rows, []string{
 			r.Workload.String(), r.System, r.OpsPerSec.format("%.0f"), r.CPUPerOp.format("%.2f"),
-			r.P50.format("%.0f"), r.P99.format("%.0f"), r.P999.format("%.0f"), lateText(r), errorText(r.Errors, r.FirstError),
+			r.P50.format("%.0f"), r.P99.format("%.0f"), r.P999.format("%.0f"), atRate(r.Late), stillText(r), atRate(r.Undisturbed), errorText(r.Errors, r.FirstError),
 		})
 	}
 	if len(c.Ratios) == 0 {
@@ -128,12 +132,19 @@ func human(n float64) string {
 	return fmt.Sprintf("%.0f", n)
 }
 
-// lateText is empty where nothing was to be sent at a certain time, and for clients that keep their own time.
-func lateText(r Row) string {
-	if r.Late.Median == 0 {
+// atRate is empty where nothing was to be sent at a certain time, and for clients that keep their own time.
+func atRate(s Spread) string {
+	if s.Median == 0 {
 		return ""
 	}
-	return r.Late.format("%.0f")
+	return s.format("%.0f")
+}
+
+func stillText(r Row) string {
+	if r.Undisturbed.Median == 0 {
+		return ""
+	}
+	return r.StoodStill.format("%.1f %%")
 }
 
 func errorText(n int64, first string) string {
