@@ -33,6 +33,13 @@ func (t *Table) grow(r *Record, size int) {
 	c := p.cell(u)
 	need, outboard := sizeOf(len(r.Key), size, r.Deadline != 0)
 	switch {
+	case c.outboard() && t.shared(p.blobs[c.blob()].gen) && !t.unlend(p, u, blobSize):
+		spare := size / 4
+		if size == len(r.Value) {
+			spare = 0
+		}
+		t.relocate(h, r, size, spare) // what is copied is the blob
+		return
 	case c.outboard():
 		c = t.writable(p, u)
 		t.growBlob(&p.blobs[c.blob()], r, size)

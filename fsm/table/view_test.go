@@ -236,8 +236,11 @@ func TestWhatMovesLeaveBehindIsBounded(t *testing.T) {
 	numbered(tab, 0, keys, size)
 	least := tab.Physical()
 	for round := range 50 {
-		v := tab.Mark()
+		v, want := tab.Mark(), tab.Digest()
 		numbered(tab, 0, keys, size)
+		if v.Digest() != want {
+			t.Fatal("the View has changed")
+		}
 		tab.Release(v)
 		if most := least + least/4; tab.Physical() > most {
 			t.Fatalf("%d bytes after %d rounds, of which %d were needed", tab.Physical(), round+1, least)

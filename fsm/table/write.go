@@ -131,6 +131,9 @@ func (t *Table) overwrite(p *page, u uint16, r *Record) bool {
 	case outboard != c.outboard():
 		return false
 	case outboard:
+		if t.shared(p.blobs[c.blob()].gen) && !t.unlend(p, u, blobSize) {
+			return false // what is copied is the blob
+		}
 		c = t.writable(p, u)
 		t.setBlob(p, c, r)
 	case size > c.extent() || c.volatile() != (r.Deadline != 0) || !t.unlend(p, u, size):

@@ -25,7 +25,7 @@ func newTimings() timings {
 		entry: newTiming("entry_seconds", "How long an entry took that this node proposed, until it was applied here.", short),
 		snapshot: newTiming("snapshot_seconds", "How long it took to write a snapshot and to drop the log behind it; writes go on meanwhile.",
 			prometheus.ExponentialBuckets(0.001, 2, 18)),
-		write: newTiming("log_write_seconds", "How long a batch of log entries of all groups took: to be on the disk with durability always, to be written with interval.", short),
+		write: newTiming("log_write_seconds", "How long a batch of log entries of all groups took: to be on the disk with durability always, to be written with interval. The log-store boltdb does not say.", short),
 	}
 }
 
@@ -44,4 +44,8 @@ func newTiming(name, help string, buckets []float64) timing {
 func (t timing) observe(d time.Duration) { t.Observe(d.Seconds()) }
 
 // written is for wal.Options.Observe.
-func (t timings) written(c wal.Commit) { t.write.observe(c.Write + c.Sync) }
+func (t timings) written(c wal.Commit) {
+	if c.Entries > 0 {
+		t.write.observe(c.Write + c.Sync)
+	}
+}
