@@ -25,8 +25,10 @@ type punctual struct {
 	// byFD are the connections, idle those that wait for their time, earliest first.
 	byFD map[int32]*flight
 	idle flights
-	// first: the kernel runs this thread before all others, so if it is late, the machine stood still.
+	// first: the kernel runs this thread before others, so if a step of it takes long, its processor stood still.
 	first bool
+	// last is when the last step ended.
+	last time.Time
 }
 
 // flight is a connection of an open loop and the pipeline that is under way on it.
@@ -36,7 +38,7 @@ type flight struct {
 	due time.Time
 	// waited is false if the last reply came after due.
 	waited bool
-	// disturbed is whether the machine stood still during the pipeline, or during one that it had to wait for.
+	// disturbed is whether the processor stood still during the pipeline, or during one that it had to wait for.
 	disturbed bool
 	in        []byte
 	// gets and wait are the pipeline's.
@@ -90,20 +92,18 @@ func (p *punctual) adopt(w *worker) (fd int, err error) {
 }
 
 func (p *punctual) run(ctx context.Context) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	p.first = schedule(unix.SCHED_FIFO, 1) == nil // needs CAP_SYS_NICE
-	if p.first {
-		defer schedule(unix.SCHED_NORMAL, 0)
-	}
+	runtime.LockOSThread() // for good: the thread ends with the goroutine, and its priority with it
+	// Without a wait in the kernel it would keep others from running.
+	p.first = canWait(p.epoll) && schedule(unix.SCHED_FIFO, 1) == nil // needs CAP_SYS_NICE
+	p.s.rec.watches(p.first)
 	// The kernel may otherwise wake a thread 50 µs late, to wake several at once.
 	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(time.Microsecond), 0, 0, 0)
 	var events [64]unix.EpollEvent
-	for last := time.Now(); ctx.Err() == nil && len(p.byFD) > 0; {
+	for p.last = time.Now(); ctx.Err() == nil && len(p.byFD) > 0; {
 		p.sendDue()
 		d := p.untilDue()
 		n := p.wait(events[:], d)
-		last = p.passed(last, d)
+		p.passed(d)
 		for _, e := range events[:n] {
 			p.receive(p.byFD[e.Fd])
 		}
@@ -114,31 +114,48 @@ func schedule(policy, priority uint32) error {
 	return unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: policy, Priority: priority}, 0)
 }
 
-// standstill is how much longer than it waited one turn of the first thread of all takes when the machine stands still. To hear from
-// 50 connections and send to them takes it about 1 ms.
-const standstill = 3 * time.Millisecond
+// standstill is how much longer than it should a step takes if the processor stood still. To send to a connection, or to hear from one,
+// takes some 20 µs.
+const standstill = 2 * time.Millisecond
 
-// passed ends a turn that began at last and waited for d, and returns the time.
-func (p *punctual) passed(last time.Time, d time.Duration) (now time.Time) {
-	now = time.Now()
-	if late := now.Sub(last) - d; p.first && late >= standstill {
-		p.s.rec.stoodStill(late)
-		for _, f := range p.byFD {
-			f.disturbed = f.disturbed || f.due.Before(now)
-		}
+// passed ends a step that should have taken d, or hardly any time.
+func (p *punctual) passed(d time.Duration) {
+	now := time.Now()
+	late := now.Sub(p.last) - d
+	p.last = now
+	if !p.first || late < standstill {
+		return
 	}
-	return now
+	p.s.rec.stoodStill(late)
+	for _, f := range p.byFD {
+		f.disturbed = f.disturbed || f.due.Before(now)
+	}
 }
 
-// longestWait is how soon the end of the context is noticed.
-const longestWait = 20 * time.Millisecond
+// longestWait is how soon the end of the context is noticed. A standstill during a wait is seen by how much longer that took, so one that
+// is to see them waits for shortWait at most.
+const (
+	longestWait = 20 * time.Millisecond
+	shortWait   = time.Millisecond
+)
 
 // untilDue is how long to wait for the next pipeline to be due.
 func (p *punctual) untilDue() time.Duration {
-	if len(p.idle) == 0 {
-		return longestWait
+	most := longestWait
+	if p.first {
+		most = shortWait
 	}
-	return min(longestWait, max(0, time.Until(p.idle[0].due)))
+	if len(p.idle) == 0 {
+		return most
+	}
+	return min(most, max(0, time.Until(p.idle[0].due)))
+}
+
+// canWait reports whether the kernel has epoll_pwait2 (Linux 5.11) and lets this process use it.
+func canWait(epoll int) bool {
+	var none unix.Timespec
+	_, _, errno := unix.Syscall6(unix.SYS_EPOLL_PWAIT2, uintptr(epoll), uintptr(unsafe.Pointer(new(unix.EpollEvent))), 1, uintptr(unsafe.Pointer(&none)), 0, 0)
+	return errno == 0 || errno == unix.EINTR
 }
 
 // wait returns how many events there are before d has passed.
@@ -146,7 +163,7 @@ func (p *punctual) wait(events []unix.EpollEvent, d time.Duration) int {
 	ts := unix.NsecToTimespec(int64(d))
 	n, _, errno := unix.Syscall6(unix.SYS_EPOLL_PWAIT2, uintptr(p.epoll), uintptr(unsafe.Pointer(&events[0])),
 		uintptr(len(events)), uintptr(unsafe.Pointer(&ts)), 0, 0)
-	if errno == unix.ENOSYS {
+	if errno == unix.ENOSYS || errno == unix.EPERM {
 		// Linux before 5.11: look again and again, as its epoll_wait counts in milliseconds.
 		several, err := unix.EpollWait(p.epoll, events, 0)
 		if err != nil {
@@ -175,6 +192,7 @@ func (p *punctual) sendDue() {
 		if err != nil {
 			p.lose(f, err)
 		}
+		p.passed(0)
 	}
 }
 
@@ -210,7 +228,8 @@ func (p *punctual) receive(f *flight) {
 		p.lose(f, err)
 		return
 	}
-	now := time.Now()
+	p.passed(0)
+	now := p.last
 	p.s.rec.record(0, p.s.plan.Pipeline, now.Sub(f.due), saw)
 	if p.first && !f.disturbed {
 		p.s.rec.undisturbed(now.Sub(f.due))

@@ -75,9 +75,9 @@ func TestOpenLoopSendsWhatIsDue(t *testing.T) {
 	}
 }
 
-// TestAMachineThatStandsStillIsTold: to this process it is the same whether it alone is stopped, or the machine. Without
+// TestAStandstillIsTold: to this process it is the same whether it alone is stopped, or the machine. Without
 // real-time priority nobody can tell that from waiting for others, and nothing is told.
-func TestAMachineThatStandsStillIsTold(t *testing.T) {
+func TestAStandstillIsTold(t *testing.T) {
 	addr := lineServer(t, func(addr, cmd string) string {
 		if strings.HasPrefix(cmd, "CLUSTER") {
 			return slotsReply(addr)

@@ -26,6 +26,7 @@ type recorder struct {
 		sync.Mutex
 		late, undisturbed *hdrhistogram.Histogram
 		still             time.Duration
+		watching          bool
 	}
 
 	// What follows belongs to the measuring goroutine.
@@ -93,7 +94,14 @@ func (r *recorder) sent(late time.Duration) {
 	r.open.Unlock()
 }
 
-// undisturbed counts a pipeline again, during which the machine did not stand still.
+// watches says whether standstills are noticed.
+func (r *recorder) watches(yes bool) {
+	r.open.Lock()
+	r.open.watching = yes
+	r.open.Unlock()
+}
+
+// undisturbed counts a pipeline again, during which the processor did not stand still.
 func (r *recorder) undisturbed(d time.Duration) {
 	if !r.measuring.Load() {
 		return
@@ -103,7 +111,7 @@ func (r *recorder) undisturbed(d time.Duration) {
 	r.open.Unlock()
 }
 
-// stoodStill counts a time for which the machine did nothing.
+// stoodStill counts a time for which the generator's processor did nothing.
 func (r *recorder) stoodStill(d time.Duration) {
 	if !r.measuring.Load() {
 		return
@@ -179,8 +187,8 @@ func (r *recorder) end() (Result, error) {
 	}
 	r.open.Lock()
 	res.Late, res.Undisturbed, res.StoodStill = latencyOf(r.open.late), latencyOf(r.open.undisturbed), r.open.still
-	if all := r.total.TotalCount(); all > 0 && r.open.undisturbed.TotalCount() > 0 {
-		res.Disturbed = 1 - float64(r.open.undisturbed.TotalCount())/float64(all)
+	if all := r.total.TotalCount(); all > 0 && r.open.watching {
+		res.Disturbed = max(0, 1-float64(r.open.undisturbed.TotalCount())/float64(all))
 	}
 	r.open.Unlock()
 	if s := res.Elapsed.Seconds(); s > 0 {

@@ -125,11 +125,11 @@ func writeResult(w io.Writer, p load.Plan, r load.Result) {
 		row("%.0f\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%d", r.OpsPerSec, micros(r.P50), micros(r.P95), micros(r.P99), micros(r.P999), micros(r.Max), cpu, r.Errors, r.Misses)
 	})
 	if r.Late.Max > 0 {
-		fmt.Fprintf(w, "\nThis machine woke the generator late: p99 %s, p99.9 %s, at most %s. Servers wait for it alike.\n", micros(r.Late.P99), micros(r.Late.P999), micros(r.Late.Max))
+		fmt.Fprintf(w, "\nThis machine woke the generator late: p99 %s, p99.9 %s, at most %s.\n", micros(r.Late.P99), micros(r.Late.P999), micros(r.Late.Max))
 	}
 	if r.StoodStill > 0 {
-		fmt.Fprintf(w, "For %s in all, it ran nobody. Of the other pipelines, %.1f %%, p99 was %s and p99.9 %s.\n",
-			r.StoodStill.Round(time.Millisecond), 100*(1-r.Disturbed), micros(r.Undisturbed.P99), micros(r.Undisturbed.P999))
+		fmt.Fprintf(w, "For %s in all, the generator's processor stood still. That touched %.1f %% of the pipelines; of the others p99 was %s, p99.9 %s.\n",
+			r.StoodStill.Round(time.Millisecond), 100*r.Disturbed, micros(r.Undisturbed.P99), micros(r.Undisturbed.P999))
 	}
 	if r.FirstError != "" {
 		fmt.Fprintf(w, "\nfirst error: %s\n", r.FirstError)

@@ -40,7 +40,7 @@
 //
 // A Mark copies nothing. The first write to each page afterwards copies its index (for as long as the View is live), and the
 // directory once; a record that a View shares moves when it is changed, and a blob is copied. What
-// moves leave behind, an eighth of a page at most, stays until the page is written beside another View, or grows. So a snapshot costs memory for what
+// moves leave behind, about an eighth of a page at most, stays until the page is written beside another View, or grows. So a snapshot costs memory for what
 // is written while it lasts, and a View shows what was there at the Mark and no more.
 //
 // # Collections
