@@ -23,12 +23,9 @@ type punctual struct {
 	gap   time.Duration
 	epoll int
 	// byFD are the connections, idle those that wait for their time, earliest first.
-	byFD map[int32]*flight
-	idle flights
-	// first: the kernel runs this thread before others, so if a step of it takes long, its processor stood still.
-	first bool
-	// last is when the last step ended.
-	last time.Time
+	byFD  map[int32]*flight
+	idle  flights
+	still *still
 }
 
 // flight is a connection of an open loop and the pipeline that is under way on it.
@@ -38,9 +35,9 @@ type flight struct {
 	due time.Time
 	// waited is false if the last reply came after due.
 	waited bool
-	// disturbed is whether the processor stood still during the pipeline, or during one that it had to wait for.
-	disturbed bool
-	in        []byte
+	// since is when the first of the pipelines was due that had to wait for each other up to this one.
+	since time.Time
+	in    []byte
 	// gets and wait are the pipeline's.
 	gets, wait int
 }
@@ -66,10 +63,13 @@ func (s *shared) openLoop(ctx context.Context, workers []*worker) (bool, error) 
 		}
 		defer unix.Close(fd)
 		f := &flight{w: w, fd: fd, due: start.Add(time.Duration(w.rnd.Int64N(int64(p.gap) + 1))), waited: true}
+		f.since = f.due
 		p.byFD[int32(fd)] = f
 		p.idle = append(p.idle, f)
 	}
 	heap.Init(&p.idle)
+	p.still = watchStill(s.rec)
+	defer p.still.end()
 	p.run(ctx)
 	return true, nil
 }
@@ -92,74 +92,28 @@ func (p *punctual) adopt(w *worker) (fd int, err error) {
 }
 
 func (p *punctual) run(ctx context.Context) {
-	runtime.LockOSThread() // for good: the thread ends with the goroutine, and its priority with it
-	// Without a wait in the kernel it would keep others from running.
-	p.first = canWait(p.epoll) && schedule(unix.SCHED_FIFO, 1) == nil // needs CAP_SYS_NICE
-	p.s.rec.watches(p.first)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	// The kernel may otherwise wake a thread 50 µs late, to wake several at once.
 	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(time.Microsecond), 0, 0, 0)
 	var events [64]unix.EpollEvent
-	for p.last = time.Now(); ctx.Err() == nil && len(p.byFD) > 0; {
+	for ctx.Err() == nil && len(p.byFD) > 0 {
 		p.sendDue()
-		d := p.untilDue()
-		n := p.wait(events[:], d)
-		p.passed(d)
-		for _, e := range events[:n] {
+		for _, e := range events[:p.wait(events[:])] {
 			p.receive(p.byFD[e.Fd])
 		}
 	}
 }
 
-func schedule(policy, priority uint32) error {
-	return unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: policy, Priority: priority}, 0)
-}
+// longestWait is how soon the end of the context is noticed.
+const longestWait = 20 * time.Millisecond
 
-// standstill is how much longer than it should a step takes if the processor stood still. To send to a connection, or to hear from one,
-// takes some 20 µs.
-const standstill = 2 * time.Millisecond
-
-// passed ends a step that should have taken d, or hardly any time.
-func (p *punctual) passed(d time.Duration) {
-	now := time.Now()
-	late := now.Sub(p.last) - d
-	p.last = now
-	if !p.first || late < standstill {
-		return
+// wait returns how many events there are before the next pipeline is due.
+func (p *punctual) wait(events []unix.EpollEvent) int {
+	d := longestWait
+	if len(p.idle) > 0 {
+		d = min(d, max(0, time.Until(p.idle[0].due)))
 	}
-	p.s.rec.stoodStill(late)
-	for _, f := range p.byFD {
-		f.disturbed = f.disturbed || f.due.Before(now)
-	}
-}
-
-// longestWait is how soon the end of the context is noticed. A standstill during a wait is seen by how much longer that took, so one that
-// is to see them waits for shortWait at most.
-const (
-	longestWait = 20 * time.Millisecond
-	shortWait   = time.Millisecond
-)
-
-// untilDue is how long to wait for the next pipeline to be due.
-func (p *punctual) untilDue() time.Duration {
-	most := longestWait
-	if p.first {
-		most = shortWait
-	}
-	if len(p.idle) == 0 {
-		return most
-	}
-	return min(most, max(0, time.Until(p.idle[0].due)))
-}
-
-// canWait reports whether the kernel has epoll_pwait2 (Linux 5.11) and lets this process use it.
-func canWait(epoll int) bool {
-	var none unix.Timespec
-	_, _, errno := unix.Syscall6(unix.SYS_EPOLL_PWAIT2, uintptr(epoll), uintptr(unsafe.Pointer(new(unix.EpollEvent))), 1, uintptr(unsafe.Pointer(&none)), 0, 0)
-	return errno == 0 || errno == unix.EINTR
-}
-
-// wait returns how many events there are before d has passed.
-func (p *punctual) wait(events []unix.EpollEvent, d time.Duration) int {
 	ts := unix.NsecToTimespec(int64(d))
 	n, _, errno := unix.Syscall6(unix.SYS_EPOLL_PWAIT2, uintptr(p.epoll), uintptr(unsafe.Pointer(&events[0])),
 		uintptr(len(events)), uintptr(unsafe.Pointer(&ts)), 0, 0)
@@ -192,7 +146,6 @@ func (p *punctual) sendDue() {
 		if err != nil {
 			p.lose(f, err)
 		}
-		p.passed(0)
 	}
 }
 
@@ -228,16 +181,17 @@ func (p *punctual) receive(f *flight) {
 		p.lose(f, err)
 		return
 	}
-	p.passed(0)
-	now := p.last
+	now := time.Now()
 	p.s.rec.record(0, p.s.plan.Pipeline, now.Sub(f.due), saw)
-	if p.first && !f.disturbed {
+	if p.still.watching() && !p.still.happened(f.since) {
 		p.s.rec.undisturbed(now.Sub(f.due))
 	}
 	f.in = f.in[:0]
 	f.due = f.due.Add(p.gap)
 	f.waited = now.Before(f.due)
-	f.disturbed = f.disturbed && !f.waited
+	if f.waited {
+		f.since = f.due
+	}
 	heap.Push(&p.idle, f)
 }
 

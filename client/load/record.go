@@ -26,7 +26,7 @@ type recorder struct {
 		sync.Mutex
 		late, undisturbed *hdrhistogram.Histogram
 		still             time.Duration
-		watching          bool
+		watched           int
 	}
 
 	// What follows belongs to the measuring goroutine.
@@ -94,10 +94,10 @@ func (r *recorder) sent(late time.Duration) {
 	r.open.Unlock()
 }
 
-// watches says whether standstills are noticed.
-func (r *recorder) watches(yes bool) {
+// watches says on how many processors standstills are noticed.
+func (r *recorder) watches(processors int) {
 	r.open.Lock()
-	r.open.watching = yes
+	r.open.watched = processors
 	r.open.Unlock()
 }
 
@@ -111,7 +111,7 @@ func (r *recorder) undisturbed(d time.Duration) {
 	r.open.Unlock()
 }
 
-// stoodStill counts a time for which the generator's processor did nothing.
+// stoodStill counts a time for which a processor did nothing.
 func (r *recorder) stoodStill(d time.Duration) {
 	if !r.measuring.Load() {
 		return
@@ -186,8 +186,8 @@ func (r *recorder) end() (Result, error) {
 		Elapsed: r.cut.at, Mean: r.total.Mean(), Latency: latencyOf(r.total), Percentiles: curveOf(r.total), Intervals: r.intervals,
 	}
 	r.open.Lock()
-	res.Late, res.Undisturbed, res.StoodStill = latencyOf(r.open.late), latencyOf(r.open.undisturbed), r.open.still
-	if all := r.total.TotalCount(); all > 0 && r.open.watching {
+	res.Late, res.Undisturbed, res.StoodStill = latencyOf(r.open.late), latencyOf(r.open.undisturbed), r.open.still/time.Duration(max(1, r.open.watched))
+	if all := r.total.TotalCount(); all > 0 && r.open.watched > 0 {
 		res.Disturbed = max(0, 1-float64(r.open.undisturbed.TotalCount())/float64(all))
 	}
 	r.open.Unlock()

@@ -26,9 +26,9 @@ type Result struct {
 	// Late is how long after its time the generator itself sent, where it was not waiting for a reply: what the machine adds
 	// to latencies by not running who is ready. Only Linux's open loop measures it.
 	Late Latency `json:"sent_late"`
-	// StoodStill is for how long, in times of 2 ms and more, the generator's thread did not run although it has real-time priority: that of a virtual
-	// machine whose host has its processors do other things, or nothing (and if anything else in this process holds the thread up, that). Undisturbed are the
-	// latencies of the pipelines during which that did not happen, and Disturbed is the share of the others. Slow pipelines are more likely
+	// StoodStill is for how long, in times of 2 ms and more, the mean processor did not run a thread of this process that has real-time priority and
+	// nothing to do: that of a virtual machine whose host has it do other things, or nothing. Undisturbed are the
+	// latencies of the pipelines during which that did not happen to any, and Disturbed is the share of the others. Slow pipelines are more likely
 	// to be among those, whatever they are slow for. Linux's open loop measures it if it may have that priority; else all are 0.
 	StoodStill  time.Duration `json:"stood_still_ns"`
 	Undisturbed Latency       `json:"undisturbed"`

@@ -128,7 +128,7 @@ func writeResult(w io.Writer, p load.Plan, r load.Result) {
 		fmt.Fprintf(w, "\nThis machine woke the generator late: p99 %s, p99.9 %s, at most %s.\n", micros(r.Late.P99), micros(r.Late.P999), micros(r.Late.Max))
 	}
 	if r.StoodStill > 0 {
-		fmt.Fprintf(w, "For %s in all, the generator's processor stood still. That touched %.1f %% of the pipelines; of the others p99 was %s, p99.9 %s.\n",
+		fmt.Fprintf(w, "For %s in all, a processor stood still. That touched %.1f %% of the pipelines; of the others p99 was %s, p99.9 %s.\n",
 			r.StoodStill.Round(time.Millisecond), 100*r.Disturbed, micros(r.Undisturbed.P99), micros(r.Undisturbed.P999))
 	}
 	if r.FirstError != "" {

@@ -65,7 +65,7 @@ type Row struct {
 	P999      Spread `json:"p999_us"`
 	// Late is the 99th percentile of how late the machine woke the generator; 0 in closed loops.
 	Late Spread `json:"sent_late_p99_us"`
-	// StoodStill is the share of the time, in percent, for which the generator's processor stood still, and Undisturbed the 99th percentile of the
+	// StoodStill is the share of the time, in percent, for which a processor stood still, and Undisturbed the 99th percentile of the
 	// pipelines during which it did not. See load.Result.
 	StoodStill  Spread `json:"stood_still_percent"`
 	Undisturbed Spread `json:"undisturbed_p99_us"`
@@ -139,8 +139,8 @@ func Compare(ctx context.Context, o Options) (Report, error) {
 	r.Notes = []string{
 		fmt.Sprintf("Medians of %d interleaved rounds of %s each, in changing order, (lowest–highest). %d clients, %d keys of %d bytes over all slots, %d-byte values, %.0f %% of GETs hit.",
 			o.Pairs, o.Duration, o.Clients, o.Keys, keySize, o.ValueSize, o.Hits*100),
-		"At a fixed rate, \"late\" is the 99th percentile of how long after its time the generator itself was run. Where it may, its thread has real-time priority, before servers, and notices when its processor stands still: " +
-			"\"stood still\" is the share of the time, in times of 2 ms and more, and the p99 beside it is of the pipelines that this did not touch.",
+		"At a fixed rate, \"late\" is the 99th percentile of how long after its time the generator itself was run. \"Stood still\" is the share of the time for which, in times of 2 ms and more, processors ran nobody, not even a thread with real-time priority " +
+			"(the mean of all), and the p99 beside it is of the pipelines that this did not touch.",
 		"Latencies are those of whole pipelines; CPU is user and system time of all server processes, replicas included, over operations. Servers and load generator share the cores.",
 	}
 	return r, nil

@@ -1,0 +1,93 @@
+package load
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// still notices when a processor stands still, as those of a virtual machine do when its host has them do other things, or nothing: a
+// thread on each sleeps for a millisecond, again and again, with real-time priority, so that it waits for nobody when it wakes. It takes
+// about a hundredth of the processor.
+type still struct {
+	rec     *recorder
+	begin   time.Time
+	threads int          // that watch
+	last    atomic.Int64 // when the last standstill ended, since begin
+	ended   atomic.Bool
+	wg      sync.WaitGroup
+}
+
+const (
+	stillTick = time.Millisecond
+	// standstill is how late a thread has to wake for its processor to have stood still.
+	standstill = 2 * time.Millisecond
+	// mostWatched bounds the processors that are watched.
+	mostWatched = 8
+)
+
+// watchStill returns one that watches nothing if this process may not have real-time priority (CAP_SYS_NICE).
+func watchStill(r *recorder) *still {
+	s := &still{rec: r, begin: time.Now()}
+	var set unix.CPUSet
+	if unix.SchedGetaffinity(0, &set) != nil {
+		return s
+	}
+	ready := make(chan bool)
+	for cpu := 0; cpu < len(set)*64 && s.threads < mostWatched; cpu++ {
+		if !set.IsSet(cpu) {
+			continue
+		}
+		s.wg.Go(func() { s.watch(cpu, ready) })
+		if <-ready {
+			s.threads++
+		}
+	}
+	// Each has a processor of Go's while it is awake, and nobody of those who work should lose his for that.
+	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + s.threads)
+	r.watches(s.threads)
+	return s
+}
+
+func (s *still) watch(cpu int, ready chan<- bool) {
+	runtime.LockOSThread() // for good: the thread ends with the goroutine, and its priority with it
+	var only unix.CPUSet
+	only.Set(cpu)
+	if unix.SchedSetaffinity(0, &only) != nil || realTime() != nil {
+		ready <- false
+		return
+	}
+	ready <- true
+	tick := unix.NsecToTimespec(int64(stillTick))
+	for last := time.Now(); !s.ended.Load(); {
+		if unix.Nanosleep(&tick, nil) != nil {
+			last = time.Now()
+			continue // a signal
+		}
+		now := time.Now()
+		if late := now.Sub(last) - stillTick; late >= standstill {
+			s.last.Store(int64(now.Sub(s.begin)))
+			s.rec.stoodStill(late)
+		}
+		last = now
+	}
+}
+
+// realTime gives the thread the lowest of the real-time priorities.
+func realTime() error {
+	return unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 1}, 0)
+}
+
+func (s *still) watching() bool { return s.threads > 0 }
+
+// happened reports whether a processor stood still after t.
+func (s *still) happened(t time.Time) bool { return s.last.Load() > int64(t.Sub(s.begin)) }
+
+func (s *still) end() {
+	s.ended.Store(true)
+	s.wg.Wait()
+	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) - s.threads)
+}
