@@ -2,12 +2,13 @@ package load
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -91,12 +92,9 @@ func TestAStandstillIsTold(t *testing.T) {
 	if err := errors.Join(err, stop.Wait()); err != nil {
 		t.Fatal(err)
 	}
-	allowed := make(chan bool)
-	go func() {
-		runtime.LockOSThread() // and never unlock: the thread ends with the goroutine
-		allowed <- realTime() == nil
-	}()
-	if !<-allowed {
+	restore, refused := prefer(0)
+	restore()
+	if refused != nil {
 		if res.StoodStill != 0 || res.Disturbed != 0 || res.Undisturbed != (Latency{}) {
 			t.Errorf("without real-time priority: stood still for %v, disturbed %v, the others %+v", res.StoodStill, res.Disturbed, res.Undisturbed)
 		}
@@ -107,6 +105,27 @@ func TestAStandstillIsTold(t *testing.T) {
 	}
 	if res.Max < (still/2).Microseconds() || res.Undisturbed.Max >= res.Max {
 		t.Errorf("the longest wait is %d µs, undisturbed %d", res.Max, res.Undisturbed.Max)
+	}
+}
+
+// TestChildrenOutliveTheWatch: those that end with the thread that started them, too. Each thread of this process may have.
+func TestChildrenOutliveTheWatch(t *testing.T) {
+	for range 20 {
+		child := exec.Command("sleep", "60")
+		child.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+		if err := child.Start(); err != nil {
+			t.Fatal(err)
+		}
+		s := watchStill(newRecorder(nil))
+		s.end()
+		if err := child.Process.Signal(syscall.Signal(0)); err != nil {
+			t.Fatal(err)
+		}
+		if p, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", child.Process.Pid)); err != nil || strings.Contains(string(p), ") Z") {
+			t.Fatalf("the child has ended: %s, %v", p, err)
+		}
+		_ = child.Process.Kill()
+		_ = child.Wait()
 	}
 }
 

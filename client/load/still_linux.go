@@ -1,6 +1,7 @@
 package load
 
 import (
+	"errors"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -53,14 +54,12 @@ func watchStill(r *recorder) *still {
 }
 
 func (s *still) watch(cpu int, ready chan<- bool) {
-	runtime.LockOSThread() // for good: the thread ends with the goroutine, and its priority with it
-	var only unix.CPUSet
-	only.Set(cpu)
-	if unix.SchedSetaffinity(0, &only) != nil || realTime() != nil {
-		ready <- false
+	restore, err := prefer(cpu)
+	defer restore()
+	ready <- err == nil
+	if err != nil {
 		return
 	}
-	ready <- true
 	tick := unix.NsecToTimespec(int64(stillTick))
 	for last := time.Now(); !s.ended.Load(); {
 		if unix.Nanosleep(&tick, nil) != nil {
@@ -76,9 +75,27 @@ func (s *still) watch(cpu int, ready chan<- bool) {
 	}
 }
 
-// realTime gives the thread the lowest of the real-time priorities.
-func realTime() error {
-	return unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 1}, 0)
+// prefer ties the goroutine to a thread on that processor with the lowest of the real-time priorities, until restore. The thread must
+// live on: children that were started on it may be set to end with it (PR_SET_PDEATHSIG).
+func prefer(cpu int) (restore func(), err error) {
+	runtime.LockOSThread()
+	var before, only unix.CPUSet
+	attr, err := unix.SchedGetAttr(0, 0)
+	if err == nil {
+		err = unix.SchedGetaffinity(0, &before)
+	}
+	if err != nil {
+		return runtime.UnlockOSThread, err
+	}
+	only.Set(cpu)
+	if err = unix.SchedSetaffinity(0, &only); err == nil {
+		err = unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 1}, 0)
+	}
+	return func() {
+		if errors.Join(unix.SchedSetAttr(0, attr, 0), unix.SchedSetaffinity(0, &before)) == nil {
+			runtime.UnlockOSThread() // else the thread ends with the goroutine
+		}
+	}, err
 }
 
 func (s *still) watching() bool { return s.threads > 0 }
