@@ -92,9 +92,9 @@ func TestAStandstillIsTold(t *testing.T) {
 	if err := errors.Join(err, stop.Wait()); err != nil {
 		t.Fatal(err)
 	}
-	restore, refused := prefer(0)
-	restore()
-	if refused != nil {
+	s := watchStill(newRecorder(nil))
+	s.end()
+	if !s.watching() {
 		if res.StoodStill != 0 || res.Disturbed != 0 || res.Undisturbed != (Latency{}) {
 			t.Errorf("without real-time priority: stood still for %v, disturbed %v, the others %+v", res.StoodStill, res.Disturbed, res.Undisturbed)
 		}

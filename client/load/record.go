@@ -79,20 +79,12 @@ func (r *recorder) record(worker, n int, d time.Duration, s seen) {
 	}
 	shard := &r.shard[worker%shards]
 	shard.mu.Lock()
-	// The value is within the histogram's range, so this can't fail.
-	_ = shard.latency.RecordValue(min(d.Microseconds(), maxMicros))
+	add(shard.latency, d)
 	shard.mu.Unlock()
 }
 
 // sent counts how late the generator was with a pipeline that no reply held up.
-func (r *recorder) sent(late time.Duration) {
-	if !r.measuring.Load() {
-		return
-	}
-	r.open.Lock()
-	_ = r.open.late.RecordValue(min(late.Microseconds(), maxMicros)) // within the histogram's range
-	r.open.Unlock()
-}
+func (r *recorder) sent(late time.Duration) { r.observe(func() { add(r.open.late, late) }) }
 
 // watches says on how many processors standstills are noticed.
 func (r *recorder) watches(processors int) {
@@ -102,23 +94,24 @@ func (r *recorder) watches(processors int) {
 }
 
 // undisturbed counts a pipeline again, during which the processor did not stand still.
-func (r *recorder) undisturbed(d time.Duration) {
+func (r *recorder) undisturbed(d time.Duration) { r.observe(func() { add(r.open.undisturbed, d) }) }
+
+// stoodStill counts a time for which a processor did nothing.
+func (r *recorder) stoodStill(d time.Duration) { r.observe(func() { r.open.still += d }) }
+
+// observe lets note change r.open, while the measurement runs.
+func (r *recorder) observe(note func()) {
 	if !r.measuring.Load() {
 		return
 	}
 	r.open.Lock()
-	_ = r.open.undisturbed.RecordValue(min(d.Microseconds(), maxMicros)) // within the histogram's range
+	note()
 	r.open.Unlock()
 }
 
-// stoodStill counts a time for which a processor did nothing.
-func (r *recorder) stoodStill(d time.Duration) {
-	if !r.measuring.Load() {
-		return
-	}
-	r.open.Lock()
-	r.open.still += d
-	r.open.Unlock()
+// add counts a duration, or the longest that h tells apart, so that it is within the range and this can't fail.
+func add(h *hdrhistogram.Histogram, d time.Duration) {
+	_ = h.RecordValue(min(d.Microseconds(), maxMicros))
 }
 
 // broke counts a connection that ended, in the measurement or before.

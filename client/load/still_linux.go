@@ -22,7 +22,7 @@ type still struct {
 }
 
 const (
-	// stillTick is the time between looks. A virtual machine with slow interrupts took 4 % of each processor for it.
+	// stillTick is the time between looks. On a virtual machine it took 4 % of each processor.
 	stillTick = 2 * time.Millisecond
 	// standstill is how late a thread has to wake for its processor to have stood still.
 	standstill = 2 * time.Millisecond

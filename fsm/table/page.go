@@ -43,8 +43,8 @@ type blob struct {
 }
 
 const (
-	// maxPage bounds a page's live bytes, and with it how long one write can take: to compact or to split a page takes up to
-	// 0.2 ms, most of it for memory. Units of 4 bytes in 16 bits reach twice as far, which covers the dead bytes that may be there.
+	// maxPage bounds a page's live bytes, and with it how long one write can take: to compact a page takes 170 µs among two
+	// million keys. Units of 4 bytes in 16 bits reach twice as far, which covers the dead bytes that may be there.
 	maxPage = 128 << 10
 	// maxKeys bounds the linear search for a deadline in page.due.
 	maxKeys = 2048

@@ -198,8 +198,8 @@ func (t *Table) writable(p *page, u uint16) cell {
 
 // unlend makes the slab at u of p, which is owned, one that no View shares. It returns false if the record, of size bytes, had better
 // move behind the last one, as it had unless that splits the page; never if size is 0. Of ten million keys, a SET finds its slab
-// shared nearly each time, and copies of slabs took half of its CPU time: Go's allocator sweeps up to a hundred slabs for each that it
-// gives, and new memory is faulted in. Moves allocate an eighth of that. What they leave behind is compacted (reserve), 170 µs for every 150 moves.
+// shared nearly each time, and in the first seconds of a snapshot copies of slabs took half of its CPU time: Go's allocator sweeps up to a hundred slabs for each that it
+// gives, and new memory is faulted in. Moves allocate a fifth of that (40 SETs to one page). What they leave behind is compacted (reserve), 170 µs for every 150 moves.
 func (t *Table) unlend(p *page, u uint16, size int) bool {
 	i := int(u / frameUnits)
 	if p.lent>>i&1 == 0 {
