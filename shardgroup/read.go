@@ -3,6 +3,8 @@ package shardgroup
 import (
 	"context"
 	"errors"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/quorate/quorate/fsm"
@@ -20,13 +22,15 @@ type joined struct {
 	g      *Group
 	c      *Call
 	ticket consensus.Ticket
+	// answered counts the calls that were answered this way.
+	answered *atomic.Uint64
 }
 
 // Join adds a call to rs if the read gate is open. False: it is not, and Read would wait.
 func (g *Group) Join(rs *Reads, c *Call) bool {
 	ticket, ok := g.replica.Gate().Enter()
 	if ok {
-		rs.calls = append(rs.calls, joined{g, c, ticket})
+		rs.calls = append(rs.calls, joined{g, c, ticket, &g.stats.fastReads})
 	}
 	return ok
 }
@@ -49,9 +53,8 @@ func (rs *Reads) Answer() {
 	for i, j := range rs.calls {
 		r := &rs.readings[i]
 		j.c.Ends, j.c.Moved = r.Ends, r.NotOwned
-		if !r.Stale && j.g.replica.Gate().Check(j.ticket, now) {
-			j.c.Answered = true
-			j.g.stats.fastReads.Add(1)
+		if j.c.Answered = !r.Stale && j.g.replica.Gate().Check(j.ticket, now); j.c.Answered {
+			j.answered.Add(1)
 		} else {
 			j.c.rewind()
 		}
@@ -70,9 +73,14 @@ func (g *Group) Read(c *Call) {
 			return
 		}
 	}
-	c.begin(time.Now())
+	g.readBy(time.Now().Add(g.cfg.Limits.Park), c)
+}
+
+// readBy is Read without the fast path, and gives up at deadline.
+func (g *Group) readBy(deadline time.Time, c *Call) {
+	c.begin(time.Time{})
 	g.stats.slowReads.Add(1)
-	ctx, cancel := context.WithTimeout(g.ctx, g.cfg.Limits.Park)
+	ctx, cancel := context.WithDeadline(g.ctx, deadline)
 	defer cancel()
 	if err := g.readSlowly(ctx, c); err != nil {
 		c.rewind()
@@ -86,6 +94,43 @@ func (g *Group) read(c *Call, wall int64) (fresh bool) {
 	fsm.ReadAll(r)
 	c.Ends, c.Moved = r[0].Ends, r[0].NotOwned
 	return !r[0].Stale
+}
+
+// SubmitReads answers calls of reads only, all of them behind one confirmation, which others share, and together: they cost
+// one wake-up instead of a goroutine for each. Each call's Done is called exactly once, from a goroutine of the group or from
+// SubmitReads itself.
+func (g *Group) SubmitReads(calls ...*Call) {
+	calls = slices.Clone(calls)
+	deadline := time.Now().Add(g.cfg.Limits.Park)
+	g.replica.Gate().WhenConfirmed(func(t consensus.Ticket, err error) { g.answerConfirmed(calls, deadline, t, err) })
+}
+
+// answerConfirmed runs on the goroutine of the gate's rounds, which owns g.confirmed, unless the replica is closed.
+func (g *Group) answerConfirmed(calls []*Call, deadline time.Time, ticket consensus.Ticket, why error) {
+	if errors.Is(why, consensus.ErrClosed) {
+		for _, c := range calls {
+			c.begin(time.Time{})
+			c.fail(ErrNoLeader)
+		}
+		return
+	}
+	for _, c := range calls {
+		if c.Answered = false; why == nil {
+			g.confirmed.calls = append(g.confirmed.calls, joined{g, c, ticket, &g.stats.slowReads})
+		}
+	}
+	g.confirmed.Answer()
+	for _, c := range calls {
+		if c.Answered {
+			c.Done(c)
+			continue
+		}
+		// There is no leader, or another one, or the log's clock must advance: that may take long.
+		g.wg.Go(func() {
+			g.readBy(deadline, c)
+			c.Done(c)
+		})
+	}
 }
 
 // readSlowly confirms, reads and checks until that succeeds. Nothing is applied by a read, so every error is a refusal.

@@ -1,8 +1,14 @@
 package shardgroup
 
 import (
+	"errors"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/quorate/quorate/shardgroup/consensus"
 )
 
 // TestReadsAreAnsweredTogether: each call gets its own replies, a follower's does not join, and what joined is not answered
@@ -35,6 +41,103 @@ func TestReadsAreAnsweredTogether(t *testing.T) {
 		rs.Answer()
 		if late.want(t, ""); late.Answered || len(late.Ends) > 0 {
 			t.Errorf("a leader without a lease answered %q", late.Out.Buf)
+		}
+	})
+}
+
+// doReads hands the calls over together and waits for all of them.
+func (n *node) doReads(calls ...*Call) {
+	n.c.t.Helper()
+	var left sync.WaitGroup
+	for _, c := range calls {
+		left.Add(1)
+		var ended atomic.Bool
+		c.Done = func(*Call) {
+			if ended.Swap(true) {
+				n.c.t.Error("Done was called twice")
+				return
+			}
+			left.Done()
+		}
+	}
+	n.SubmitReads(calls...)
+	left.Wait()
+}
+
+// TestSubmittedReadsShareOneConfirmation: each gets its own replies; where they cannot be confirmed, each is told why.
+func TestSubmittedReadsShareOneConfirmation(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := newCluster(t, func(_ *node, cfg *Config) { cfg.Consensus.Reads = consensus.Quorum })
+		l := c.leader()
+		l.submit("SET k v", "SET soon gone PX 500").want(t, "+OK +OK ")
+		var calls []*Call
+		for range 100 {
+			calls = append(calls, calling("GET k", "GET none"))
+		}
+		before := l.Stats()
+		l.doReads(calls...)
+		for _, call := range calls {
+			call.want(t, "$1 v $-1 ")
+		}
+		after := l.Stats()
+		if rounds := after.Consensus.Confirmations - before.Consensus.Confirmations; rounds != 1 {
+			t.Errorf("%d rounds for 100 calls", rounds)
+		}
+		if n := after.SlowReads - before.SlowReads; n != 100 || after.FastReads != before.FastReads {
+			t.Errorf("%d of 100 calls were counted as slow reads, and %d as fast ones", n, after.FastReads-before.FastReads)
+		}
+
+		// The log's clock must advance before anybody may say that a key has expired.
+		time.Sleep(500 * time.Millisecond)
+		expired := calling("GET soon", "GET k")
+		l.doReads(expired)
+		expired.want(t, "$-1 $1 v ")
+
+		var other *NotLeaderError
+		moved := calling("GET k")
+		if c.others(l)[0].doReads(moved); !errors.As(moved.Err, &other) || other.Leader != l.id {
+			t.Errorf("a follower answered %q, %v", moved.replies(), moved.Err)
+		}
+
+		l.isolate()
+		began := time.Now()
+		calls = calls[:2]
+		l.doReads(calls...)
+		for _, call := range calls {
+			if call.Err == nil || len(call.Ends) > 0 {
+				t.Errorf("an isolated leader answered %q", call.Out.Buf)
+			}
+		}
+		if took := time.Since(began); took > 2*defaultPark {
+			t.Errorf("that took %v", took)
+		}
+	})
+}
+
+// TestReadsEndWithTheirGroup: those that wait when the group closes, and those that come later, are refused.
+func TestReadsEndWithTheirGroup(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := newCluster(t, func(_ *node, cfg *Config) { cfg.Consensus.Reads = consensus.Quorum })
+		l := c.leader()
+		group := l.Group
+		l.isolate()
+		early, late := calling("GET k"), calling("GET k")
+		waiting := make(chan struct{})
+		go func() {
+			l.doReads(early)
+			close(waiting)
+		}()
+		synctest.Wait()
+		if err := group.Close(); err != nil {
+			t.Fatal(err)
+		}
+		<-waiting
+		done := make(chan struct{})
+		late.Done = func(*Call) { close(done) }
+		group.SubmitReads(late)
+		<-done
+		if !errors.Is(early.Err, ErrNoLeader) || !errors.Is(late.Err, ErrNoLeader) {
+			t.Errorf("a read that waited ended with %v, a later one with %v", early.Err, late.Err)
 		}
 	})
 }

@@ -12,16 +12,15 @@ func (c *conn) begin() bool {
 	r := &c.run
 	r.asked, r.blocking = true, false
 	cfg := c.s.cfg.Load()
-	rs, joined, open, writes := c.reads(), 0, false, int32(0)
+	queued := c.markQueued(0, cfg)
+	rs, joined, open := c.reads(), 0, false
 	for _, gc := range r.calls[:r.used] {
 		switch {
-		case gc.parked:
-		case gc.writes:
-			writes++
+		case gc.parked, gc.queued:
 		case gc.follower && cfg.StaleReads:
 			gc.read(true)
 			gc.Answered = true
-		case gc.follower || cfg.QuorumReads || !gc.t.replica.Join(rs, &gc.Call):
+		case gc.follower || !gc.t.replica.Join(rs, &gc.Call):
 			open = true
 		default:
 			joined += len(gc.Ops)
@@ -38,14 +37,25 @@ func (c *conn) begin() bool {
 	}
 	r.slow = open && (c.loop == nil || joined == 0)
 	if open {
-		r.pending.Store(writes + 1)
+		r.pending.Store(queued + 1)
 	} else {
-		r.pending.Store(writes)
+		r.pending.Store(queued)
 	}
-	if writes > 0 {
+	if queued > 0 {
 		c.submit(0)
 	}
 	return !r.slow
+}
+
+// markQueued says which of the calls from index first on are handed to their groups, which call Done, and counts them: those with
+// writes, and reads if each of them needs a confirmation.
+func (c *conn) markQueued(first int, cfg *Config) (n int32) {
+	for _, gc := range c.run.calls[first:c.run.used] {
+		if gc.queued = !gc.parked && (gc.writes || cfg.QuorumReads && !gc.follower); gc.queued {
+			n++
+		}
+	}
+	return n
 }
 
 // reads are the reads that the run's join.
@@ -62,42 +72,38 @@ var threadReads = sync.Pool{New: func() any { return new(shardgroup.Reads) }}
 // unread reports whether some of the run's reads are not answered yet.
 func (r *run) unread() bool {
 	for _, gc := range r.calls[:r.used] {
-		if !gc.writes && !gc.parked && !gc.Answered {
+		if !gc.queued && !gc.parked && !gc.Answered {
 			return true
 		}
 	}
 	return false
 }
 
-// submit hands the calls with writes, from index first on, to their groups, all at once.
+// submit hands the calls that markQueued has found, from index first on, to their groups, all at once.
 func (c *conn) submit(first int) {
 	r := &c.run
 	for _, gc := range r.calls[first:r.used] {
-		switch {
-		case !gc.writes || gc.parked:
+		if !gc.queued {
+			continue
+		}
+		switch gc.Origin = c.origin(); {
 		case c.loop != nil && !c.aside:
-			gc.Origin = c.origin()
-			c.loop.gather(gc.t.replica, gc)
-		default:
-			gc.Origin = c.origin()
+			c.loop.gather(gc)
+		case gc.writes:
 			gc.t.replica.Submit(gc.alone[:]...)
+		default:
+			gc.t.replica.SubmitReads(gc.alone[:]...)
 		}
 	}
 }
 
-// ask sends the calls from index first on to their groups and waits for all replies. Reads are answered on this
-// goroutine meanwhile.
+// ask sends the calls from index first on to their groups and waits for all replies. Reads that are not queued are answered on
+// this goroutine meanwhile.
 func (c *conn) ask(first int) {
 	r := &c.run
 	r.blocking = true
-	waiting := int32(0)
-	for _, gc := range r.calls[first:r.used] {
-		if gc.writes && !gc.parked {
-			waiting++
-		}
-	}
-	if waiting > 0 {
-		r.pending.Store(waiting)
+	if queued := c.markQueued(first, c.s.cfg.Load()); queued > 0 {
+		r.pending.Store(queued)
 		c.submit(first)
 	}
 	c.askReads(first)
@@ -111,10 +117,10 @@ func (c *conn) askReads(first int) {
 	var own *groupCall
 	for _, gc := range c.run.calls[first:c.run.used] {
 		switch {
-		case gc.writes || gc.parked || gc.Answered:
+		case gc.queued || gc.parked || gc.Answered:
 		case own == nil:
 			own = gc
-		case cfg.QuorumReads || gc.follower:
+		case gc.follower:
 			others = append(others, gc)
 		default:
 			gc.read(cfg.StaleReads)

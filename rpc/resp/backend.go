@@ -49,6 +49,9 @@ type Group interface {
 	Join(rs *shardgroup.Reads, c *shardgroup.Call) bool
 	// Read runs a call of reads only behind the leader's read gate, on the caller's goroutine; c.Done is not called.
 	Read(c *shardgroup.Call)
+	// SubmitReads runs calls of reads only behind one confirmation by a quorum that begins after it. Each one's Done is called
+	// exactly once, like Submit's.
+	SubmitReads(calls ...*shardgroup.Call)
 	// ReadFollower runs a call of reads only on this replica, leader or not: after the leader confirmed a read
 	// index, so still linearizable, or on the present state if stale is set. c.Done is not called.
 	ReadFollower(c *shardgroup.Call, stale bool)

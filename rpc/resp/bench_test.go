@@ -29,6 +29,8 @@ func (g echoGroup) Submit(calls ...*shardgroup.Call) {
 	}
 }
 
+func (g echoGroup) SubmitReads(calls ...*shardgroup.Call) { g.Submit(calls...) }
+
 func (g echoGroup) Join(_ *shardgroup.Reads, c *shardgroup.Call) bool {
 	g.answer(c)
 	c.Answered = true

@@ -43,8 +43,8 @@ type Config struct {
 	TopologyNudge bool
 	// StaleReads lets READONLY connections read a follower's present state without asking the leader.
 	StaleReads bool
-	// QuorumReads says that reads wait for a round trip to other nodes (reads: quorum); a pipeline of reads for several
-	// groups then asks them at the same time.
+	// QuorumReads says that reads wait for a round trip to other nodes (reads: quorum), which those that came in the same turn
+	// of a loop share; a pipeline of reads for several groups asks them at the same time.
 	QuorumReads bool
 	// EnableDebug is Redis's enable-debug-command: "no", "local" or "yes".
 	EnableDebug string

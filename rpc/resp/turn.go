@@ -1,22 +1,29 @@
 package resp
 
-import "github.com/quorate/quorate/shardgroup"
+import (
+	"slices"
+
+	"github.com/quorate/quorate/shardgroup"
+)
 
 // groupCalls are calls for one group.
 type groupCalls struct {
-	to    Group
-	calls []*shardgroup.Call
+	to            Group
+	writes, reads []*shardgroup.Call
 }
 
 // gather keeps a call until the end of the turn.
-func (l *loop) gather(to Group, gc *groupCall) {
-	for i := range l.calls {
-		if l.calls[i].to == to {
-			l.calls[i].calls = append(l.calls[i].calls, &gc.Call)
-			return
-		}
+func (l *loop) gather(gc *groupCall) {
+	i := slices.IndexFunc(l.calls, func(g groupCalls) bool { return g.to == gc.t.replica })
+	if i < 0 {
+		i = len(l.calls)
+		l.calls = append(l.calls, groupCalls{to: gc.t.replica})
 	}
-	l.calls = append(l.calls, groupCalls{to, []*shardgroup.Call{&gc.Call}})
+	if g := &l.calls[i]; gc.writes {
+		g.writes = append(g.writes, &gc.Call)
+	} else {
+		g.reads = append(g.reads, &gc.Call)
+	}
 }
 
 // readTogether is how many reads are answered together at most, or a pipeline more: a machine fetches sixteen at a time, and the first
@@ -50,11 +57,18 @@ func (l *loop) answer(next []*conn) []*conn {
 // submit hands over what was gathered. Groups may come and go, so only as many are remembered as are usual.
 func (l *loop) submit() (any bool) {
 	for i := range l.calls {
-		if g := &l.calls[i]; len(g.calls) > 0 {
+		g := &l.calls[i]
+		if len(g.writes) > 0 {
 			any = true
-			g.to.Submit(g.calls...)
-			clear(g.calls)
-			g.calls = g.calls[:0]
+			g.to.Submit(g.writes...)
+			clear(g.writes)
+			g.writes = g.writes[:0]
+		}
+		if len(g.reads) > 0 {
+			any = true
+			g.to.SubmitReads(g.reads...)
+			clear(g.reads)
+			g.reads = g.reads[:0]
 		}
 	}
 	if len(l.calls) > maxGathered {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -54,6 +55,8 @@ type machineGroup struct {
 	hold chan struct{}
 	// submits, reads and follower count the calls.
 	submits, reads, follower int
+	// submitted counts the calls of reads that wait, or have waited, for a confirmation.
+	submitted int
 	// ops counts the commands of the calls of reads.
 	ops int
 }
@@ -75,6 +78,23 @@ func (g *machineGroup) Submit(calls ...*shardgroup.Call) {
 			c.Done(c)
 		}()
 	}
+}
+
+func (g *machineGroup) SubmitReads(calls ...*shardgroup.Call) {
+	calls = slices.Clone(calls)
+	g.mu.Lock()
+	hold := g.hold
+	g.submitted += len(calls)
+	g.mu.Unlock()
+	go func() {
+		if hold != nil {
+			<-hold
+		}
+		for _, c := range calls {
+			g.Read(c)
+			c.Done(c)
+		}
+	}()
 }
 
 func (g *machineGroup) Join(_ *shardgroup.Reads, c *shardgroup.Call) bool {
@@ -137,6 +157,13 @@ func (g *machineGroup) read(c *shardgroup.Call) {
 		}
 		c.Ends = append(c.Ends, len(c.Out.Buf))
 	}
+}
+
+// waiting returns submitted.
+func (g *machineGroup) waiting() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.submitted
 }
 
 // counted returns submits, reads and follower.

@@ -7,54 +7,83 @@ import (
 
 // round is one confirmation that all reads share which arrived before it began.
 type round struct {
-	done   chan struct{}
-	ticket Ticket
-	err    error
+	waiting []func(Ticket, error)
+}
+
+// end gives the outcome to all who wait for it.
+func (r *round) end(t Ticket, err error) {
+	for _, done := range r.waiting {
+		done(t, err)
+	}
 }
 
 // Confirm is the slow path: it waits for a round of acknowledgements that begins after the call, shared with all reads
 // that arrive in the meantime. Errors: *NotLeaderError, ErrNotConfirmed, ErrClosed, or ctx's.
 func (g *Gate) Confirm(ctx context.Context) (Ticket, error) {
-	round := g.join()
+	type outcome struct {
+		ticket Ticket
+		err    error
+	}
+	ended := make(chan outcome, 1)
+	g.WhenConfirmed(func(t Ticket, err error) { ended <- outcome{t, err} })
 	select {
-	case <-round.done:
-		return round.ticket, round.err
+	case o := <-ended:
+		return o.ticket, o.err
 	case <-ctx.Done():
 		return Ticket{}, ctx.Err()
-	case <-g.r.ctx.Done():
-		return Ticket{}, ErrClosed
 	}
 }
 
-// join adds a read to the round that begins next.
-func (g *Gate) join() *round {
+// WhenConfirmed is Confirm for those who do not wait: it returns at once, and done is called exactly once. That is on the
+// goroutine that runs the rounds, so the next one begins when it has returned.
+func (g *Gate) WhenConfirmed(done func(Ticket, error)) {
+	if !g.join(done) {
+		done(Ticket{}, ErrClosed)
+	}
+}
+
+// join adds a read to the round that begins next. False: there will be none.
+func (g *Gate) join(done func(Ticket, error)) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.closed {
+		return false
+	}
 	if g.next == nil {
-		g.next = &round{done: make(chan struct{})}
+		g.next = &round{}
 		select {
 		case g.kick <- struct{}{}:
 		default:
 		}
 	}
-	return g.next
+	g.next.waiting = append(g.next.waiting, done)
+	return true
 }
 
-// runRounds runs one round after the other; a read never joins the one under way.
+// runRounds runs one round after the other until the replica is closed; a read never joins the one under way.
 func (g *Gate) runRounds() {
 	for {
 		select {
 		case <-g.kick:
 		case <-g.r.ctx.Done():
+			if r := g.take(true); r != nil {
+				r.end(Ticket{}, ErrClosed)
+			}
 			return
 		}
-		g.mu.Lock()
-		round := g.next
-		g.next = nil
-		g.mu.Unlock()
-		round.ticket, round.err = g.confirm()
-		close(round.done)
+		if r := g.take(false); r != nil {
+			r.end(g.confirm())
+		}
 	}
+}
+
+// take returns the round that was joined, nil if nobody has; last says that it is the last one.
+func (g *Gate) take(last bool) *round {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	r := g.next
+	g.next, g.closed = nil, last
+	return r
 }
 
 // confirm makes sure that this replica still leads at a time after the call. It asks one follower, and all of them if that

@@ -17,6 +17,7 @@ type Gate struct {
 
 	mu     sync.Mutex
 	next   *round // joined by those who arrive while a round is under way; nil if nobody has
+	closed bool   // there will be no more rounds
 	kick   chan struct{}
 	rounds atomic.Uint64
 }
