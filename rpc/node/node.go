@@ -208,6 +208,7 @@ func (n *Node) frontConfig() resp.Config {
 	if n.host.Listen != nil {
 		c.IOThreads = 0 // loops serve sockets only
 	}
+	c.IOUring = n.cfg.IOUring
 	c.MaxClients, c.Timeout, c.TCPKeepAlive = n.cfg.MaxClients, n.cfg.IdleTimeout, n.cfg.TCPKeepAlive
 	c.MaxBulkLen, c.QueryBufferLimit = int64(n.cfg.MaxBulk), int64(n.cfg.QueryBuffer)
 	c.PushBufferLimit = int64(n.cfg.OutputBuffer)

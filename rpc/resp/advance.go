@@ -170,13 +170,29 @@ func (c *conn) protocolError(err error) {
 
 // fill reads once. No bytes and no errWouldBlock mean that the client has gone.
 func (c *conn) fill() (int, error) {
+	n, err := c.wire.Read(c.room())
+	c.filled(n)
+	return n, err
+}
+
+// room is where the next input goes, when all commands are answered: what they were given before is overwritten.
+func (c *conn) room() []byte {
 	if c.words = c.words[:0]; cap(c.words) > maxKeptWords {
 		c.words = nil
 	}
-	n, err := c.in.fill(c.wire)
+	return c.in.room()
+}
+
+// filled notes that n bytes came into the room.
+func (c *conn) filled(n int) {
+	c.in.filled(n)
 	if n > 0 {
 		c.s.stats.bytesIn.Add(uint64(n))
 		c.qbuf.Store(int64(c.in.w))
 	}
-	return n, err
+}
+
+// waitsForInput reports whether all that a connection needs is input. Its driver may ask, while no work is under way.
+func (c *conn) waitsForInput() bool {
+	return !c.seat.away && !c.seat.killed && !c.run.asked && c.heavy == nil && !c.closing && c.pendingOut() == 0
 }

@@ -19,6 +19,9 @@ type Config struct {
 	// IOThreads is how many loops serve the clients; half of GOMAXPROCS by default, at least 1. With 0 every connection
 	// has a goroutine of its own.
 	IOThreads int
+	// IOUring has a loop receive from several clients, and send to several, with one system call, if the kernel lets it; true by
+	// default.
+	IOUring bool
 	// Timeout closes a connection that sent nothing for so long; 0 never does.
 	Timeout time.Duration
 	// TCPKeepAlive is the interval of keep-alive probes; 300 s by default.
@@ -60,6 +63,7 @@ func DefaultConfig() Config {
 		ProtectedMode:        true,
 		MaxClients:           10000,
 		IOThreads:            max(1, runtime.GOMAXPROCS(0)/2),
+		IOUring:              true,
 		TCPKeepAlive:         300 * time.Second,
 		MaxBulkLen:           512 << 20,
 		QueryBufferLimit:     1 << 30,

@@ -1,7 +1,5 @@
 package resp
 
-import "io"
-
 // Sizes of a connection's read buffer. Arguments alias it until their commands are answered, so it is compacted only
 // between runs.
 const (
@@ -27,13 +25,16 @@ func (in *inbox) skip(n int) { in.r += n }
 
 func (in *inbox) empty() bool { return in.r == in.w }
 
-// fill reads once from rd. Bytes that were handed out before are overwritten.
-func (in *inbox) fill(rd io.Reader) (int, error) {
+// room is where the next input goes. Bytes that were handed out before are overwritten.
+func (in *inbox) room() []byte {
 	in.makeRoom()
-	n, err := rd.Read(in.buf[in.w:])
+	return in.buf[in.w:]
+}
+
+// filled notes that n bytes came into the room.
+func (in *inbox) filled(n int) {
 	in.w += n
 	in.full = in.w == len(in.buf)
-	return n, err
 }
 
 func (in *inbox) makeRoom() {

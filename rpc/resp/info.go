@@ -81,6 +81,7 @@ func (p *infoPage) server() {
 	p.line("quorate_reads", p.status.Reads)
 	p.line("os", runtime.GOOS+" "+runtime.GOARCH)
 	p.line("arch_bits", 64)
+	p.line("multiplexing_api", s.multiplexing())
 	p.line("go_version", runtime.Version())
 	p.line("process_id", os.Getpid())
 	p.line("run_id", s.runID)

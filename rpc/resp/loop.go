@@ -1,12 +1,12 @@
 package resp
 
 import (
-	"errors"
 	"net"
 	"runtime"
 	"sync"
 	"time"
 
+	"github.com/quorate/quorate/rpc/resp/ring"
 	"github.com/quorate/quorate/shardgroup"
 )
 
@@ -32,6 +32,10 @@ type loop struct {
 	readOps int
 	// buffers are read buffers that no connection needs at the moment.
 	buffers [][]byte
+	// ring, if there is one, reads and writes for several connections at once. staged are those whose replies are sent at the
+	// end of the turn, parties those that take part in a system call.
+	ring            *ring.Ring
+	staged, parties []*conn
 
 	mu sync.Mutex
 	// posted are connections that others want the loop to look at; asleep means that the loop must be woken to do so.
@@ -45,8 +49,12 @@ type loop struct {
 type seat struct {
 	// fd is the socket.
 	fd int
-	// readable: there may be more to read. away: work is under way. ended: the socket is closed.
-	readable, away, ended bool
+	// readable: there may be more to read, be it that the client has ended its side (hungUp). away: work is under way. ended:
+	// the socket is closed.
+	readable, hungUp, away, ended bool
+	// filled: input was read that it has not looked at. staged: it is in loop.staged. clogged: the client must read before more
+	// can be sent.
+	filled, staged, clogged bool
 
 	// killed: it is to end.
 	killed bool
@@ -64,16 +72,26 @@ const (
 	end
 )
 
-// keptBuffers bounds the read buffers that wait for a connection that needs one.
-const keptBuffers = 256
-
 // newLoop returns nil where loops are not possible.
 func newLoop(s *Server) (*loop, error) {
 	p, err := newPoller()
 	if p == nil || err != nil {
 		return nil, err
 	}
-	return &loop{s: s, poll: p}, nil
+	l := &loop{s: s, poll: p}
+	if s.cfg.Load().IOUring {
+		if l.ring, err = ring.New(together); err != nil {
+			s.log.Info("no io_uring: every read from a client and every write to one is a system call", "why", err)
+		}
+	}
+	return l, nil
+}
+
+func (l *loop) close() {
+	l.poll.close()
+	if l.ring != nil {
+		_ = l.ring.Close() // the descriptor is ours
+	}
 }
 
 // adopt takes a connection over. False: it is no plain socket, or the loop has ended; then nothing was done.
@@ -134,21 +152,13 @@ func (l *loop) sweep() {
 
 // run is the loop. It ends when the server stops and the last connection has ended.
 func (l *loop) run() {
-	defer l.poll.close()
+	defer l.close()
 	var ready []event
 	var posted, again, readers []*conn
 	turns := 0
 	for {
 		ready = l.poll.wait(ready[:0], l.mayPark())
-		for _, e := range ready {
-			if c := l.at(e.fd); c != nil {
-				c.seat.readable = c.seat.readable || e.readable
-				l.drive(c)
-				if l.readOps >= readTogether {
-					readers = l.answer(readers[:0])
-				}
-			}
-		}
+		readers = l.serve(ready, readers)
 		var swept bool
 		posted, swept = l.takePosted(posted[:0])
 		for _, c := range posted {
@@ -160,6 +170,7 @@ func (l *loop) run() {
 		}
 		readers = l.answer(readers[:0])
 		submitted := l.submit()
+		l.sendStaged()
 		if swept {
 			l.lookAround()
 		}
@@ -245,7 +256,9 @@ func (l *loop) sit(c *conn) {
 
 // drive takes a connection as far as it gets. Each turn it reads once, so that one client cannot keep the others waiting.
 func (l *loop) drive(c *conn) {
-	for read := false; !c.seat.away && !c.seat.ended; {
+	read := c.seat.filled
+	c.seat.filled = false
+	for !c.seat.away && !c.seat.ended {
 		switch c.advance() {
 		case forInput:
 			if read && c.seat.readable {
@@ -273,43 +286,14 @@ func (l *loop) drive(c *conn) {
 
 // sendAway has a connection's work done on another goroutine.
 func (l *loop) sendAway(c *conn) {
+	if c.seat.staged {
+		c.transmitOut()
+	}
 	c.seat.away = true
 	l.s.wg.Go(func() {
 		c.work()
 		l.post(c, back)
 	})
-}
-
-// fill reads what there is. False: the client has gone.
-func (l *loop) fill(c *conn) bool {
-	if c.in.buf == nil {
-		c.in.buf = l.buffer()
-	}
-	n, err := c.fill()
-	if errors.Is(err, errWouldBlock) {
-		c.seat.readable = false
-		return true
-	}
-	// What did not fill the buffer was all there is; for more, an event will come.
-	c.seat.readable = c.in.full
-	return n > 0
-}
-
-// buffer and takeBuffer lend read buffers to the connections that have something to read: thousands that wait need none.
-func (l *loop) buffer() []byte {
-	if n := len(l.buffers); n > 0 {
-		b := l.buffers[n-1]
-		l.buffers = l.buffers[:n-1]
-		return b
-	}
-	return make([]byte, inboxLent)
-}
-
-func (l *loop) takeBuffer(c *conn) {
-	if len(c.in.buf) == inboxLent && c.in.empty() && len(l.buffers) < keptBuffers {
-		l.buffers = append(l.buffers, c.in.buf)
-		c.in = inbox{}
-	}
 }
 
 // lookAround ends the connections that wait for input in vain.
@@ -326,6 +310,9 @@ func (l *loop) lookAround() {
 func (l *loop) drop(c *conn) {
 	if c.seat.ended {
 		return
+	}
+	if c.seat.staged {
+		c.transmitOut()
 	}
 	c.seat.ended = true
 	if l.at(c.seat.fd) == c {

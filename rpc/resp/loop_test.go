@@ -4,14 +4,18 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
 
-// inBothWays runs a test with connections on loops and with a goroutine for each.
-func inBothWays(t *testing.T, test func(t *testing.T, threads int)) {
-	for _, threads := range []int{0, 1, 3} {
-		t.Run(fmt.Sprintf("%d io-threads", threads), func(t *testing.T) { test(t, threads) })
+// inAllWays runs a test with connections on loops, with io_uring and without, and with a goroutine for each.
+func inAllWays(t *testing.T, test func(t *testing.T, way func(*Config))) {
+	for name, way := range map[string]func(*Config){
+		"goroutines": ioThreads(0), "loop": ioThreads(1), "loops": ioThreads(3),
+		"loop without io_uring": func(c *Config) { c.IOThreads, c.IOUring = 1, false },
+	} {
+		t.Run(name, func(t *testing.T) { test(t, way) })
 	}
 }
 
@@ -20,8 +24,8 @@ func ioThreads(n int) func(*Config) { return func(c *Config) { c.IOThreads = n }
 // TestPipelinesOfAnyCut sends a long pipeline in pieces that end anywhere; replies must come in order, whatever mixture of
 // groups, connection commands and commands that block it holds.
 func TestPipelinesOfAnyCut(t *testing.T) {
-	inBothWays(t, func(t *testing.T, threads int) {
-		w := newWorld(t, 3, ioThreads(threads))
+	inAllWays(t, func(t *testing.T, way func(*Config)) {
+		w := newWorld(t, 3, way)
 		c := w.dial(t)
 		var in strings.Builder
 		var want []string
@@ -56,8 +60,8 @@ func TestPipelinesOfAnyCut(t *testing.T) {
 
 // TestKilledWhileItsGroupThinks: the client sees the end at once, the reply that comes later goes nowhere, and nothing is left.
 func TestKilledWhileItsGroupThinks(t *testing.T) {
-	inBothWays(t, func(t *testing.T, threads int) {
-		w := newWorld(t, 1, ioThreads(threads))
+	inAllWays(t, func(t *testing.T, way func(*Config)) {
+		w := newWorld(t, 1, way)
 		hold := make(chan struct{})
 		w.groups[1].set(func() { w.groups[1].hold = hold })
 		victim, other := w.dial(t), w.dial(t)
@@ -76,8 +80,8 @@ func TestKilledWhileItsGroupThinks(t *testing.T) {
 
 // TestHangUpWhileItsGroupThinks is the same with a client that goes by itself, thousands of times at once.
 func TestHangUpWhileItsGroupThinks(t *testing.T) {
-	inBothWays(t, func(t *testing.T, threads int) {
-		w := newWorld(t, 1, ioThreads(threads))
+	inAllWays(t, func(t *testing.T, way func(*Config)) {
+		w := newWorld(t, 1, way)
 		hold := make(chan struct{})
 		w.groups[1].set(func() { w.groups[1].hold = hold })
 		const clients = 500
@@ -107,8 +111,8 @@ func TestHangUpWhileItsGroupThinks(t *testing.T) {
 
 // TestOneSlowReaderOnALoop: replies that a client does not take wait for it alone, and arrive whole when it does.
 func TestOneSlowReaderOnALoop(t *testing.T) {
-	inBothWays(t, func(t *testing.T, threads int) {
-		w := newWorld(t, 1, ioThreads(threads))
+	inAllWays(t, func(t *testing.T, way func(*Config)) {
+		w := newWorld(t, 1, way)
 		c, slow := w.dial(t), w.dial(t)
 		value := strings.Repeat("v", 1<<20)
 		c.expect("+OK\r\n", "SET", "big", value)
@@ -130,8 +134,8 @@ func TestOneSlowReaderOnALoop(t *testing.T) {
 
 // TestShutdownAnswersWhatWasRead: a stop does not cut off commands that the server has.
 func TestShutdownAnswersWhatWasRead(t *testing.T) {
-	inBothWays(t, func(t *testing.T, threads int) {
-		w := newWorld(t, 1, ioThreads(threads))
+	inAllWays(t, func(t *testing.T, way func(*Config)) {
+		w := newWorld(t, 1, way)
 		hold := make(chan struct{})
 		w.groups[1].set(func() { w.groups[1].hold = hold })
 		busy, idle := w.dial(t), w.dial(t)
@@ -158,5 +162,82 @@ func TestShutdownAnswersWhatWasRead(t *testing.T) {
 		case <-time.After(patience):
 			t.Error("Shutdown does not return")
 		}
+	})
+}
+
+// TestHalfClosedClientsGetTheirReplies: "printf … | nc" says that it will send no more before it has read anything.
+func TestHalfClosedClientsGetTheirReplies(t *testing.T) {
+	inAllWays(t, func(t *testing.T, way func(*Config)) {
+		w := newWorld(t, 1, way)
+		var clients []*client
+		for range 50 {
+			clients = append(clients, w.dial(t))
+		}
+		for i, c := range clients {
+			c.send(array("SET", fmt.Sprint("k", i), fmt.Sprint(i)) + array("GET", fmt.Sprint("k", i)) + array("GET", "none"))
+			if err := c.nc.(*net.TCPConn).CloseWrite(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i, c := range clients {
+			n := fmt.Sprint(i)
+			if got, want := c.read()+c.read()+c.read()+c.read(), fmt.Sprintf("+OK\r\n$%d\r\n%s\r\n$-1\r\nEOF", len(n), n); got != want {
+				t.Errorf("client %d got %q, want %q", i, got, want)
+			}
+		}
+	})
+}
+
+// TestSlowReadersOfSmallReplies: clients that send one command after the other and read nothing get every reply, in order, when
+// they do; others go on meanwhile, and those that break their connection off do no harm.
+func TestSlowReadersOfSmallReplies(t *testing.T) {
+	inAllWays(t, func(t *testing.T, way func(*Config)) {
+		w := newWorld(t, 1, way)
+		quick := w.dial(t)
+		quick.expect("+OK\r\n", "SET", "k", strings.Repeat("v", 4000))
+		const readers, gets = 8, 3000 // of 4 KB: more than a socket holds
+		var slow []*client
+		var sent sync.WaitGroup
+		for range readers {
+			c := w.dial(t)
+			slow = append(slow, c)
+			sent.Go(func() {
+				for i := range gets {
+					// Its server may be unable to take more for as long as nobody reads.
+					if _, err := c.nc.Write([]byte(array("GET", "k") + array("ECHO", fmt.Sprint(i)))); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+		for i := range 50 {
+			quick.expect("+OK\r\n", "SET", "q", fmt.Sprint(i))
+			rude := w.dial(t)
+			rude.send(strings.Repeat(array("GET", "k"), 10))
+			if err := rude.nc.(*net.TCPConn).SetLinger(0); err != nil {
+				t.Fatal(err)
+			}
+			rude.nc.Close()
+		}
+		var read sync.WaitGroup
+		for _, c := range slow {
+			read.Go(func() {
+				for i := range gets {
+					n := fmt.Sprint(i)
+					if got := c.read(); len(got) != 4000+len("$4000\r\n\r\n") {
+						t.Errorf("GET %d got %d bytes", i, len(got))
+						return
+					}
+					if got, want := c.read(), fmt.Sprintf("$%d\r\n%s\r\n", len(n), n); got != want {
+						t.Errorf("got %q, want %q", got, want)
+						return
+					}
+				}
+			})
+		}
+		read.Wait()
+		sent.Wait()
+		await(t, "the end of those who broke off", func() bool { return w.srv.conns.count() == readers+1 })
 	})
 }

@@ -7,25 +7,39 @@ var errWouldBlock = errors.New("would block")
 
 func (c *conn) pendingOut() int { return len(c.out) - c.sent }
 
-// flush sends what was collected. False: the client must read first.
+// flush sends what was collected, or has a loop send it soon. False: the client must read first.
 func (c *conn) flush() bool {
+	if n := c.pendingOut(); n > 0 && c.loop != nil && c.loop.stage(c, n) {
+		return true
+	}
+	return c.transmitOut()
+}
+
+// transmitOut sends what was collected. False: the client must read first.
+func (c *conn) transmitOut() bool {
 	if c.pendingOut() > 0 {
 		n, blocked := c.transmit(c.out[c.sent:])
 		if c.sent += n; blocked {
+			c.seat.clogged = true
 			return false
 		}
 	}
-	c.sent = 0
-	if c.out = c.out[:0]; cap(c.out) > maxKeptOut {
-		c.out = nil
-	}
+	c.outSent()
 	return true
 }
 
-// send sends b behind what was collected. What cannot be sent at once is kept.
+// outSent makes room for more replies.
+func (c *conn) outSent() {
+	c.seat.clogged, c.sent = false, 0
+	if c.out = c.out[:0]; cap(c.out) > maxKeptOut {
+		c.out = nil
+	}
+}
+
+// send sends b behind what was collected, or has a loop send it soon. What cannot be sent at once is kept.
 func (c *conn) send(b []byte) {
 	n := 0
-	if c.pendingOut() == 0 && !c.aside {
+	if c.pendingOut() == 0 && !c.aside && (c.loop == nil || !c.loop.stage(c, len(b))) {
 		n, _ = c.transmit(b)
 	}
 	c.out = append(c.out, b[n:]...)

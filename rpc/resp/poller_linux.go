@@ -24,10 +24,10 @@ type poller struct {
 	look   func(uintptr) bool
 }
 
-// event is about one socket.
+// event is about one socket. ended: the client sends nothing more, or has gone.
 type event struct {
-	fd       int
-	readable bool
+	fd              int
+	readable, ended bool
 }
 
 func newPoller() (*poller, error) {
@@ -87,7 +87,8 @@ func (p *poller) wait(into []event, park bool) []event {
 	}
 	for _, e := range p.events[:p.n] {
 		if int(e.Fd) != p.waker {
-			into = append(into, event{int(e.Fd), e.Events&(unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0})
+			ended := e.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0
+			into = append(into, event{int(e.Fd), ended || e.Events&unix.EPOLLIN != 0, ended})
 		}
 	}
 	return into

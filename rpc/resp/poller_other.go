@@ -8,8 +8,8 @@ import "net"
 type poller struct{}
 
 type event struct {
-	fd       int
-	readable bool
+	fd              int
+	readable, ended bool
 }
 
 func newPoller() (*poller, error) { return nil, nil }

@@ -122,6 +122,19 @@ func (s *Server) start() error {
 	return nil
 }
 
+// multiplexing names what tells that clients have sent something, and what transfers it.
+func (s *Server) multiplexing() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case len(s.loops) == 0:
+		return "goroutines"
+	case s.loops[0].ring == nil:
+		return "epoll"
+	}
+	return "epoll+io_uring"
+}
+
 // acceptPause is how long Serve waits after running out of file descriptors.
 const acceptPause = 10 * time.Millisecond
 

@@ -218,38 +218,36 @@ func TestReadsSkipTheLog(t *testing.T) {
 // TestQuorumReads: reads that need a confirmation wait for it together, however many connections they are of, and every one of a
 // pipeline over groups finds its place.
 func TestQuorumReads(t *testing.T) {
-	for _, threads := range []int{0, 1} {
-		t.Run(fmt.Sprintf("%d io-threads", threads), func(t *testing.T) {
-			w := newWorld(t, 3, ioThreads(threads), func(c *Config) { c.QuorumReads = true })
-			g := w.groups[1]
-			c := w.dial(t)
-			c.expect("+OK\r\n", "SET", key1, "x")
-			hold := make(chan struct{})
-			g.set(func() { g.hold = hold })
-			const clients = 40
-			var waiting []*client
-			for range clients {
-				each := w.dial(t)
-				each.send(array("GET", key1) + array("PING") + array("GET", key2) + array("MGET", key1, key1))
-				waiting = append(waiting, each)
-			}
-			await(t, "all confirmations", func() bool { return g.waiting() == clients })
-			close(hold)
-			for _, each := range waiting {
-				if got := each.read() + each.read() + each.read() + each.read(); got != "$1\r\nx\r\n+PONG\r\n$-1\r\n*2\r\n$1\r\nx\r\n$1\r\nx\r\n" {
-					t.Errorf("got %q", got)
-				}
-			}
-			if _, _, follower := g.counted(); follower != 0 {
-				t.Errorf("%d reads of a follower", follower)
-			}
-			g.set(func() { g.fail = once(&shardgroup.NotLeaderError{Leader: string(nodeID("b"))}) })
-			c.send(array("GET", key2) + array("GET", key1))
-			if got := c.read() + c.read(); got != "$-1\r\n-MOVED 866 10.0.0.2:7000\r\n" {
+	inAllWays(t, func(t *testing.T, way func(*Config)) {
+		w := newWorld(t, 3, way, func(c *Config) { c.QuorumReads = true })
+		g := w.groups[1]
+		c := w.dial(t)
+		c.expect("+OK\r\n", "SET", key1, "x")
+		hold := make(chan struct{})
+		g.set(func() { g.hold = hold })
+		const clients = 40
+		var waiting []*client
+		for range clients {
+			each := w.dial(t)
+			each.send(array("GET", key1) + array("PING") + array("GET", key2) + array("MGET", key1, key1))
+			waiting = append(waiting, each)
+		}
+		await(t, "all confirmations", func() bool { return g.waiting() == clients })
+		close(hold)
+		for _, each := range waiting {
+			if got := each.read() + each.read() + each.read() + each.read(); got != "$1\r\nx\r\n+PONG\r\n$-1\r\n*2\r\n$1\r\nx\r\n$1\r\nx\r\n" {
 				t.Errorf("got %q", got)
 			}
-		})
-	}
+		}
+		if _, _, follower := g.counted(); follower != 0 {
+			t.Errorf("%d reads of a follower", follower)
+		}
+		g.set(func() { g.fail = once(&shardgroup.NotLeaderError{Leader: string(nodeID("b"))}) })
+		c.send(array("GET", key2) + array("GET", key1))
+		if got := c.read() + c.read(); got != "$-1\r\n-MOVED 866 10.0.0.2:7000\r\n" {
+			t.Errorf("got %q", got)
+		}
+	})
 }
 
 func TestNudge(t *testing.T) {

@@ -50,6 +50,7 @@ type Config struct {
 	ProtectedMode  bool
 	MaxClients     int
 	IOThreads      int
+	IOUring        bool
 	MaxProcs       int
 	IdleTimeout    time.Duration
 	TCPKeepAlive   time.Duration

@@ -74,6 +74,7 @@ func clientFlags(fs *pflag.FlagSet, c *Config) {
 	fs.BoolVar(&c.ProtectedMode, "protected-mode", true, "without a password, answer only clients on the loopback interface")
 	fs.IntVar(&c.MaxClients, "maxclients", 10000, "client connections")
 	fs.IntVar(&c.IOThreads, "io-threads", 0, "loops that read from clients and answer them; 0 is one for every two processors")
+	fs.BoolVar(&c.IOUring, "io-uring", true, "receive from several clients, and send to several, with one system call, if the kernel allows it (Linux 5.18, sysctl kernel.io_uring_disabled, seccomp)")
 	fs.DurationVar(&c.IdleTimeout, "timeout", 0, "close a client connection idle for this long; 0 never")
 	fs.DurationVar(&c.TCPKeepAlive, "tcp-keepalive", 300*time.Second, "time between TCP keep-alive probes; 0 is none")
 	fs.Var(&c.MaxBulk, "proto-max-bulk-len", "largest argument")
