@@ -60,9 +60,6 @@ type Group struct {
 	// turn has room for one: whoever proposes a batch or hands leadership over.
 	turn chan struct{}
 
-	// confirmed are reads that a confirmation was got for; its only user is the goroutine that runs the gate's rounds.
-	confirmed Reads
-
 	// bereaved: see runVotes.
 	bereaved atomic.Bool
 

@@ -17,9 +17,11 @@ func TestPowerCutOfOneReplica(t *testing.T) {
 		var cut atomic.Bool
 		var recorded atomic.Int32
 		var n *node
+		opened := make(chan struct{})
 		c := newCluster(t, func(_ *node, cfg *Config) {
 			cfg.Consensus.LostTail = cut.Load()
 			cfg.Recovered = func() error {
+				<-opened
 				if recorded.Add(1); !n.VotesHeld() {
 					t.Error("the replica votes before it is on record that it has caught up")
 				}
@@ -32,6 +34,7 @@ func TestPowerCutOfOneReplica(t *testing.T) {
 		n.close()
 		cut.Store(true)
 		n.open()
+		close(opened)
 		if !n.VotesHeld() {
 			t.Fatal("votes are not held after a power cut")
 		}

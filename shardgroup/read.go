@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -96,42 +97,84 @@ func (g *Group) read(c *Call, wall int64) (fresh bool) {
 	return !r[0].Stale
 }
 
-// SubmitReads answers calls of reads only, all of them behind one confirmation, which others share, and together: they cost
-// one wake-up instead of a goroutine for each. Each call's Done is called exactly once, from a goroutine of the group or from
-// SubmitReads itself.
-func (g *Group) SubmitReads(calls ...*Call) {
-	calls = slices.Clone(calls)
-	deadline := time.Now().Add(g.cfg.Limits.Park)
-	g.replica.Gate().WhenConfirmed(func(t consensus.Ticket, err error) { g.answerConfirmed(calls, deadline, t, err) })
+// readTogether is how many reads of a batch are answered together, or a call more: the machine looks up sixteen at a time, and the
+// first client should not wait for the last.
+const readTogether = 64
+
+// readBatch are calls of reads that wait for a confirmation.
+type readBatch struct {
+	g        *Group
+	calls    []*Call
+	deadline time.Time
+	// expiry claims the batch if nobody has until then.
+	expiry  *time.Timer
+	claimed atomic.Bool
 }
 
-// answerConfirmed runs on the goroutine of the gate's rounds, which owns g.confirmed, unless the replica is closed.
-func (g *Group) answerConfirmed(calls []*Call, deadline time.Time, ticket consensus.Ticket, why error) {
-	if errors.Is(why, consensus.ErrClosed) {
-		for _, c := range calls {
-			c.begin(time.Time{})
-			c.fail(ErrNoLeader)
-		}
-		return
-	}
-	for _, c := range calls {
-		if c.Answered = false; why == nil {
-			g.confirmed.calls = append(g.confirmed.calls, joined{g, c, ticket, &g.stats.slowReads})
-		}
-	}
-	g.confirmed.Answer()
-	for _, c := range calls {
-		if c.Answered {
-			c.Done(c)
-			continue
-		}
-		// There is no leader, or another one, or the log's clock must advance: that may take long.
-		g.wg.Go(func() {
-			g.readBy(deadline, c)
-			c.Done(c)
-		})
+// SubmitReads answers calls of reads only, all of them behind one confirmation, which others share: they cost one goroutine
+// instead of one each. Each call's Done is called exactly once, from a goroutine of the group or from SubmitReads itself.
+func (g *Group) SubmitReads(calls ...*Call) {
+	b := &readBatch{g: g, calls: slices.Clone(calls), deadline: time.Now().Add(g.cfg.Limits.Park)}
+	// A round takes longer than anybody should wait if Raft is stuck in a write of its log.
+	b.expiry = time.AfterFunc(g.cfg.Limits.Park, b.refuse)
+	g.replica.Gate().WhenConfirmed(b.confirmed)
+}
+
+// confirmed must not hold up the rounds. They have ended before the group waits for its goroutines.
+func (b *readBatch) confirmed(t consensus.Ticket, why error) {
+	b.expiry.Stop()
+	switch {
+	case errors.Is(why, consensus.ErrClosed):
+		b.refuse()
+	case b.claimed.CompareAndSwap(false, true):
+		b.g.wg.Go(func() { b.answer(t, why) })
 	}
 }
+
+// refuse ends the calls, of which none was answered.
+func (b *readBatch) refuse() {
+	if !b.claimed.CompareAndSwap(false, true) {
+		return
+	}
+	for _, c := range b.calls {
+		c.begin(time.Time{})
+		c.fail(ErrNoLeader)
+	}
+}
+
+func (b *readBatch) answer(t consensus.Ticket, why error) {
+	rs := pooledReads.Get().(*Reads)
+	for calls := b.calls; len(calls) > 0; {
+		n := 0
+		for ops := 0; n < len(calls) && ops < readTogether; n++ {
+			c := calls[n]
+			ops += len(c.Ops)
+			if c.Answered = false; why == nil {
+				rs.calls = append(rs.calls, joined{b.g, c, t, &b.g.stats.slowReads})
+			}
+		}
+		rs.Answer()
+		for _, c := range calls[:n] {
+			b.settle(c)
+		}
+		calls = calls[n:]
+	}
+	pooledReads.Put(rs)
+}
+
+// settle ends a call, or has it wait alone: there is no leader, or another one, or the log's clock must advance.
+func (b *readBatch) settle(c *Call) {
+	if c.Answered {
+		c.Done(c)
+		return
+	}
+	b.g.wg.Go(func() {
+		b.g.readBy(b.deadline, c)
+		c.Done(c)
+	})
+}
+
+var pooledReads = sync.Pool{New: func() any { return new(Reads) }}
 
 // readSlowly confirms, reads and checks until that succeeds. Nothing is applied by a read, so every error is a refusal.
 func (g *Group) readSlowly(ctx context.Context, c *Call) error {

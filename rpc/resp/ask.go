@@ -7,16 +7,16 @@ import (
 )
 
 // begin hands the run's calls to their groups without waiting. Reads whose group's gate is open are answered at once, in a loop
-// together with those of other connections. False: some are not, and work must see to them; writes are under way then all the same.
+// together with those of other connections. False: some are not, and work must see to them; what was handed over is under way then all the same.
 func (c *conn) begin() bool {
 	r := &c.run
 	r.asked, r.blocking = true, false
 	cfg := c.s.cfg.Load()
-	queued := c.markQueued(0, cfg)
+	handed := c.markHanded(0, cfg)
 	rs, joined, open := c.reads(), 0, false
 	for _, gc := range r.calls[:r.used] {
 		switch {
-		case gc.parked, gc.queued:
+		case gc.parked, gc.handed:
 		case gc.follower && cfg.StaleReads:
 			gc.read(true)
 			gc.Answered = true
@@ -37,21 +37,21 @@ func (c *conn) begin() bool {
 	}
 	r.slow = open && (c.loop == nil || joined == 0)
 	if open {
-		r.pending.Store(queued + 1)
+		r.pending.Store(handed + 1)
 	} else {
-		r.pending.Store(queued)
+		r.pending.Store(handed)
 	}
-	if queued > 0 {
+	if handed > 0 {
 		c.submit(0)
 	}
 	return !r.slow
 }
 
-// markQueued says which of the calls from index first on are handed to their groups, which call Done, and counts them: those with
+// markHanded says which of the calls from index first on are handed to their groups, which call Done, and counts them: those with
 // writes, and reads if each of them needs a confirmation.
-func (c *conn) markQueued(first int, cfg *Config) (n int32) {
+func (c *conn) markHanded(first int, cfg *Config) (n int32) {
 	for _, gc := range c.run.calls[first:c.run.used] {
-		if gc.queued = !gc.parked && (gc.writes || cfg.QuorumReads && !gc.follower); gc.queued {
+		if gc.handed = !gc.parked && (gc.writes || cfg.QuorumReads && !gc.follower); gc.handed {
 			n++
 		}
 	}
@@ -72,18 +72,18 @@ var threadReads = sync.Pool{New: func() any { return new(shardgroup.Reads) }}
 // unread reports whether some of the run's reads are not answered yet.
 func (r *run) unread() bool {
 	for _, gc := range r.calls[:r.used] {
-		if !gc.queued && !gc.parked && !gc.Answered {
+		if !gc.handed && !gc.parked && !gc.Answered {
 			return true
 		}
 	}
 	return false
 }
 
-// submit hands the calls that markQueued has found, from index first on, to their groups, all at once.
+// submit hands the calls that markHanded has found, from index first on, to their groups, all at once.
 func (c *conn) submit(first int) {
 	r := &c.run
 	for _, gc := range r.calls[first:r.used] {
-		if !gc.queued {
+		if !gc.handed {
 			continue
 		}
 		switch gc.Origin = c.origin(); {
@@ -97,13 +97,13 @@ func (c *conn) submit(first int) {
 	}
 }
 
-// ask sends the calls from index first on to their groups and waits for all replies. Reads that are not queued are answered on
+// ask sends the calls from index first on to their groups and waits for all replies. Reads that are not handed over are answered on
 // this goroutine meanwhile.
 func (c *conn) ask(first int) {
 	r := &c.run
 	r.blocking = true
-	if queued := c.markQueued(first, c.s.cfg.Load()); queued > 0 {
-		r.pending.Store(queued)
+	if handed := c.markHanded(first, c.s.cfg.Load()); handed > 0 {
+		r.pending.Store(handed)
 		c.submit(first)
 	}
 	c.askReads(first)
@@ -117,7 +117,7 @@ func (c *conn) askReads(first int) {
 	var own *groupCall
 	for _, gc := range c.run.calls[first:c.run.used] {
 		switch {
-		case gc.queued || gc.parked || gc.Answered:
+		case gc.handed || gc.parked || gc.Answered:
 		case own == nil:
 			own = gc
 		case gc.follower:

@@ -184,7 +184,7 @@ func (l *loop) run() {
 	}
 }
 
-// yieldEvery is after how many turns without a write others get to run; with writes it is each.
+// yieldEvery is after how many turns that handed nothing to groups others get to run; else it is each.
 const yieldEvery = 8
 
 // mayPark says whether the loop may sleep until there is an event; others then wake it when they post.

@@ -80,8 +80,8 @@ type groupCall struct {
 	follower bool
 	// parked: nobody was asked, because the leader is unknown.
 	parked bool
-	// queued: the group was or will be handed the call and calls Done.
-	queued bool
+	// handed: the group was or will be handed the call and calls Done.
+	handed bool
 }
 
 func (r *run) init(c *conn) {
@@ -226,7 +226,7 @@ func (gc *groupCall) reset() {
 	}
 	clear(gc.Ops)
 	gc.Call = shardgroup.Call{Ops: gc.Ops[:0], Reads: gc.Reads[:0], Ends: gc.Ends[:0], Moved: gc.Moved[:0], Out: reply.Writer{Buf: buf}}
-	gc.t, gc.writes, gc.follower, gc.parked, gc.queued = nil, false, false, false, false
+	gc.t, gc.writes, gc.follower, gc.parked, gc.handed = nil, false, false, false, false
 }
 
 // clear forgets the run.

@@ -215,8 +215,8 @@ func TestReadsSkipTheLog(t *testing.T) {
 	}
 }
 
-// TestQuorumReads: reads that need a confirmation wait for it together, however many connections they are of, and every one of a
-// pipeline over groups finds its place.
+// TestQuorumReads: reads that need a confirmation wait for it on no goroutine of their own, and every one of a pipeline over groups
+// finds its place.
 func TestQuorumReads(t *testing.T) {
 	inAllWays(t, func(t *testing.T, way func(*Config)) {
 		w := newWorld(t, 3, way, func(c *Config) { c.QuorumReads = true })

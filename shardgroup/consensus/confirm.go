@@ -34,8 +34,8 @@ func (g *Gate) Confirm(ctx context.Context) (Ticket, error) {
 	}
 }
 
-// WhenConfirmed is Confirm for those who do not wait: it returns at once, and done is called exactly once. That is on the
-// goroutine that runs the rounds, so the next one begins when it has returned.
+// WhenConfirmed is Confirm for those who do not wait: it returns at once, and done is called exactly once: by the goroutine that
+// runs the rounds, and the next one begins when it has returned; or at once, if the replica is closed.
 func (g *Gate) WhenConfirmed(done func(Ticket, error)) {
 	if !g.join(done) {
 		done(Ticket{}, ErrClosed)
