@@ -1,10 +1,12 @@
 package resp
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -18,7 +20,6 @@ type poller struct {
 	file   *os.File
 	raw    syscall.RawConn
 	epoll  int
-	waker  int
 	events [256]unix.EpollEvent
 	n      int
 	look   func(uintptr) bool
@@ -43,11 +44,8 @@ func newPoller() (*poller, error) {
 	if p.raw, err = p.file.SyscallConn(); err != nil {
 		return nil, fmt.Errorf("poll epoll descriptor: %w", err)
 	}
-	if p.waker, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
-		return nil, fmt.Errorf("eventfd: %w", err)
-	}
-	if err := p.control(p.waker, unix.EPOLLIN); err != nil {
-		return nil, err
+	if err := p.file.SetReadDeadline(time.Time{}); err != nil {
+		return nil, fmt.Errorf("poll epoll descriptor: %w", err)
 	}
 	p.look = func(uintptr) bool {
 		p.fetch()
@@ -57,11 +55,8 @@ func newPoller() (*poller, error) {
 }
 
 func (p *poller) add(fd int) error {
-	return p.control(fd, unix.EPOLLIN|unix.EPOLLOUT|unix.EPOLLRDHUP)
-}
-
-func (p *poller) control(fd int, events uint32) error {
-	err := unix.EpollCtl(p.epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: events | unix.EPOLLET, Fd: int32(fd)})
+	events := uint32(unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET)
+	err := unix.EpollCtl(p.epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: events, Fd: int32(fd)})
 	if err != nil {
 		return fmt.Errorf("epoll_ctl: %w", err)
 	}
@@ -82,28 +77,30 @@ func (p *poller) fetch() {
 func (p *poller) wait(into []event, park bool) []event {
 	if !park {
 		p.fetch()
-	} else if err := p.raw.Read(p.look); err != nil {
+	} else if err := p.raw.Read(p.look); errors.Is(err, os.ErrDeadlineExceeded) {
+		p.n = 0
+		p.until(time.Time{})
+	} else if err != nil {
 		panic(fmt.Sprintf("wait for client connections: %v", err)) // the descriptor is ours and open
 	}
 	for _, e := range p.events[:p.n] {
-		if int(e.Fd) != p.waker {
-			ended := e.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0
-			into = append(into, event{int(e.Fd), ended || e.Events&unix.EPOLLIN != 0, ended})
-		}
+		ended := e.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0
+		into = append(into, event{int(e.Fd), ended || e.Events&unix.EPOLLIN != 0, ended})
 	}
 	return into
 }
 
-// wake makes wait return. The counter is never read: each write is an edge.
-func (p *poller) wake() {
-	one := [8]byte{1}
-	unix.RawSyscall(unix.SYS_WRITE, uintptr(p.waker), uintptr(unsafe.Pointer(&one[0])), 8)
+// wake makes wait return, or the next one that may park. It is a deadline that has passed, which costs no system call: the runtime
+// makes the goroutine run. An eventfd cost three, to write it, to find it and to be told so by the runtime's poller.
+func (p *poller) wake() { p.until(time.Unix(1, 0)) }
+
+func (p *poller) until(deadline time.Time) {
+	if err := p.file.SetReadDeadline(deadline); err != nil && !errors.Is(err, os.ErrClosed) {
+		panic(fmt.Sprintf("wake who waits for client connections: %v", err)) // newPoller has seen that it can be done
+	}
 }
 
-func (p *poller) close() {
-	p.file.Close()
-	unix.Close(p.waker)
-}
+func (p *poller) close() { p.file.Close() }
 
 // takeSocket takes nc's socket away from the runtime's poller, which would be told of every byte that arrives. nc is
 // closed then.
