@@ -54,6 +54,9 @@ func (c *conn) advance() wait {
 			return forOutput
 		}
 		if c.closing || c.s.isStopping() {
+			if c.seat.staged && !c.transmitOut() {
+				return forOutput
+			}
 			return forNothing
 		}
 		return forInput

@@ -218,6 +218,9 @@ func (l *loop) look(c *conn) {
 	case c.seat.ended:
 		return
 	case c.seat.killed:
+		if c.seat.staged && !c.seat.away {
+			c.transmitOut()
+		}
 		// The descriptor is closed only when nobody can be using it any more.
 		socket(c.seat.fd).shutdown()
 		if c.seat.away {
@@ -270,7 +273,7 @@ func (l *loop) drive(c *conn) {
 				return
 			}
 			if read = true; !l.fill(c) {
-				l.drop(c)
+				l.leave(c)
 				return
 			}
 		case forWork:
@@ -282,6 +285,15 @@ func (l *loop) drive(c *conn) {
 			return
 		}
 	}
+}
+
+// leave drops a connection whose client sends nothing more, when it has its replies.
+func (l *loop) leave(c *conn) {
+	if c.seat.staged && !c.transmitOut() {
+		c.seat.readable, c.seat.hungUp = true, true // looked at again when it has read what fills its socket
+		return
+	}
+	l.drop(c)
 }
 
 // sendAway has a connection's work done on another goroutine.

@@ -188,8 +188,8 @@ func TestHalfClosedClientsGetTheirReplies(t *testing.T) {
 	})
 }
 
-// TestSlowReadersOfSmallReplies: clients that send one command after the other and read nothing get every reply, in order, when
-// they do; others go on meanwhile, and those that break their connection off do no harm.
+// TestSlowReadersOfSmallReplies: clients that send one command after the other, and then close their side, and read nothing get every
+// reply, in order, when they do; others go on meanwhile, and those that break their connection off do no harm.
 func TestSlowReadersOfSmallReplies(t *testing.T) {
 	inAllWays(t, func(t *testing.T, way func(*Config)) {
 		w := newWorld(t, 1, way)
@@ -208,6 +208,9 @@ func TestSlowReadersOfSmallReplies(t *testing.T) {
 						t.Error(err)
 						return
 					}
+				}
+				if err := c.nc.(*net.TCPConn).CloseWrite(); err != nil {
+					t.Error(err)
 				}
 			})
 		}
@@ -234,10 +237,49 @@ func TestSlowReadersOfSmallReplies(t *testing.T) {
 						return
 					}
 				}
+				if got := c.read(); got != "EOF" {
+					t.Errorf("got %q after the last reply", got)
+				}
 			})
 		}
 		read.Wait()
 		sent.Wait()
-		await(t, "the end of those who broke off", func() bool { return w.srv.conns.count() == readers+1 })
+		await(t, "the end of all others", func() bool { return w.srv.conns.count() == 1 })
 	})
+}
+
+// TestClientsShareSystemCalls: what several clients send and get at the same time takes one system call.
+func TestClientsShareSystemCalls(t *testing.T) {
+	for _, uring := range []bool{true, false} {
+		t.Run(fmt.Sprintf("io-uring %v", uring), func(t *testing.T) {
+			w := newWorld(t, 1, func(c *Config) { c.IOThreads, c.IOUring = 1, uring })
+			clients := make([]*client, 2*together)
+			for i := range clients {
+				clients[i] = w.dial(t)
+			}
+			if w.srv.multiplexing() == "epoll" && uring {
+				t.Skip("no io_uring here")
+			}
+			round := func() {
+				for _, c := range clients {
+					c.send(array("SET", "k", "v"))
+				}
+				for _, c := range clients {
+					if got := c.read(); got != "+OK\r\n" {
+						t.Fatalf("got %q", got)
+					}
+				}
+			}
+			st := &w.srv.stats
+			round()
+			if uring {
+				await(t, "a shared read and a shared write", func() bool {
+					round()
+					return st.sharedReads.Load() > 0 && st.sharedWrites.Load() > 0
+				})
+			} else if n := st.sharedReads.Load() + st.sharedWrites.Load(); n > 0 {
+				t.Errorf("%d shared transfers", n)
+			}
+		})
+	}
 }

@@ -40,7 +40,7 @@ func (c *conn) outSent() {
 func (c *conn) send(b []byte) {
 	n := 0
 	if c.pendingOut() == 0 && !c.aside && (c.loop == nil || !c.loop.stage(c, len(b))) {
-		n, _ = c.transmit(b)
+		n, c.seat.clogged = c.transmit(b)
 	}
 	c.out = append(c.out, b[n:]...)
 }

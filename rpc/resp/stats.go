@@ -40,6 +40,7 @@ const latencyBuckets = 25
 // stats are counted by all connections. Hot ones are added to once per run, not per command.
 type stats struct {
 	accepted, rejected, bytesIn, bytesOut       atomic.Uint64
+	sharedReads, sharedWrites                   atomic.Uint64
 	protocolErrors, outputLimitKills            atomic.Uint64
 	uncertain, nudges, total, failed            atomic.Uint64
 	authFailures, parked                        atomic.Uint64
@@ -161,7 +162,7 @@ func (st *stats) countError(text []byte) {
 // reset answers CONFIG RESETSTAT.
 func (st *stats) reset() {
 	for _, n := range []*atomic.Uint64{
-		&st.accepted, &st.rejected, &st.bytesIn, &st.bytesOut, &st.protocolErrors, &st.outputLimitKills,
+		&st.accepted, &st.rejected, &st.bytesIn, &st.bytesOut, &st.sharedReads, &st.sharedWrites, &st.protocolErrors, &st.outputLimitKills,
 		&st.uncertain, &st.nudges, &st.total, &st.failed, &st.authFailures, &st.parked, &st.hits, &st.misses,
 	} {
 		n.Store(0)

@@ -10,8 +10,8 @@ const (
 	// together is how many connections of a turn are read from, or written to, with one system call, where the kernel has
 	// io_uring. It copies all that is read or written while no garbage collection can begin.
 	together = 16
-	// maxStaged bounds the replies that wait for those of other connections. What a system call of its own costs is nothing
-	// beside copying more.
+	// maxStaged bounds the replies of a connection that are sent together with those of others. What a system call of its own costs
+	// is nothing beside copying more.
 	maxStaged = 8 << 10
 	// keptBuffers bounds the read buffers that wait for a connection that needs one.
 	keptBuffers = 256
@@ -30,12 +30,15 @@ func (l *loop) serve(ready []event, readers []*conn) []*conn {
 				}
 			}
 		}
-		ready = ready[n:]
+		if ready = ready[n:]; len(l.staged) >= together {
+			l.sendStaged()
+		}
 	}
 	return readers
 }
 
-// receive notes who can be read from, and reads from those that wait for input if there are several.
+// receive notes who can be read from, and reads from those that wait for input if there are several. Those that are sending
+// something large are read from alone.
 func (l *loop) receive(ready []event) {
 	l.parties = l.parties[:0]
 	for _, e := range ready {
@@ -44,7 +47,7 @@ func (l *loop) receive(ready []event) {
 			continue
 		}
 		c.seat.readable, c.seat.hungUp = c.seat.readable || e.readable, c.seat.hungUp || e.ended
-		if l.ring != nil && c.seat.readable && c.waitsForInput() {
+		if l.ring != nil && c.seat.readable && c.waitsForInput() && len(c.in.buf) <= inboxRoomy {
 			l.parties = append(l.parties, c)
 		}
 	}
@@ -55,6 +58,7 @@ func (l *loop) receive(ready []event) {
 		l.lendBuffer(c)
 		l.ring.Receive(c.seat.fd, c.room())
 	}
+	l.s.stats.sharedReads.Add(uint64(len(l.parties)))
 	for i, got := range l.ring.Run() {
 		c := l.parties[i]
 		if n, ok := got.Bytes(); ok {
@@ -124,7 +128,11 @@ func (l *loop) sendStaged() {
 		for _, c := range staged[:n] {
 			c.seat.staged = false
 			// Where work is under way, it was sent before that; drop sends what an ended connection had.
-			if !c.seat.ended && !c.seat.away && c.pendingOut() > 0 {
+			switch {
+			case c.seat.ended, c.seat.away, c.pendingOut() == 0:
+			case c.pendingOut() > maxStaged:
+				l.sendAlone(c)
+			default:
 				l.parties = append(l.parties, c)
 			}
 		}
@@ -147,6 +155,7 @@ func (l *loop) send(parties []*conn) {
 	if len(parties) == 0 {
 		return
 	}
+	l.s.stats.sharedWrites.Add(uint64(len(parties)))
 	for i, got := range l.ring.Run() {
 		c := parties[i]
 		if n, ok := got.Bytes(); ok {

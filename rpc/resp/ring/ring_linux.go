@@ -15,24 +15,26 @@ type Ring struct {
 	// rings and entries are the memory that the kernel shares: both queues' indexes and the completions; the submissions.
 	rings, entries []byte
 
-	submissions        []submission
-	sqHead, sqTail     *uint32
-	completions        []completion
-	cqHead, cqTail     *uint32
-	sqMask, cqMask     uint32
-	results            []Result
-	prepared, finished int
+	submissions    []submission
+	sqHead, sqTail *uint32
+	completions    []completion
+	cqHead, cqTail *uint32
+	sqMask, cqMask uint32
+	results        []Result
+	finished       int
+	// buffers are those of the transfers that are prepared: the kernel's address of one keeps nothing from being collected.
+	buffers [][]byte
 }
 
-// New returns a ring that does up to n transfers at a time. It fails where io_uring does not exist (before Linux 5.18), or is
-// forbidden: by the sysctl kernel.io_uring_disabled, or by a container's seccomp profile.
+// New returns a ring that does up to n transfers at a time. It fails where io_uring does not exist or is too old (EINVAL before
+// Linux 5.18), or is forbidden: by the sysctl kernel.io_uring_disabled, or by a container's seccomp profile.
 func New(n int) (*Ring, error) {
 	p := params{flags: setupSubmitAll}
 	fd, _, errno := unix.Syscall(unix.SYS_IO_URING_SETUP, uintptr(n), uintptr(unsafe.Pointer(&p)), 0)
 	if errno != 0 {
 		return nil, os.NewSyscallError("io_uring_setup", errno)
 	}
-	r := &Ring{fd: int(fd), results: make([]Result, 0, n)}
+	r := &Ring{fd: int(fd), results: make([]Result, 0, n), buffers: make([][]byte, 0, n)}
 	if err := r.share(&p); err != nil {
 		r.Close()
 		return nil, err
@@ -80,35 +82,35 @@ func (r *Ring) Close() error {
 	return os.NewSyscallError("close an io_uring", unix.Close(r.fd))
 }
 
-// Receive prepares to receive into a buffer, which must stay until Run has returned and must not be on a goroutine's stack.
-// Neither Receive nor Send may be called more often than the ring has room for, nor with an empty buffer.
+// Receive prepares to receive into a buffer, which belongs to the ring until Run has returned. Neither Receive nor Send may be called more often than the ring has room for, nor with an empty buffer.
 func (r *Ring) Receive(fd int, into []byte) { r.prepare(opReceive, fd, into) }
 
 // Send prepares to send a buffer; see Receive.
 func (r *Ring) Send(fd int, from []byte) { r.prepare(opSend, fd, from) }
 
 func (r *Ring) prepare(op uint8, fd int, b []byte) {
-	at := *r.sqTail + uint32(r.prepared)
+	at := *r.sqTail + uint32(len(r.buffers))
 	r.submissions[at&r.sqMask] = submission{
 		op: op, fd: int32(fd), address: uint64(uintptr(unsafe.Pointer(&b[0]))), length: uint32(len(b)),
 		// Without waiting: it then ends before the call does, whatever happens. A broken connection is no signal.
-		message: unix.MSG_DONTWAIT | unix.MSG_NOSIGNAL, user: uint64(r.prepared),
+		message: unix.MSG_DONTWAIT | unix.MSG_NOSIGNAL, user: uint64(len(r.buffers)),
 	}
-	r.prepared++
+	r.buffers = append(r.buffers, b)
 }
 
 // Run does what was prepared, with one system call as a rule, and returns what became of each transfer, in the order of the
 // preparations. They are valid until the next call.
 func (r *Ring) Run() []Result {
-	r.results = r.results[:r.prepared]
+	n := len(r.buffers)
+	r.results = r.results[:n]
 	for i := range r.results {
 		r.results[i] = NotRun
 	}
 	r.finished = 0
 	first := *r.sqTail
-	atomic.StoreUint32(r.sqTail, first+uint32(r.prepared))
+	atomic.StoreUint32(r.sqTail, first+uint32(n))
 	// Raw, without telling the scheduler: nothing waits.
-	_, _, errno := unix.RawSyscall6(unix.SYS_IO_URING_ENTER, uintptr(r.fd), uintptr(r.prepared), 0, 0, 0, 0)
+	_, _, errno := unix.RawSyscall6(unix.SYS_IO_URING_ENTER, uintptr(r.fd), uintptr(n), 0, 0, 0, 0)
 	r.reap()
 	// What the kernel did not take, for want of memory, is forgotten.
 	taken := int(atomic.LoadUint32(r.sqHead) - first)
@@ -120,7 +122,8 @@ func (r *Ring) Run() []Result {
 	if r.finished < taken {
 		panic(fmt.Sprintf("io_uring_enter: %v, with %d transfers under way", errno, taken-r.finished)) // their buffers are not ours
 	}
-	r.prepared = 0
+	clear(r.buffers)
+	r.buffers = r.buffers[:0]
 	return r.results
 }
 
