@@ -42,7 +42,8 @@ func roomFor(most int) int {
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l) != nil {
 		return 100
 	}
-	return int(min(uint64(most), l.Cur/2-min(l.Cur/2, 300)))
+	half := uint64(l.Cur) / 2 // signed on FreeBSD
+	return int(min(uint64(most), half-min(half, 300)))
 }
 
 // crowd opens connections to one node and uses each once; then some of them go and others come.
