@@ -112,7 +112,7 @@ type readBatch struct {
 }
 
 // SubmitReads answers calls of reads only, all of them behind one confirmation, which others share: they cost one goroutine
-// instead of one each. Each call's Done is called exactly once, from a goroutine of the group or from SubmitReads itself.
+// instead of one each. Each call's Done is called exactly once, from a goroutine of the group, a timer's, or from SubmitReads itself.
 func (g *Group) SubmitReads(calls ...*Call) {
 	b := &readBatch{g: g, calls: slices.Clone(calls), deadline: time.Now().Add(g.cfg.Limits.Park)}
 	// A round takes longer than anybody should wait if Raft is stuck in a write of its log.
@@ -140,6 +140,7 @@ func (b *readBatch) refuse() {
 		c.begin(time.Time{})
 		c.fail(ErrNoLeader)
 	}
+	b.calls = nil // the round may go on for long, and knows the batch
 }
 
 func (b *readBatch) answer(t consensus.Ticket, why error) {

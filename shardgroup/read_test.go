@@ -67,7 +67,9 @@ func (n *node) doReads(calls ...*Call) {
 // TestSubmittedReadsShareOneConfirmation: each gets its own replies; where they cannot be confirmed, each is told why.
 func TestSubmittedReadsShareOneConfirmation(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		c := newCluster(t, func(_ *node, cfg *Config) { cfg.Consensus.Reads = consensus.Quorum })
+		// Less than a leader takes to see that it has lost its followers.
+		const park = 300 * time.Millisecond
+		c := newCluster(t, func(_ *node, cfg *Config) { cfg.Consensus.Reads, cfg.Limits.Park = consensus.Quorum, park })
 		l := c.leader()
 		l.submit("SET k v", "SET soon gone PX 500").want(t, "+OK +OK ")
 		var calls []*Call
@@ -121,8 +123,8 @@ func TestSubmittedReadsShareOneConfirmation(t *testing.T) {
 				t.Errorf("an isolated leader answered %q", call.Out.Buf)
 			}
 		}
-		if took := time.Since(began); took > defaultPark {
-			t.Errorf("that took %v, and a call is parked for %v at most", took, defaultPark)
+		if took := time.Since(began); took > park {
+			t.Errorf("that took %v, and a call is parked for %v at most", took, park)
 		}
 	})
 }

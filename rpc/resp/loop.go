@@ -111,8 +111,8 @@ func (l *loop) adopt(c *conn, nc net.Conn) bool {
 // post makes the loop look at c.
 func (l *loop) post(c *conn, wants request) bool {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.closed {
-		l.mu.Unlock()
 		return false
 	}
 	c.seat.wants |= wants
@@ -120,13 +120,16 @@ func (l *loop) post(c *conn, wants request) bool {
 		c.seat.posted = true
 		l.posted = append(l.posted, c)
 	}
-	wake := l.asleep
-	l.asleep = false
-	l.mu.Unlock()
-	if wake {
+	l.wake()
+	return true
+}
+
+// wake ends the loop's sleep, if it sleeps. It needs mu, and a loop that is not closed: its poller is closed when that is set.
+func (l *loop) wake() {
+	if l.asleep {
+		l.asleep = false
 		l.poll.wake()
 	}
-	return true
 }
 
 // arrived implements driver.
@@ -141,12 +144,9 @@ func (l *loop) kill(c *conn) { l.post(c, end) }
 // sweep makes the loop look at all of its connections: whether they have outstayed, and whether the server stops.
 func (l *loop) sweep() {
 	l.mu.Lock()
-	l.swept = true
-	wake := l.asleep
-	l.asleep = false
-	l.mu.Unlock()
-	if wake {
-		l.poll.wake()
+	defer l.mu.Unlock()
+	if l.swept = true; !l.closed {
+		l.wake()
 	}
 }
 

@@ -90,12 +90,12 @@ func (p *poller) wait(into []event, park bool) []event {
 	return into
 }
 
-// wake makes wait return, or the next one that may park. It is a deadline that has passed, which costs no system call: the runtime
+// wake makes wait return, or the next one that may park; not after close. It is a deadline that has passed, which costs no system call: the runtime
 // makes the goroutine run. An eventfd cost three, to write it, to find it and to be told so by the runtime's poller.
 func (p *poller) wake() { p.until(time.Unix(1, 0)) }
 
 func (p *poller) until(deadline time.Time) {
-	if err := p.file.SetReadDeadline(deadline); err != nil && !errors.Is(err, os.ErrClosed) {
+	if err := p.file.SetReadDeadline(deadline); err != nil {
 		panic(fmt.Sprintf("wake who waits for client connections: %v", err)) // newPoller has seen that it can be done
 	}
 }

@@ -64,7 +64,7 @@ func (l *loop) receive(ready []event) {
 		if n, ok := got.Bytes(); ok {
 			c.filled(n)
 			c.seat.filled = true
-			c.wasFilled()
+			c.noteReadable()
 		} else if got == ring.WouldBlock {
 			c.seat.readable = false
 		}
@@ -80,13 +80,13 @@ func (l *loop) fill(c *conn) bool {
 		c.seat.readable = false
 		return true
 	}
-	c.wasFilled()
+	c.noteReadable()
 	return n > 0
 }
 
-// wasFilled: what did not fill the buffer was all there is; for more, an event will come. Only the end of the client's side has none
+// noteReadable notes after a read whether there may be more: what did not fill the buffer was all there is; for more, an event will come. Only the end of the client's side has none
 // of its own.
-func (c *conn) wasFilled() { c.seat.readable = c.in.full || c.seat.hungUp }
+func (c *conn) noteReadable() { c.seat.readable = c.in.full || c.seat.hungUp }
 
 // lendBuffer and takeBuffer lend read buffers to the connections that have something to read: thousands that wait need none.
 func (l *loop) lendBuffer(c *conn) {
