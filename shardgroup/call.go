@@ -30,7 +30,7 @@ type Call struct {
 	Err error
 	// Answered is set by Reads.Answer.
 	Answered bool
-	// Done is called exactly once per Submit or SubmitReads, from a goroutine of the group or from these themselves; it must not block.
+	// Done is called exactly once per Submit or SubmitReads, from another goroutine or from these themselves; it must not block.
 	Done func(*Call)
 
 	// What the group knows while the call is its own: when it came, how many bytes it holds in the queue, how many of

@@ -97,9 +97,9 @@ func (g *Group) read(c *Call, wall int64) (fresh bool) {
 	return !r[0].Stale
 }
 
-// readTogether is how many reads of a batch are answered together, or a call more: the machine looks up sixteen at a time, and the
+// ReadTogether is how many reads it is worth to answer together, or a call more: the machine looks up sixteen at a time, and the
 // first client should not wait for the last.
-const readTogether = 64
+const ReadTogether = 64
 
 // readBatch are calls of reads that wait for a confirmation.
 type readBatch struct {
@@ -112,7 +112,8 @@ type readBatch struct {
 }
 
 // SubmitReads answers calls of reads only, all of them behind one confirmation, which others share: they cost one goroutine
-// instead of one each. Each call's Done is called exactly once, from a goroutine of the group, a timer's, or from SubmitReads itself.
+// instead of one each. Each call's Done is called exactly once, from a goroutine of the group, a timer's, or from SubmitReads
+// itself.
 func (g *Group) SubmitReads(calls ...*Call) {
 	b := &readBatch{g: g, calls: slices.Clone(calls), deadline: time.Now().Add(g.cfg.Limits.Park)}
 	// A round takes longer than anybody should wait if Raft is stuck in a write of its log.
@@ -147,7 +148,7 @@ func (b *readBatch) answer(t consensus.Ticket, why error) {
 	rs := pooledReads.Get().(*Reads)
 	for calls := b.calls; len(calls) > 0; {
 		n := 0
-		for ops := 0; n < len(calls) && ops < readTogether; n++ {
+		for ops := 0; n < len(calls) && ops < ReadTogether; n++ {
 			c := calls[n]
 			ops += len(c.Ops)
 			if c.Answered = false; why == nil {

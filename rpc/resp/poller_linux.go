@@ -90,8 +90,8 @@ func (p *poller) wait(into []event, park bool) []event {
 	return into
 }
 
-// wake makes wait return, or the next one that may park; not after close. It is a deadline that has passed, which costs no system call: the runtime
-// makes the goroutine run. An eventfd cost three, to write it, to find it and to be told so by the runtime's poller.
+// wake makes wait return, or the next one that may park; not after close. It is a deadline that has passed, which costs no system
+// call: the runtime makes the goroutine run. An eventfd had to be written, and to be found by two pollers.
 func (p *poller) wake() { p.until(time.Unix(1, 0)) }
 
 func (p *poller) until(deadline time.Time) {

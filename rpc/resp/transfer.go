@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/quorate/quorate/rpc/resp/ring"
+	"github.com/quorate/quorate/shardgroup"
 )
 
 const (
@@ -25,7 +26,7 @@ func (l *loop) serve(ready []event, readers []*conn) []*conn {
 		for _, e := range ready[:n] {
 			if c := l.at(e.fd); c != nil {
 				l.drive(c)
-				if l.readOps >= readTogether {
+				if l.readOps >= shardgroup.ReadTogether {
 					readers = l.answer(readers[:0])
 				}
 			}
@@ -84,8 +85,8 @@ func (l *loop) fill(c *conn) bool {
 	return n > 0
 }
 
-// noteReadable notes after a read whether there may be more: what did not fill the buffer was all there is; for more, an event will come. Only the end of the client's side has none
-// of its own.
+// noteReadable notes after a read whether there may be more. What did not fill the buffer was all there is; for more, an event will
+// come. Only the end of the client's side has none of its own.
 func (c *conn) noteReadable() { c.seat.readable = c.in.full || c.seat.hungUp }
 
 // lendBuffer and takeBuffer lend read buffers to the connections that have something to read: thousands that wait need none.

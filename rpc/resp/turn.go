@@ -26,10 +26,6 @@ func (l *loop) gather(gc *groupCall) {
 	}
 }
 
-// readTogether is how many reads are answered together at most, or a pipeline more: a machine fetches sixteen at a time, and the first
-// client should not wait for the last.
-const readTogether = 64
-
 // joined notes that reads of c with so many ops wait in l.reads.
 func (l *loop) joined(c *conn, ops int) {
 	l.readers = append(l.readers, c)

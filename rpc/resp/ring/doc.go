@@ -2,6 +2,6 @@
 // the smallest part. Nothing stays under way: a transfer that would have to wait fails, so when Run returns the kernel is through with
 // every buffer.
 //
-// In a virtual machine where a system call costs 1.1 µs, receiving a request and sending a reply took 5.1 µs of CPU time with a
-// call each, 2.9 in fours and 2.0 in sixteens.
+// In a virtual machine where a system call costs 1.1 µs, BenchmarkTransfer sends to 16 sockets and receives from the other ends in
+// 12 µs instead of 63, with 4 sockets in 6 instead of 15; with one it makes no difference.
 package ring

@@ -82,7 +82,8 @@ func (r *Ring) Close() error {
 	return os.NewSyscallError("close an io_uring", unix.Close(r.fd))
 }
 
-// Receive prepares to receive into a buffer, which belongs to the ring until Run has returned. Neither Receive nor Send may be called more often than the ring has room for, nor with an empty buffer.
+// Receive prepares to receive into a buffer, which belongs to the ring until Run has returned. Neither Receive nor Send may be
+// called more often than the ring has room for, nor with an empty buffer.
 func (r *Ring) Receive(fd int, into []byte) { r.prepare(opReceive, fd, into) }
 
 // Send prepares to send a buffer; see Receive.
