@@ -103,47 +103,6 @@ func (g *Group) work() time.Duration {
 	return g.propose(b)
 }
 
-// rally waits a moment for the clients that were just answered: busy ones ask again at once, and one entry for all of them
-// costs half of what two entries for half of them cost, which would take turns for ever.
-type rally struct {
-	// expected is how many calls there will be if all come back: those of the last entry and those that waited meanwhile.
-	expected int
-	// since is when the last entry was applied, after took.
-	since time.Time
-	took  time.Duration
-	// quarters of took are waited, at most: twice as many after a rally to which all came, half as many after one to which
-	// some did not.
-	quarters time.Duration
-}
-
-const (
-	// rallyFrom is the fewest calls worth waiting for, longestRally the longest wait.
-	rallyFrom    = 8
-	longestRally = time.Millisecond
-)
-
-// call begins a rally after an entry.
-func (r *rally) call(expected int, took time.Duration) {
-	*r = rally{expected: expected, since: time.Now(), took: min(took, longestRally), quarters: max(r.quarters, 1)}
-}
-
-// left is how long to wait for more calls than these.
-func (r *rally) left(calls int, now time.Time) time.Duration {
-	if calls == 0 || r.expected < rallyFrom {
-		return 0
-	}
-	left := r.took*r.quarters/4 - now.Sub(r.since)
-	switch {
-	case calls >= r.expected:
-		r.expected, r.quarters = 0, min(2*r.quarters, 4)
-		return 0
-	case left <= 0:
-		r.expected, r.quarters = 0, max(r.quarters/2, 1)
-		return 0
-	}
-	return left
-}
-
 // nextChore says when the leader has something to log by itself: keys are due, a limit has changed, memory is over it.
 func (g *Group) nextChore() time.Duration {
 	if want := g.limit.Load(); want != nil && *want != g.machine.Limits() {
