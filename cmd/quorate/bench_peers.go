@@ -36,6 +36,7 @@ its disk. With --write, the text between the lines <!-- figures --> and <!-- /fi
 	f := c.Flags()
 	f.StringSliceVar(&o.Systems, "systems", []string{"redis-everysec", "quorate-interval"}, "what to measure; after the first round the order changes")
 	f.IntVar(&o.Pairs, "pairs", 3, "how often each system is measured")
+	f.DurationVar(&o.Settle, "settle", 5*time.Second, "time between filling a system and the first measurement")
 	f.DurationVar(&o.Warmup, "warmup", time.Second, "time before each measurement")
 	f.DurationVar(&o.Duration, "duration", 5*time.Second, "time of each measurement")
 	f.IntSliceVarP(&o.Pipelines, "pipeline", "P", []int{1, 16, 64}, "commands sent at once")

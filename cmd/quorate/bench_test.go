@@ -69,6 +69,7 @@ func TestBenchmarksRefuseBeforeTheyMeasure(t *testing.T) {
 		"a peer's groups":            {"bench idle --system etcd", "etcd"},
 		"a file without markers":     {"bench memory --write " + readme, "<!-- memory -->"},
 		"too many hits":              {"bench peers --hits 2", "hits"},
+		"no time to settle":          {"bench peers --settle -1s", "settle"},
 	} {
 		if _, err := quorate(t, strings.Fields(c.line)...); err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v, want something about %q", name, err, c.says)
@@ -185,7 +186,7 @@ func checkPairs(t *testing.T, report string) {
 
 func TestReportsOfRealProcesses(t *testing.T) {
 	for name, line := range map[string]string{
-		"peers":       "bench peers --pairs 1 -P 1,4 --keys 200 -c 6 --duration 100ms --warmup 10ms --port 21901 --systems " + installed(),
+		"peers":       "bench peers --pairs 1 -P 1,4 --keys 200 -c 6 --settle 100ms --duration 100ms --warmup 10ms --port 21901 --systems " + installed(),
 		"memory":      "bench memory --keys 2000 --settle 100ms --port 22001 --systems quorate-always",
 		"idle":        "bench idle --groups 2 --settle 10ms --duration 100ms --port 22101",
 		"curve-keys":  "bench curve keys --values 100,200 -c 6 --duration 100ms --warmup 10ms --port 22201",

@@ -24,6 +24,8 @@ type Options struct {
 	// Systems are names, measured Pairs times over, first in this order, then in others.
 	Systems []string
 	Pairs   int
+	// Settle is the time between the fill and the first measurement, in which young processes get and arrange their memory.
+	Settle time.Duration
 	// Warmup and Duration of each measurement.
 	Warmup, Duration time.Duration
 	// Pipelines to measure; systems without pipelines are measured only at 1.
@@ -99,6 +101,8 @@ func (o Options) check() error {
 		return fmt.Errorf("%d pairs: want at least 1", o.Pairs)
 	case len(o.Pipelines) == 0:
 		return errors.New("no pipeline to measure")
+	case o.Settle < 0:
+		return errors.New("the time to settle must not be negative")
 	case o.Hits < 0 || o.Hits > 1:
 		return fmt.Errorf("hits %v: want 0 to 1", o.Hits)
 	}
@@ -137,8 +141,8 @@ func Compare(ctx context.Context, o Options) (Report, error) {
 	c := Comparison{Rows: o.rows(systems, all), Ratios: o.ratios(systems, all)}
 	r.Results, r.Tables = c, c.tables()
 	r.Notes = []string{
-		fmt.Sprintf("Medians of %d interleaved rounds of %s each, in changing order, (lowest–highest). %d clients, %d keys of %d bytes over all slots, %d-byte values, %.0f %% of GETs hit.",
-			o.Pairs, o.Duration, o.Clients, o.Keys, keySize, o.ValueSize, o.Hits*100),
+		fmt.Sprintf("Medians of %d interleaved rounds of %s each, in changing order, %s after each system was filled, (lowest–highest). %d clients, %d keys of %d bytes over all slots, %d-byte values, %.0f %% of GETs hit.",
+			o.Pairs, o.Duration, o.Settle, o.Clients, o.Keys, keySize, o.ValueSize, o.Hits*100),
 		"At a fixed rate, \"late\" is the 99th percentile of how long after its time the generator itself was run. \"Stood still\" is the share of the time for which, in times of 2 ms and more, processors ran nobody, not even a thread with real-time priority " +
 			"(the mean of all), and the p99 beside it is of the pipelines that this did not touch.",
 		"Latencies are those of whole pipelines; CPU is user and system time of all server processes, replicas included, over operations. Servers and load generator share the cores.",
@@ -169,6 +173,9 @@ func (o Options) measure(ctx context.Context, pair int, s System, r *Report, int
 	plan := s.plan(run, o.Clients, o.Keys, o.ValueSize)
 	plan.Warmup, plan.Duration = o.Warmup, o.Duration
 	if err := load.Fill(ctx, plan); err != nil {
+		return err
+	}
+	if err := pause(ctx, o.Settle); err != nil {
 		return err
 	}
 	for _, w := range o.workloads() {
