@@ -71,6 +71,9 @@ type Row struct {
 	// pipelines during which it did not. See load.Result.
 	StoodStill  Spread `json:"stood_still_percent"`
 	Undisturbed Spread `json:"undisturbed_p99_us"`
+	// LogWrite is within which time 99 % of Quorate's log writes were done; 0 in closed loops and for peers. With durability always
+	// that is a sync, and a SET waits for two in a row, the leader's and a follower's.
+	LogWrite Spread `json:"log_write_p99_at_most_us"`
 	// Hits is the share of GETs that found a key, over all pairs.
 	Hits       float64 `json:"hits"`
 	Errors     int64   `json:"errors"`
@@ -93,7 +96,13 @@ type Comparison struct {
 }
 
 // measured are the results of each pair.
-type measured map[Workload]map[string][]load.Result
+type measured map[Workload]map[string][]outcome
+
+// outcome is what a load came to, and what the servers' log writes took meanwhile.
+type outcome struct {
+	load.Result
+	logWrites Pauses
+}
 
 func (o Options) check() error {
 	switch {
@@ -144,7 +153,8 @@ func Compare(ctx context.Context, o Options) (Report, error) {
 		fmt.Sprintf("Medians of %d interleaved rounds of %s each, in changing order, %s after each system was filled, (lowest–highest). %d clients, %d keys of %d bytes over all slots, %d-byte values, %.0f %% of GETs hit.",
 			o.Pairs, o.Duration, o.Settle, o.Clients, o.Keys, keySize, o.ValueSize, o.Hits*100),
 		"At a fixed rate, \"late\" is the 99th percentile of how long after its time the generator itself was run. \"Stood still\" is the share of the time for which, in times of 2 ms and more, processors ran nobody, not even a thread with real-time priority " +
-			"(the mean of all), and the p99 beside it is of the pipelines that this did not touch.",
+			"(the mean of all), and the p99 beside it is of the pipelines that this did not touch. " +
+			"\"Log write p99\" is within which time 99 % of the servers' log writes were done, to the bucket of their histogram; with durability always that is a sync, and a SET waits for the leader's and then for a follower's.",
 		"Latencies are those of whole pipelines; CPU is user and system time of all server processes, replicas included, over operations. Servers and load generator share the cores.",
 	}
 	return r, nil
@@ -182,17 +192,35 @@ func (o Options) measure(ctx context.Context, pair int, s System, r *Report, int
 		if w.Pipeline > 1 && !s.pipelines {
 			continue
 		}
-		res, err := load.Run(ctx, w.apply(plan, o.Hits))
+		res, err := run.under(ctx, w.apply(plan, o.Hits))
 		if err != nil {
 			return fmt.Errorf("%s: %w", w, err)
 		}
 		o.Progress("  %s: %.0f/s, p50 %d µs, p99 %d µs, %.2f µs of server CPU per operation, %d errors %s", w, res.OpsPerSec, res.P50, res.P99, res.CPUPerOp, res.Errors, res.FirstError)
 		if into[w] == nil {
-			into[w] = map[string][]load.Result{}
+			into[w] = map[string][]outcome{}
 		}
 		into[w][s.Name] = append(into[w][s.Name], res)
 	}
 	return nil
+}
+
+// under puts a load on the servers. At a fixed rate it asks them what their log writes took, the warmup's included.
+func (r *running) under(ctx context.Context, plan load.Plan) (outcome, error) {
+	if plan.Rate == 0 {
+		res, err := load.Run(ctx, plan)
+		return outcome{Result: res}, err
+	}
+	before, err := r.scrape(ctx)
+	if err != nil {
+		return outcome{}, err
+	}
+	res, err := load.Run(ctx, plan)
+	if err != nil {
+		return outcome{}, err
+	}
+	after, err := r.scrape(ctx)
+	return outcome{res, after.since(before, logWriteSeconds)}, err
 }
 
 // apply makes p a measurement of w.

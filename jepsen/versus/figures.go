@@ -17,20 +17,21 @@ func (o Options) rows(systems []System, all measured) (out []Row) {
 	return out
 }
 
-func rowOf(w Workload, system string, rs []load.Result) Row {
+func rowOf(w Workload, system string, rs []outcome) Row {
 	micros := func(of func(load.Latency) int64) Spread {
-		return spreadOf(each(rs, func(r load.Result) float64 { return float64(of(r.Latency)) }))
+		return spreadOf(each(rs, func(r outcome) float64 { return float64(of(r.Latency)) }))
 	}
 	row := Row{
 		Workload: w, System: system, OpsPerSec: spreadOf(each(rs, opsOf)), CPUPerOp: spreadOf(each(rs, cpuOf)),
 		P50:  micros(func(l load.Latency) int64 { return l.P50 }),
 		P99:  micros(func(l load.Latency) int64 { return l.P99 }),
 		P999: micros(func(l load.Latency) int64 { return l.P999 }),
-		Late: spreadOf(each(rs, func(r load.Result) float64 { return float64(r.Late.P99) })),
-		StoodStill: spreadOf(each(rs, func(r load.Result) float64 {
+		Late: spreadOf(each(rs, func(r outcome) float64 { return float64(r.Late.P99) })),
+		StoodStill: spreadOf(each(rs, func(r outcome) float64 {
 			return 100 * r.StoodStill.Seconds() / max(r.Elapsed.Seconds(), 1e-9)
 		})),
-		Undisturbed: spreadOf(each(rs, func(r load.Result) float64 { return float64(r.Undisturbed.P99) })),
+		Undisturbed: spreadOf(each(rs, func(r outcome) float64 { return float64(r.Undisturbed.P99) })),
+		LogWrite:    spreadOf(each(rs, func(r outcome) float64 { return 1e6 * r.logWrites.P99 })),
 	}
 	var gets, misses int64
 	for _, r := range rs {
@@ -64,9 +65,9 @@ func (o Options) ratios(systems []System, all measured) (out []Ratio) {
 	return out
 }
 
-func opsOf(r load.Result) float64 { return r.OpsPerSec }
+func opsOf(r outcome) float64 { return r.OpsPerSec }
 
-func cpuOf(r load.Result) float64 { return r.CPUPerOp }
+func cpuOf(r outcome) float64 { return r.CPUPerOp }
 
 func each[T, V any](all []T, of func(T) V) (out []V) {
 	for _, v := range all {
@@ -76,11 +77,11 @@ func each[T, V any](all []T, of func(T) V) (out []V) {
 }
 
 func (c Comparison) tables() []Table {
-	figures := Table{Title: "All figures", Header: []string{"workload", "system", "operations/s", "CPU/op µs", "p50 µs", "p99 µs", "p99.9 µs", "late µs", "stood still", "p99 µs else", "errors"}}
+	figures := Table{Title: "All figures", Header: []string{"workload", "system", "operations/s", "CPU/op µs", "p50 µs", "p99 µs", "p99.9 µs", "late µs", "stood still", "p99 µs else", "log write p99 µs", "errors"}}
 	for _, r := range c.Rows {
 		figures.Rows = append(figures.Rows, []string{
 			r.Workload.String(), r.System, r.OpsPerSec.format("%.0f"), r.CPUPerOp.format("%.2f"),
-			r.P50.format("%.0f"), r.P99.format("%.0f"), r.P999.format("%.0f"), atRate(r.Late), stillText(r), atRate(r.Undisturbed), errorText(r.Errors, r.FirstError),
+			r.P50.format("%.0f"), r.P99.format("%.0f"), r.P999.format("%.0f"), atRate(r.Late), stillText(r), atRate(r.Undisturbed), atMost(r.LogWrite), errorText(r.Errors, r.FirstError),
 		})
 	}
 	if len(c.Ratios) == 0 {
@@ -138,6 +139,14 @@ func atRate(s Spread) string {
 		return ""
 	}
 	return s.format("%.0f")
+}
+
+// atMost is empty where nothing was written to a log, or nobody said what that took.
+func atMost(s Spread) string {
+	if s.Median == 0 {
+		return ""
+	}
+	return "≤ " + s.format("%.0f")
 }
 
 func stillText(r Row) string {

@@ -12,11 +12,12 @@ import (
 
 // The metrics that tell what holds servers up.
 const (
-	// applySeconds, markSeconds and entrySeconds are Quorate's own, see rpc/node.
+	// The first five are Quorate's own, see rpc/node.
 	applySeconds    = "quorate_apply_seconds"
 	markSeconds     = "quorate_mark_seconds"
 	entrySeconds    = "quorate_entry_seconds"
 	snapshotSeconds = "quorate_snapshot_seconds"
+	logWriteSeconds = "quorate_log_write_seconds"
 	// stopSeconds are Go's stops of the world for a garbage collection.
 	stopSeconds = "go_sched_pauses_total_gc_seconds"
 	gcCPU       = "go_cpu_classes_gc_total_cpu_seconds_total"

@@ -60,11 +60,11 @@ func oneRound() (Options, []System, measured) {
 	systems, _ := choose([]string{"redis-everysec", "etcd", "quorate-always"})
 	all := measured{}
 	for i, w := range o.workloads() {
-		all[w] = map[string][]load.Result{}
+		all[w] = map[string][]outcome{}
 		for j, s := range systems {
 			if w.Pipeline == 1 || s.pipelines {
 				r := load.Result{OpsPerSec: float64(1000 * (j + 1)), CPUPerOp: 10 * float64(i+1), Gets: 100, Misses: 5}
-				all[w][s.Name] = []load.Result{r}
+				all[w][s.Name] = []outcome{{Result: r, logWrites: Pauses{P99: 0.001 * float64(j)}}}
 			}
 		}
 	}
@@ -82,6 +82,9 @@ func TestFiguresCompareQuorateToEachPeer(t *testing.T) {
 	}
 	if h := c.Rows[0].Hits; h != 0.95 {
 		t.Errorf("hits %v", h)
+	}
+	if us := c.Rows[2].LogWrite.Median; us != 2000 {
+		t.Errorf("log writes of 2 ms became %v µs", us)
 	}
 }
 
