@@ -140,6 +140,7 @@ func (a *applier) applyPending(l *raft.Log) bool {
 	for _, p := range b.parts[:b.whole] {
 		a.done = append(a.done, p.call)
 	}
+	_, b.behind = g.queue.wanted()
 	return true
 }
 

@@ -35,7 +35,9 @@ type batch struct {
 	parts  []part
 	// whole counts the parts that end their calls. Only the last part can be a call's beginning or middle.
 	whole int
-	size  int
+	// behind counts the calls that waited for the next entry when this one had been applied, before its own calls were done.
+	behind int
+	size   int
 	// advance is done when the entry is applied; may be nil.
 	advance *advance
 }

@@ -92,7 +92,7 @@ func (g *Group) work() time.Duration {
 	default:
 		return due
 	}
-	if hold := g.rally.left(calls, time.Now()); hold > 0 {
+	if hold := g.rally.left(calls, time.Now()); hold > 0 && g.queue.gathers(g.cfg.Limits.EntryBytes) {
 		return hold
 	}
 	b, ok := g.form()
@@ -212,8 +212,9 @@ func (g *Group) finish(b *batch, started time.Time, index uint64) {
 	if g.cfg.Entry != nil {
 		g.cfg.Entry(took)
 	}
-	_, calls := g.queue.wanted()
-	g.rally.call(b.whole+calls, took)
+	if b.whole > 0 {
+		g.rally.begin(b.whole+b.behind, took)
+	}
 	b.advance.finish(index, nil)
 }
 

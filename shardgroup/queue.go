@@ -141,6 +141,13 @@ func (q *queue) wanted() (anybody bool, calls int) {
 	return calls > 0 || q.advance != nil, calls
 }
 
+// gathers reports whether the next entry can become larger by waiting: more calls may come, and there is room for them in its bytes.
+func (q *queue) gathers(entryBytes int) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return !q.closed && len(q.calls)-q.head < q.limits.QueueCalls && q.bytes < int64(entryBytes)
+}
+
 // load returns the calls and bytes that wait.
 func (q *queue) load() (calls int, bytes int64) {
 	q.mu.Lock()
