@@ -71,7 +71,7 @@ type Row struct {
 	// pipelines during which it did not. See load.Result.
 	StoodStill  Spread `json:"stood_still_percent"`
 	Undisturbed Spread `json:"undisturbed_p99_us"`
-	// LogWrite is within which time 99 % of Quorate's log writes were done; 0 in closed loops and for peers. With durability always
+	// LogWrite is within which time 99 % of Quorate's log writes were done, the warmup's included; 0 without writes and for peers. With durability always
 	// that is a sync, and a SET waits for two in a row, the leader's and a follower's.
 	LogWrite Spread `json:"log_write_p99_at_most_us"`
 	// Hits is the share of GETs that found a key, over all pairs.
@@ -192,7 +192,7 @@ func (o Options) measure(ctx context.Context, pair int, s System, r *Report, int
 		if w.Pipeline > 1 && !s.pipelines {
 			continue
 		}
-		res, err := run.under(ctx, w.apply(plan, o.Hits))
+		res, before, after, err := run.under(ctx, w.apply(plan, o.Hits))
 		if err != nil {
 			return fmt.Errorf("%s: %w", w, err)
 		}
@@ -200,27 +200,9 @@ func (o Options) measure(ctx context.Context, pair int, s System, r *Report, int
 		if into[w] == nil {
 			into[w] = map[string][]outcome{}
 		}
-		into[w][s.Name] = append(into[w][s.Name], res)
+		into[w][s.Name] = append(into[w][s.Name], outcome{res, after.since(before, logWriteSeconds)})
 	}
 	return nil
-}
-
-// under puts a load on the servers. At a fixed rate it asks them what their log writes took, the warmup's included.
-func (r *running) under(ctx context.Context, plan load.Plan) (outcome, error) {
-	if plan.Rate == 0 {
-		res, err := load.Run(ctx, plan)
-		return outcome{Result: res}, err
-	}
-	before, err := r.scrape(ctx)
-	if err != nil {
-		return outcome{}, err
-	}
-	res, err := load.Run(ctx, plan)
-	if err != nil {
-		return outcome{}, err
-	}
-	after, err := r.scrape(ctx)
-	return outcome{res, after.since(before, logWriteSeconds)}, err
 }
 
 // apply makes p a measurement of w.

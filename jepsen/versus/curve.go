@@ -186,15 +186,7 @@ func (o CurveOptions) between(ctx context.Context, run *running, plan load.Plan,
 
 // cost runs a load. What garbage collection takes is counted over the warmup too.
 func cost(ctx context.Context, run *running, plan load.Plan) (CurveCost, error) {
-	before, err := run.scrape(ctx)
-	if err != nil {
-		return CurveCost{}, err
-	}
-	res, err := load.Run(ctx, plan)
-	if err != nil {
-		return CurveCost{}, err
-	}
-	after, err := run.scrape(ctx)
+	res, before, after, err := run.under(ctx, plan)
 	if err != nil {
 		return CurveCost{}, err
 	}
