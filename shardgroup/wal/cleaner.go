@@ -193,7 +193,7 @@ func (g *GroupLog) relocate(s *segment) (bool, error) {
 	for i := range entries {
 		offsets[i] = b.entry(kindMoved, g.id, &entries[i])
 	}
-	c, err := g.log.commit(b)
+	to, err := g.log.commit(b)
 	if err != nil {
 		return false, err
 	}
@@ -202,7 +202,7 @@ func (g *GroupLog) relocate(s *segment) (bool, error) {
 	for i := range entries {
 		at := g.index.at(entries[i].Index)
 		g.log.segments.unuse(*at)
-		*at = c.place(offsets[i], int64(at.size))
+		*at = to.of(offsets[i], int64(at.size))
 	}
 	g.log.relocated.Add(uint64(len(entries)))
 	return true, nil

@@ -15,6 +15,7 @@ import (
 
 	"github.com/quorate/quorate/fsm/slot"
 	"github.com/quorate/quorate/shardgroup/wal/crashdisk"
+	"github.com/quorate/quorate/shardgroup/wal/disk"
 )
 
 // state is what all groups hold, by what was stored. States share entries and slices; none is changed once it is made.
@@ -102,15 +103,30 @@ func (s *story) check(l *Log, may []state) error {
 	return fmt.Errorf("the log holds none of the %d states that it may:\n%w", len(may), errors.Join(errs...))
 }
 
+// mode is one of the ways to write a log.
+type mode struct {
+	Durability
+	direct bool // to files that are SyncWriters
+}
+
+var modes = map[string]mode{"always": {}, "always, direct": {direct: true}, "interval": {Durability: Interval}}
+
+func (m mode) on(d *crashdisk.Disk) disk.FS {
+	if m.direct {
+		return d.Direct()
+	}
+	return d
+}
+
 // lives runs several lives of a log, each ended by a power cut after some number of operations or by a kill.
-func lives(t *testing.T, seed uint64, d Durability, cut func(life int) int) {
+func lives(t *testing.T, seed uint64, d mode, cut func(life int) int) {
 	t.Helper()
-	s := &story{rng: rand.New(rand.NewPCG(seed, uint64(d))), now: state{}, may: []state{{}}}
+	s := &story{rng: rand.New(rand.NewPCG(seed, uint64(d.Durability))), now: state{}, may: []state{{}}}
 	disk := new(crashdisk.Disk)
 	for life := range 4 {
 		disk.CutPower(cut(life))
 		known := false // which of the states the life began with
-		l, err := Open("", Options{FS: disk, Durability: d, SegmentBytes: minSegmentBytes, TailBytes: 20 << 10, SyncEvery: time.Hour, Fatal: func(error) {}})
+		l, err := Open("", Options{FS: d.on(disk), Durability: d.Durability, SegmentBytes: minSegmentBytes, TailBytes: 20 << 10, SyncEvery: time.Hour, Fatal: func(error) {}})
 		if err == nil {
 			s.log = l
 			may := s.may
@@ -150,8 +166,8 @@ func (s *story) killed(err error) {
 
 // TestPowerCutAtEveryOperation ends the first life after each number of writes, syncs and renames, also within Open.
 func TestPowerCutAtEveryOperation(t *testing.T) {
-	for _, d := range []Durability{Always, Interval} {
-		t.Run(d.String(), func(t *testing.T) {
+	for name, d := range modes {
+		t.Run(name, func(t *testing.T) {
 			for n := range 160 {
 				lives(t, 1, d, func(int) int { return n })
 			}
@@ -160,8 +176,8 @@ func TestPowerCutAtEveryOperation(t *testing.T) {
 }
 
 func TestPowerCutsAtRandom(t *testing.T) {
-	for _, d := range []Durability{Always, Interval} {
-		t.Run(d.String(), func(t *testing.T) {
+	for name, d := range modes {
+		t.Run(name, func(t *testing.T) {
 			for seed := range uint64(120) {
 				rng := rand.New(rand.NewPCG(seed, 77))
 				lives(t, seed, d, func(int) int { return rng.IntN(600) })
@@ -172,10 +188,10 @@ func TestPowerCutsAtRandom(t *testing.T) {
 
 // A seal needs no sync, but the segment that follows it says that it is there.
 func TestPowerCutBehindASealAtASegmentsEnd(t *testing.T) {
-	for _, d := range []Durability{Always, Interval} {
+	for mode, d := range modes {
 		for seed := range uint64(20) {
 			disk := new(crashdisk.Disk)
-			opts := Options{FS: disk, Durability: d, SegmentBytes: minSegmentBytes, SyncEvery: time.Hour, Fatal: func(error) {}}
+			opts := Options{FS: d.on(disk), Durability: d.Durability, SegmentBytes: minSegmentBytes, SyncEvery: time.Hour, Fatal: func(error) {}}
 			l, err := Open("", opts)
 			if err != nil {
 				t.Fatal(err)
@@ -190,13 +206,13 @@ func TestPowerCutBehindASealAtASegmentsEnd(t *testing.T) {
 			}
 			disk.CutPower(0)
 			l.Close()
-			opts.FS = disk.Crash(rand.New(rand.NewPCG(seed, 0)))
+			opts.FS = d.on(disk.Crash(newRand(seed)))
 			l, err = Open("", opts)
 			if err != nil {
-				t.Fatalf("%v, seed %d: %v", d, seed, err)
+				t.Fatalf("%s, seed %d: %v", mode, seed, err)
 			}
 			if err := holds(l, 1, append(first, second...)); err != nil {
-				t.Errorf("%v, seed %d: %v", d, seed, err)
+				t.Errorf("%s, seed %d: %v", mode, seed, err)
 			}
 			l.Close()
 		}

@@ -28,7 +28,8 @@ const (
 	spareSuffix   = ".spare"
 )
 
-var segmentMagic = [8]byte{'Q', 'U', 'O', 'R', 'W', 'A', 'L', '1'}
+// segmentMagic ends with the format's number. In format 1, each batch began where the one before ended.
+var segmentMagic = [8]byte{'Q', 'U', 'O', 'R', 'W', 'A', 'L', '2'}
 
 // segment is one file of the log. Its batches are first, first+1, … up to the next segment's first.
 type segment struct {
@@ -110,7 +111,7 @@ func readHeader(f disk.File, number uint32) (*segment, error) {
 	switch {
 	case !bytes.Equal(b[:7], segmentMagic[:7]):
 		return nil, fmt.Errorf("%w: header at offset 0 is not a log segment's", ErrCorrupt)
-	case b[7] != segmentMagic[7]:
+	case b[7] != segmentMagic[7] && b[7] != '1':
 		return nil, fmt.Errorf("written in format %q, this version reads %q: start the version that wrote it", b[7], segmentMagic[7])
 	case binary.LittleEndian.Uint32(b[segmentFields:]) != crc32.Checksum(b[:segmentFields], castagnoli):
 		return nil, fmt.Errorf("%w: header at offset 0 fails its checksum", ErrCorrupt)

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"sync"
+
+	"github.com/quorate/quorate/shardgroup/wal/failstop"
 )
 
 // segmentTable holds the log's segments, oldest first, numbered without a gap, and the spare files.
@@ -124,17 +126,17 @@ func (t *segmentTable) newSpareName() string {
 	return spareName(t.next)
 }
 
-// rotate makes a new segment the active one, with room for need bytes of batches. Only the goroutine that set l.writing
-// calls it.
-func (l *Log) rotate(need int64) error {
+// rotate makes a new segment the active one, with room for need bytes of batches. Only the goroutine that set l.rotating
+// calls it, without locks: meanwhile no batch is being written or gets a place.
+func (l *Log) rotate(need int64, watch *failstop.Watch) error {
 	l.written.Store(l.last) // the last batch may be a seal: that another segment follows says of it, too, that it is on the disk
 	if err := l.syncWritten(); err != nil {
 		return err
 	}
 	number := l.active.Load().number + 1
-	l.writeWatch.Start()
+	watch.Start()
 	seg, err := l.activate(number, max(l.opts.SegmentBytes, segmentHeaderBytes+need))
-	if err := l.writeWatch.Done(err); err != nil {
+	if err := watch.Done(err); err != nil {
 		return err
 	}
 	l.segments.add(seg)

@@ -68,7 +68,7 @@ type inode struct {
 	grows   bool
 	data    []byte // as the process sees it
 	durable []byte
-	pending []write // since the last Sync, in order
+	pending []*write // since the last Sync, in order
 }
 
 // room makes the file reach to end, if it grows.
@@ -79,6 +79,7 @@ func (n *inode) room(end int64) bool {
 	return end <= int64(len(n.data))
 }
 
+// write is never changed.
 type write struct {
 	at   int64
 	data []byte
@@ -114,13 +115,17 @@ func (d *Disk) Changes() int {
 }
 
 func (d *Disk) before(op Op, name string) error {
-	d.mu.Lock()
-	hook, err := d.hook, d.spend(op)
-	d.mu.Unlock()
+	hook, err := d.enter(op)
 	if err != nil || hook == nil {
 		return err
 	}
 	return hook(op, name)
+}
+
+func (d *Disk) enter(op Op) (hook func(op Op, name string) error, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.hook, d.spend(op)
 }
 
 // spend takes one operation off what CutPower allows.
@@ -342,7 +347,7 @@ func (f *file) WriteAt(b []byte, at int64) (int, error) {
 		return 0, fmt.Errorf("write %s: past the end at %d", f.name, at)
 	}
 	if err == nil || !errors.Is(err, ErrPowerCut) || err == errLast {
-		f.node.pending = append(f.node.pending, write{at, slices.Clone(b)})
+		f.node.pending = append(f.node.pending, &write{at, slices.Clone(b)})
 	}
 	if err != nil {
 		return 0, err

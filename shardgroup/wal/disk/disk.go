@@ -40,9 +40,9 @@ type File interface {
 
 // SyncWriter is a File that can bring bytes to the disk in one step.
 type SyncWriter interface {
-	// WriteSync returns when b is on the disk, as after WriteAt and Sync. It is for files that are written front to back, by one
-	// goroutine at a time: what stood behind b, up to the next multiple of BlockBytes, may be zeros afterwards. After an error
-	// nothing is known about what was written there before, either.
+	// WriteSync returns when b is on the disk, as after WriteAt and Sync. It is for files that are written front to back: what
+	// stood behind b, up to the next multiple of BlockBytes, may be zeros afterwards. Writes may so run beside each other if none
+	// begins in a block in which another one ends. After an error nothing is known about what was written there before, either.
 	WriteSync(b []byte, at int64) error
 }
 

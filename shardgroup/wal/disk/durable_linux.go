@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -64,71 +65,157 @@ func (f *durableFile) Close() error { return errors.Join(f.direct.leave(f), f.fi
 // last write ended is written again by the next one, with the same bytes before it, as the page cache does. Its memory and its
 // descriptors go when that file is closed, or another one is written to.
 type direct struct {
-	mu   sync.Mutex
-	of   *durableFile // nil: none is open
-	raw  *os.File     // of, opened once more with O_DIRECT and O_DSYNC
-	fd   uintptr
-	size int64
-	aio  *aio
-	// buf is for the blocks of one write. It begins with the bytes of the block in which the last write ended; end is where
-	// that was, -1 if unknown.
-	buf      []byte
+	// file is held shared by writes around the page cache, which so never run beside those by way of it.
+	file  sync.RWMutex
+	of    *durableFile // nil: none is open
+	raw   *os.File     // of, opened once more with O_DIRECT and O_DSYNC
+	fd    uintptr
+	size  int64
+	never atomic.Bool // it does not work here
+
+	mu    sync.Mutex // guards what follows
+	lanes []*lane    // without a write, as many as there were writes at the same time
+	// tail is the beginning of the block in which the last write ended; end is where that was, -1 if unknown.
+	tail     [BlockBytes]byte
 	end      int64
-	never    bool // it does not work here
 	patience patience
 	// trusted and submit, which is aio.submit, are others in tests.
 	trusted map[int64]bool
 	submit  func(a *aio, fd uintptr, b []byte, at int64) error
 }
 
+// lane is for one write at a time.
+type lane struct {
+	aio *aio
+	buf []byte // for the write's blocks, directBytes
+}
+
 // directBytes is the most that is written at once.
 const directBytes = 1 << 20
 
+// errPlain: nothing was written, and plain writes will do, or know what is wrong.
+var errPlain = errors.New("write by way of the page cache")
+
 // write brings some first bytes of b to the disk.
 func (d *direct) write(f *durableFile, b []byte, at int64) (n int, err error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.of != f {
-		if err := d.enter(f); err != nil {
-			d.never = true // whatever it is that this kernel or this file system can't do, plain writes will do or fail
+	if d.share(f) {
+		n, err = d.around(f, b, at)
+		d.file.RUnlock()
+		if err != errPlain {
+			return n, err
 		}
 	}
+	d.file.Lock()
+	defer d.file.Unlock()
+	return d.plain(f, b, at)
+}
+
+// share prepares for writes to f around the page cache and takes file for one, if that works.
+func (d *direct) share(f *durableFile) bool {
+	for !d.never.Load() {
+		d.file.RLock()
+		if d.of == f {
+			return true
+		}
+		d.file.RUnlock()
+		d.file.Lock()
+		if d.of != f && d.enter(f) != nil {
+			d.never.Store(true) // whatever it is that this kernel or this file system can't do, plain writes will do or fail
+		}
+		d.file.Unlock()
+	}
+	return false
+}
+
+// around writes around the page cache. file is held shared.
+func (d *direct) around(f *durableFile, b []byte, at int64) (n int, err error) {
 	head := int(at % BlockBytes)
 	n = min(len(b), directBytes-head)
 	blocks := (head + n + BlockBytes - 1) / BlockBytes * BlockBytes
-	if d.never || at-int64(head)+int64(blocks) > d.size || d.patience.lost(time.Now()) {
-		return d.plain(f, b, at)
+	l := d.take(at-int64(head)+int64(blocks) <= d.size)
+	if l == nil {
+		return 0, errPlain
 	}
-	if err := d.fill(f, b[:n], at, head, blocks); err != nil {
+	if err := d.fill(l.buf[:blocks], f, b[:n], at, head); err != nil {
+		d.put(l)
 		return 0, err
 	}
-	if err := d.start(blocks, at-int64(head)); err != nil {
-		d.never = true // nothing was written
-		return d.plain(f, b, at)
+	if err := d.start(l, blocks, at-int64(head)); err != nil {
+		d.put(l)
+		d.never.Store(true)
+		return 0, errPlain
 	}
-	done, err := d.aio.wait()
+	done, err := l.aio.wait()
+	if err != nil && l.aio.pending {
+		return 0, err // the lane is lost
+	}
+	defer d.put(l)
 	switch whole := done / BlockBytes * BlockBytes; {
 	case errors.Is(err, unix.EINVAL): // the disk has larger blocks
-		d.never = true
-		return d.plain(f, b, at)
+		d.never.Store(true)
+		return 0, errPlain
 	case err != nil:
 		return 0, err
 	case whole <= head:
-		return d.plain(f, b, at) // it knows what is wrong
+		return 0, errPlain
 	default:
-		return d.keep(min(n, whole-head), at, head), nil
+		n = min(n, whole-head)
+		d.keep(l.buf[:head+n], at+int64(n))
+		return n, nil
 	}
 }
 
-// start hands the first blocks of buf to the kernel.
-func (d *direct) start(blocks int, at int64) error {
+// take gives a lane for a write that fits, nil if there should be none.
+func (d *direct) take(fits bool) *lane {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !fits || d.patience.lost(time.Now()) {
+		return nil
+	}
+	if last := len(d.lanes) - 1; last >= 0 {
+		l := d.lanes[last]
+		d.lanes = d.lanes[:last]
+		return l
+	}
+	l, err := newLane()
+	if err != nil {
+		d.never.Store(true)
+	}
+	return l
+}
+
+func (d *direct) put(l *lane) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.lanes = append(d.lanes, l)
+}
+
+func newLane() (*lane, error) {
+	a, err := newAIO()
+	if err != nil {
+		return nil, err
+	}
+	buf, err := unix.Mmap(-1, 0, directBytes, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	if err != nil {
+		return nil, errors.Join(err, a.close())
+	}
+	return &lane{a, buf}, nil
+}
+
+// close waits for what is under way.
+func (l *lane) close() error { return errors.Join(l.aio.close(), unix.Munmap(l.buf)) }
+
+// start hands the first blocks of l to the kernel.
+func (d *direct) start(l *lane, blocks int, at int64) error {
 	start := time.Now()
-	err := d.submit(d.aio, d.fd, d.buf[:blocks], at)
+	err := d.submit(l.aio, d.fd, l.buf[:blocks], at)
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.patience.note(start)
 	return err
 }
 
-// plain writes by way of the page cache.
+// plain writes by way of the page cache. file is held.
 func (d *direct) plain(f *durableFile, b []byte, at int64) (n int, err error) {
 	d.end = -1
 	if n, err = f.WriteAt(b, at); err == nil {
@@ -138,29 +225,35 @@ func (d *direct) plain(f *durableFile, b []byte, at int64) (n int, err error) {
 }
 
 // fill puts the blocks together that hold b.
-func (d *direct) fill(f *durableFile, b []byte, at int64, head, blocks int) error {
-	if d.end != at {
-		if _, err := f.ReadAt(d.buf[:head], at-int64(head)); err != nil {
+func (d *direct) fill(blocks []byte, f *durableFile, b []byte, at int64, head int) error {
+	d.mu.Lock()
+	known := d.end == at
+	if known {
+		copy(blocks[:head], d.tail[:])
+	}
+	d.mu.Unlock()
+	if !known {
+		if _, err := f.ReadAt(blocks[:head], at-int64(head)); err != nil {
 			return err
 		}
 	}
-	clear(d.buf[head+copy(d.buf[head:], b) : blocks])
+	clear(blocks[head+copy(blocks[head:], b):])
 	return nil
 }
 
-// keep remembers the beginning of the block in which a write of n bytes ended.
-func (d *direct) keep(n int, at int64, head int) int {
-	d.end = at + int64(n)
-	last := (head + n) % BlockBytes
-	copy(d.buf[:last], d.buf[head+n-last:head+n])
-	return n
+// keep remembers how the block begins in which b, written up to end, ended. Of two writes beside each other, the one that is further on
+// counts.
+func (d *direct) keep(b []byte, end int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if end > d.end {
+		copy(d.tail[:], b[len(b)-len(b)%BlockBytes:])
+		d.end = end
+	}
 }
 
-// enter prepares for writes to f.
+// enter prepares for writes to f. file is held.
 func (d *direct) enter(f *durableFile) (err error) {
-	if d.never {
-		return nil
-	}
 	if err := d.release(); err != nil {
 		return err
 	}
@@ -176,26 +269,16 @@ func (d *direct) enter(f *durableFile) (err error) {
 		return err
 	}
 	d.of, d.fd, d.end = f, d.raw.Fd(), -1
-	if d.aio == nil {
-		if d.aio, err = newAIO(); err != nil {
-			return errors.Join(err, d.free())
-		}
-	}
-	if d.buf == nil {
-		if d.buf, err = unix.Mmap(-1, 0, directBytes, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE); err != nil {
-			return errors.Join(err, d.free())
-		}
-	}
 	return nil
 }
 
 // leave frees everything, if f is the file that was written to last. It does not wait for a write, which may hang for ever:
 // nobody closes a file that is written to, unless the disk has failed him.
 func (d *direct) leave(f *durableFile) error {
-	if !d.mu.TryLock() {
+	if !d.file.TryLock() {
 		return nil
 	}
-	defer d.mu.Unlock()
+	defer d.file.Unlock()
 	if d.of != f {
 		return nil
 	}
@@ -203,13 +286,10 @@ func (d *direct) leave(f *durableFile) error {
 }
 
 func (d *direct) free() (err error) {
-	if d.aio != nil {
-		err = d.aio.close()
+	for _, l := range d.lanes {
+		err = errors.Join(err, l.close())
 	}
-	if d.buf != nil {
-		err = errors.Join(err, unix.Munmap(d.buf))
-	}
-	d.aio, d.buf = nil, nil
+	d.lanes = nil
 	return errors.Join(err, d.release())
 }
 
