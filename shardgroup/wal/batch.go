@@ -84,7 +84,7 @@ func (b *batch) finish() {
 	h.put(b.buf, salt)
 }
 
-// of is where the entry record at offset in the batch, n bytes long, lies on the disk.
-func (p place) of(offset int, n int64) location {
+// entry is where the entry record at offset in the batch, n bytes long, lies on the disk.
+func (p place) entry(offset int, n int64) location {
 	return location{segment: p.seg.number, offset: uint32(p.at) + uint32(offset), size: uint32(n)}
 }

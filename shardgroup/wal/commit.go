@@ -82,8 +82,8 @@ func (l *Log) ready() bool {
 		return false
 	}
 	seg := l.active.Load()
-	_, beside := l.syncWriter(seg.file)
-	return beside && nextBlock(l.end)+l.open.size() <= seg.size
+	w, ok := l.syncWriter(seg.file)
+	return ok && w.Beside() && nextBlock(l.end)+l.open.size() <= seg.size
 }
 
 // begin takes the open batch, for the caller to write it, and gives it its place. Beside another write it begins a block of
@@ -93,6 +93,7 @@ func (l *Log) begin(b *batch) error {
 	l.flying = append(l.flying, b)
 	l.turn.Broadcast()
 	if len(l.flying) > 1 {
+		l.active.Load().gaps.Add(nextBlock(l.end) - l.end)
 		l.end = nextBlock(l.end)
 	}
 	if size := b.size(); l.end+size > l.active.Load().size {
@@ -133,7 +134,7 @@ func (l *Log) land(b *batch) {
 		if first.durable {
 			l.took(first)
 			l.syncs.Add(1)
-			advance(&l.synced, l.written.Load()) // each was on the disk when its write ended
+			advance(&l.synced, first.sequence) // each was on the disk when its write ended
 		}
 		first.done = true
 		first.turn.Broadcast()

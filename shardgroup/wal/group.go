@@ -214,7 +214,7 @@ func (g *GroupLog) publish(entries []*raft.Log, at place, offset int, gap bool) 
 	}
 	for _, e := range entries {
 		size := entrySize(e)
-		g.index.push(e.Index, at.of(offset, size))
+		g.index.push(e.Index, at.entry(offset, size))
 		g.recent.push(e.Index, *e)
 		offset += int(size)
 		memory += size + recentOverhead

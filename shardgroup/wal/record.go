@@ -54,7 +54,7 @@ type batchHeader struct {
 	// sequence counts the log's batches from 1, across segments, without a gap.
 	sequence uint64
 	// synced: every batch up to this one was on the disk when this one was written. It turns a later batch into a
-	// witness against a damaged one; see damage.
+	// witness against a damaged one; see witness.
 	synced  uint64
 	payload uint32
 }

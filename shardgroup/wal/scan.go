@@ -22,9 +22,11 @@ type scanner struct {
 // next reads a batch, whole and in order, and reports whether there was one. It is where the one before ends, or where the next
 // block begins, if they were written beside each other.
 func (c *scanner) next() bool {
-	h, at, ok := c.header(c.offset)
-	if block := nextBlock(c.offset); !ok && c.err == nil && block != c.offset {
-		h, at, ok = c.header(block)
+	at := c.offset
+	h, ok := c.header(at)
+	if block := nextBlock(at); !ok && c.err == nil && block != at {
+		at = block
+		h, ok = c.header(at)
 	}
 	if !ok {
 		return false
@@ -36,6 +38,7 @@ func (c *scanner) next() bool {
 	if !c.read(c.records, c.recordsAt) || !intact(c.records, c.s.salt) {
 		return false
 	}
+	c.s.gaps.Add(at - c.offset)
 	c.prove(h)
 	c.offset = c.recordsAt + int64(h.payload)
 	c.sequence++
@@ -43,13 +46,13 @@ func (c *scanner) next() bool {
 }
 
 // header reads the header of the batch to read next, if it is there, and fits.
-func (c *scanner) header(at int64) (h batchHeader, _ int64, ok bool) {
+func (c *scanner) header(at int64) (h batchHeader, ok bool) {
 	var b [batchHeaderBytes]byte
 	if at+batchHeaderBytes > c.s.size || !c.read(b[:], at) {
-		return h, at, false
+		return h, false
 	}
 	h, ok = parseBatchHeader(b[:], c.s.salt)
-	return h, at, ok && h.sequence == c.sequence && at+batchHeaderBytes+int64(h.payload) <= c.s.size
+	return h, ok && h.sequence == c.sequence && at+batchHeaderBytes+int64(h.payload) <= c.s.size
 }
 
 // prove keeps account of which batches were surely synced.

@@ -42,6 +42,8 @@ type segment struct {
 
 	// live: bytes of entry records that some group's index points to, or is about to. The file may go at 0.
 	live atomic.Int64
+	// gaps: bytes between batches that were written beside each other.
+	gaps atomic.Int64
 	// reading is held shared by GetLog while it reads, so that release can wait.
 	reading sync.RWMutex
 }

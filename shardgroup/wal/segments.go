@@ -81,6 +81,16 @@ func (t *segmentTable) usage() (files int, disk, live int64) {
 	return len(t.list) + len(t.spares), disk, live
 }
 
+// needed is the disk space of what is needed: a live byte takes its share of the gaps of its segment.
+func (t *segmentTable) needed() (n int64) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	for _, s := range t.list {
+		n += int64(float64(s.live.Load()) * float64(s.size) / float64(s.size-s.gaps.Load()))
+	}
+	return n
+}
+
 // close waits for readers.
 func (t *segmentTable) close() error {
 	t.mu.RLock()

@@ -32,7 +32,8 @@ type Process struct {
 	direct bool
 }
 
-// errDead fails what a process does after its end; it wraps ErrPowerCut so that the disk holds nothing of it.
+// errDead fails what a process does after its end; it wraps ErrPowerCut so that the disk holds nothing of it. Only of a log write
+// that is written and synced in one step, it may.
 var errDead = fmt.Errorf("the process has ended: %w", crashdisk.ErrPowerCut)
 
 // Start starts the machine's process; the one before must have ended. seed decides how long its syncs take, and in which of two ways

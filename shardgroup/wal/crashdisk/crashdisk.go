@@ -81,11 +81,14 @@ func (n *inode) room(end int64) bool {
 
 // write is never changed.
 type write struct {
-	at   int64
-	data []byte
+	at     int64
+	data   []byte
+	direct bool // of a WriteSync that has not ended
 }
 
-// SetHook sets what is called before each operation (nil for nothing). If it returns an error, the operation fails with
+func (w *write) end() int64 { return w.at + int64(len(w.data)) }
+
+// SetHook sets what is called before each operation, and during WriteSync (nil for nothing). If it returns an error, the operation fails with
 // it; a write that so fails may all the same reach the disk. It may block: that is a slow disk. It must not call back.
 func (d *Disk) SetHook(hook func(op Op, name string) error) {
 	d.mu.Lock()
@@ -256,7 +259,7 @@ func (d *Disk) Crash(rng *rand.Rand) *Disk {
 }
 
 // Kill gives the disk after the process died and the machine did not: everything written is there, and what was not synced
-// is not safe from the next power cut.
+// is not safe from the next power cut. Of the WriteSyncs under way, the kernel ends every other one.
 func (d *Disk) Kill() *Disk {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -266,6 +269,7 @@ func (d *Disk) Kill() *Disk {
 		c, done := copies[n]
 		if !done {
 			c = &inode{grows: n.grows, data: slices.Clone(n.data), durable: slices.Clone(n.durable), pending: slices.Clone(n.pending)}
+			c.endDirect(d.changes%2 == 0)
 			copies[n] = c
 		}
 		return c
@@ -347,7 +351,7 @@ func (f *file) WriteAt(b []byte, at int64) (int, error) {
 		return 0, fmt.Errorf("write %s: past the end at %d", f.name, at)
 	}
 	if err == nil || !errors.Is(err, ErrPowerCut) || err == errLast {
-		f.node.pending = append(f.node.pending, &write{at, slices.Clone(b)})
+		f.node.pending = append(f.node.pending, &write{at: at, data: slices.Clone(b)})
 	}
 	if err != nil {
 		return 0, err

@@ -27,8 +27,12 @@ func (d direct) Open(name string) (disk.File, error) {
 
 type syncWriter struct{ *file }
 
-// WriteSync implements disk.SyncWriter. While the hook makes it wait, any of its sectors may be on the disk or not. As a disk's
-// blocks are, they are written whole: with what the last one held at the beginning, and with zeros at the end.
+// Beside implements disk.SyncWriter.
+func (f syncWriter) Beside() bool { return true }
+
+// WriteSync implements disk.SyncWriter. While the hook makes it wait, any of its sectors may be on the disk or not, and for ever if
+// it fails. As a disk's blocks are, they are written whole: with what the first one held before, and with zeros at the end.
+// Two writes to one block at the same time are a fault of their caller's.
 func (f syncWriter) WriteSync(b []byte, at int64) error {
 	d, n := f.disk, f.node
 	hook, err := d.enter(WriteSync)
@@ -39,7 +43,6 @@ func (f syncWriter) WriteSync(b []byte, at int64) error {
 	w, fits := n.blocks(b, at)
 	if fits {
 		n.pending = append(n.pending, w)
-		copy(n.data[w.at:], w.data)
 	}
 	d.mu.Unlock()
 	if !fits {
@@ -56,12 +59,31 @@ func (f syncWriter) WriteSync(b []byte, at int64) error {
 	if err != nil {
 		return err
 	}
+	n.land(w)
+	n.pending = slices.DeleteFunc(n.pending, func(p *write) bool { return p == w })
+	return nil
+}
+
+// land has all of w on the disk.
+func (n *inode) land(w *write) {
 	if grown := len(n.data) - len(n.durable); grown > 0 {
 		n.durable = append(n.durable, make([]byte, grown)...)
 	}
+	copy(n.data[w.at:], w.data)
 	copy(n.durable[w.at:], w.data)
-	n.pending = slices.DeleteFunc(n.pending, func(p *write) bool { return p == w })
-	return nil
+}
+
+// endDirect ends the direct writes under way: every other one well, the others as if they had never begun.
+func (n *inode) endDirect(well bool) {
+	n.pending = slices.DeleteFunc(n.pending, func(w *write) bool {
+		if w.direct {
+			if well {
+				n.land(w)
+			}
+			well = !well
+		}
+		return w.direct
+	})
 }
 
 // blocks is the write of the blocks that hold b.
@@ -72,7 +94,12 @@ func (n *inode) blocks(b []byte, at int64) (w *write, fits bool) {
 	}
 	first := at - at%disk.BlockBytes
 	last := min((end+disk.BlockBytes-1)/disk.BlockBytes*disk.BlockBytes, int64(len(n.data)))
-	w = &write{at: first, data: make([]byte, last-first)}
+	w = &write{at: first, data: make([]byte, last-first), direct: true}
+	for _, other := range n.pending {
+		if other.direct && other.at < w.end() && w.at < other.end() {
+			panic(fmt.Sprintf("crashdisk: two writes at a time to the blocks from %d to %d", max(other.at, w.at), min(other.end(), w.end())))
+		}
+	}
 	copy(w.data, n.data[first:at])
 	copy(w.data[at-first:], b)
 	return w, true

@@ -44,6 +44,8 @@ type SyncWriter interface {
 	// stood behind b, up to the next multiple of BlockBytes, may be zeros afterwards. Writes may so run beside each other if none
 	// begins in a block in which another one ends. After an error nothing is known about what was written there before, either.
 	WriteSync(b []byte, at int64) error
+	// Beside reports whether a write now would run beside one that is under way, as far as the last one showed; else it waits for it.
+	Beside() bool
 }
 
 // BlockBytes is a multiple of what disks write at once.

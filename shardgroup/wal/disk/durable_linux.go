@@ -58,12 +58,15 @@ func (f *durableFile) WriteSync(b []byte, at int64) error {
 	return nil
 }
 
+// Beside implements SyncWriter.
+func (f *durableFile) Beside() bool { return f.direct.beside.Load() }
+
 // Close implements io.Closer.
 func (f *durableFile) Close() error { return errors.Join(f.direct.leave(f), f.file.Close()) }
 
 // direct writes to one file of a directory, the one that was written to last, around the page cache. The block in which the
-// last write ended is written again by the next one, with the same bytes before it, as the page cache does. Its memory and its
-// descriptors go when that file is closed, or another one is written to.
+// last write ended is written again by the next one, with the same bytes before it, as the page cache does. Its descriptor of that
+// file goes when the file is closed or another one is written to, its lanes when the file is closed.
 type direct struct {
 	// file is held shared by writes around the page cache, which so never run beside those by way of it.
 	file  sync.RWMutex
@@ -72,9 +75,12 @@ type direct struct {
 	fd    uintptr
 	size  int64
 	never atomic.Bool // it does not work here
+	// beside: the last write went around the page cache.
+	beside atomic.Bool
 
 	mu    sync.Mutex // guards what follows
-	lanes []*lane    // without a write, as many as there were writes at the same time
+	lanes []*lane    // those without a write
+	made  int        // all lanes: as many as there were writes at the same time, if the kernel had as many
 	// tail is the beginning of the block in which the last write ended; end is where that was, -1 if unknown.
 	tail     [BlockBytes]byte
 	end      int64
@@ -132,7 +138,10 @@ func (d *direct) around(f *durableFile, b []byte, at int64) (n int, err error) {
 	head := int(at % BlockBytes)
 	n = min(len(b), directBytes-head)
 	blocks := (head + n + BlockBytes - 1) / BlockBytes * BlockBytes
-	l := d.take(at-int64(head)+int64(blocks) <= d.size)
+	if at-int64(head)+int64(blocks) > d.size {
+		return 0, errPlain
+	}
+	l := d.take()
 	if l == nil {
 		return 0, errPlain
 	}
@@ -145,6 +154,7 @@ func (d *direct) around(f *durableFile, b []byte, at int64) (n int, err error) {
 		d.never.Store(true)
 		return 0, errPlain
 	}
+	d.beside.Store(true)
 	done, err := l.aio.wait()
 	if err != nil && l.aio.pending {
 		return 0, err // the lane is lost
@@ -165,11 +175,11 @@ func (d *direct) around(f *durableFile, b []byte, at int64) (n int, err error) {
 	}
 }
 
-// take gives a lane for a write that fits, nil if there should be none.
-func (d *direct) take(fits bool) *lane {
+// take gives a lane, nil if there should be none, or is none.
+func (d *direct) take() *lane {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if !fits || d.patience.lost(time.Now()) {
+	if d.patience.lost(time.Now()) {
 		return nil
 	}
 	if last := len(d.lanes) - 1; last >= 0 {
@@ -178,7 +188,9 @@ func (d *direct) take(fits bool) *lane {
 		return l
 	}
 	l, err := newLane()
-	if err != nil {
+	if err == nil {
+		d.made++
+	} else if d.made == 0 {
 		d.never.Store(true)
 	}
 	return l
@@ -209,14 +221,16 @@ func (l *lane) close() error { return errors.Join(l.aio.close(), unix.Munmap(l.b
 func (d *direct) start(l *lane, blocks int, at int64) error {
 	start := time.Now()
 	err := d.submit(l.aio, d.fd, l.buf[:blocks], at)
+	end := time.Now()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.patience.note(start)
+	d.patience.note(start, end)
 	return err
 }
 
 // plain writes by way of the page cache. file is held.
 func (d *direct) plain(f *durableFile, b []byte, at int64) (n int, err error) {
+	d.beside.Store(false)
 	d.end = -1
 	if n, err = f.WriteAt(b, at); err == nil {
 		err = f.Sync()
@@ -279,7 +293,7 @@ func (d *direct) leave(f *durableFile) error {
 		return nil
 	}
 	defer d.file.Unlock()
-	if d.of != f {
+	if d.of != f && d.of != nil {
 		return nil
 	}
 	return d.free()
@@ -289,6 +303,7 @@ func (d *direct) free() (err error) {
 	for _, l := range d.lanes {
 		err = errors.Join(err, l.close())
 	}
+	d.made -= len(d.lanes)
 	d.lanes = nil
 	return errors.Join(err, d.release())
 }

@@ -222,7 +222,13 @@ func TestDurableWriteThatBlocks(t *testing.T) {
 		return a.submit(fd, b, at)
 	}
 	must(t, f.WriteSync([]byte("one"), 0))
+	if !f.Beside() {
+		t.Error("writes around the page cache would wait for each other")
+	}
 	must(t, f.WriteSync([]byte("two"), 3))
+	if f.Beside() {
+		t.Error("plain writes would run beside each other")
+	}
 	if submits != 1 {
 		t.Errorf("%d writes around the page cache, want the first", submits)
 	}

@@ -19,9 +19,9 @@ type patience struct{ lostUntil time.Time }
 
 func (p *patience) lost(now time.Time) bool { return now.Before(p.lostUntil) }
 
-// note takes account of a call that began at start and has ended.
-func (p *patience) note(start time.Time) {
-	if took := time.Since(start); took > enough {
-		p.lostUntil = start.Add(took + penance*took)
+// note takes account of a call from start to end.
+func (p *patience) note(start, end time.Time) {
+	if took := end.Sub(start); took > enough {
+		p.lostUntil = end.Add(penance * took)
 	}
 }
