@@ -8,8 +8,7 @@ import (
 )
 
 // writesAtOnce is how many batches may be on their way to the disk, if its files can do that. The disk takes the second along:
-// three nodes with one write each brought 3,200 to 3,600 blocks a second to one disk, and 5,200 to 6,100 with two each, which
-// took no longer.
+// three nodes with one write each brought 3,200 to 3,600 blocks a second to one disk, and 5,200 to 6,100 with two each.
 const writesAtOnce = 2
 
 // join gives the open batch to add at most n bytes of records to; it returns with l.mu held, for commit to release.
