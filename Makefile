@@ -44,7 +44,7 @@ bench: build ## measure PAIRS (5) rounds beside Redis Cluster and etcd into READ
 	$(BIN) bench idle --groups 3,100 --write README.md
 	$(BIN) bench curve groups --values 3,32,128 --write README.md
 	$(BIN) bench curve groups --values 3,32,128 -c 1000 -P 64 --duration 6s --write README.md --section curve-groups-busy
-	$(BIN) bench curve clients --values 50,1000,10000 --quorate-flags '--maxclients 20000' --duration 6s --write README.md
+	$(BIN) bench curve clients --values 50,1000,10000 --quorate-flags '--maxclients 20000' --redis-flags '--maxclients 20000' --duration 6s --write README.md
 	$(BIN) bench curve keys --values 1000000,20000000 --duration 8s --write README.md
 	$(BIN) bench memory --systems redis-everysec,quorate-interval --value-size 64 --keys 5000000 --write README.md
 	$(BIN) bench memory --systems redis-everysec,quorate-interval --value-size 1024 --keys 2000000 --write README.md --section memory-1k

@@ -17,10 +17,10 @@ func benchCurveCommand() *cobra.Command {
 		Use:   "curve groups|clients|keys",
 		Short: "Measure how the cost of an operation changes with groups, connections or keys",
 		Long: `Start three fresh Quorate nodes for each value of one quantity, fill the key space, and print CPU time per SET and GET, with
-the ratio to the first value. With --write, the text between <!-- curve-groups --> and <!-- /curve-groups --> (or
+the ratio to the first value; over clients and keys, then the same of Redis Cluster. With --write, the text between <!-- curve-groups --> and <!-- /curve-groups --> (or
 curve-clients, curve-keys) of a file is replaced.`,
 		Example: `  quorate bench curve groups --values 3,32,128
-  quorate bench curve clients --values 50,1000,10000 --pipeline 1 --quorate-flags '--maxclients 20000'
+  quorate bench curve clients --values 50,1000,10000 --pipeline 1 --quorate-flags '--maxclients 20000' --redis-flags '--maxclients 20000'
   quorate bench curve keys --values 1000000,20000000`,
 		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
 		ValidArgs: []string{"groups", "clients", "keys"},
@@ -37,6 +37,7 @@ curve-clients, curve-keys) of a file is replaced.`,
 	f := c.Flags()
 	f.IntSliceVar(&o.Values, "values", nil, "values of what varies, in order")
 	f.StringVar(&o.System, "system", "quorate-interval", "one of Quorate's systems in bench peers")
+	f.StringVar(&o.Peer, "peer", "redis-everysec", "whose costs to measure too, over clients and keys; '' is nobody's")
 	f.IntVar(&o.Groups, "groups", 0, "shard groups; 0 is one per node")
 	f.IntVarP(&o.Clients, "clients", "c", 50, "connections")
 	f.IntVar(&o.Keys, "keys", 100_000, "size of the key space")

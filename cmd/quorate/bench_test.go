@@ -65,6 +65,8 @@ func TestBenchmarksRefuseBeforeTheyMeasure(t *testing.T) {
 		"a curve over nothing":       {"bench curve", "accepts 1 arg"},
 		"a curve over colours":       {"bench curve colours --values 1", "colours"},
 		"a curve without values":     {"bench curve keys", "--values"},
+		"a curve beside etcd":        {"bench curve keys --values 1 --peer etcd", "want one of Redis Cluster's modes"},
+		"a curve beside itself":      {"bench curve keys --values 1 --peer quorate-always", "want one of Redis Cluster's modes"},
 		"an unknown system":          {"bench peers --systems memcached", "memcached"},
 		"a peer's groups":            {"bench idle --system etcd", "etcd"},
 		"a file without markers":     {"bench memory --write " + readme, "<!-- memory -->"},
@@ -168,6 +170,14 @@ func installed() string {
 	return systems
 }
 
+// peerOfCurve is Redis Cluster, if this machine has it.
+func peerOfCurve() string {
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		return ""
+	}
+	return "redis-everysec"
+}
+
 // checkPairs: every other measurement is one with snapshots, and what held groups up was seen in each.
 func checkPairs(t *testing.T, report string) {
 	var r struct{ Results []versus.SnapshotRow }
@@ -189,7 +199,7 @@ func TestReportsOfRealProcesses(t *testing.T) {
 		"peers":       "bench peers --pairs 1 -P 1,4 --keys 200 -c 6 --settle 100ms --duration 100ms --warmup 10ms --port 21901 --systems " + installed(),
 		"memory":      "bench memory --keys 2000 --settle 100ms --port 22001 --systems quorate-always",
 		"idle":        "bench idle --groups 2 --settle 10ms --duration 100ms --port 22101",
-		"curve-keys":  "bench curve keys --values 100,200 -c 6 --duration 100ms --warmup 10ms --port 22201",
+		"curve-keys":  "bench curve keys --values 100,200 -c 6 --duration 100ms --warmup 10ms --port 22201 --peer=" + peerOfCurve(),
 		"snapshot":    "bench snapshot --keys 5000 -c 6 --rate 500 --pairs 2 --duration 300ms --warmup 10ms --port 22401",
 		"curve-group": "bench curve groups --values 2 -c 6 --keys 100 --duration 100ms --warmup 10ms --port 22301",
 	} {
@@ -211,6 +221,9 @@ func TestReportsOfRealProcesses(t *testing.T) {
 		}
 		if name == "snapshot" {
 			checkPairs(t, out)
+		}
+		if name == "curve-keys" && strings.Contains(out, `"peer_set"`) != (peerOfCurve() != "") {
+			t.Errorf("%s: the peer %q is missing in %s, or is there", name, peerOfCurve(), out)
 		}
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,8 +17,8 @@ import (
 type CurveOptions struct {
 	Site
 	Command string
-	// System is one of Quorate's.
-	System string
+	// System is one of Quorate's, Peer one of the others, measured in turn with it, or "". Over groups there is none.
+	System, Peer string
 	// Over is the quantity that takes Values: "groups", "clients" or "keys". The others stay as given.
 	Over                  string
 	Values                []int
@@ -37,6 +39,9 @@ type CurveRow struct {
 	// Written is that of SET while snapshots are written, Set and Get are those while none is. Over keys only: the larger the state,
 	// the longer that takes.
 	Written *CurveCost `json:"set_while_snapshots_are_written,omitempty"`
+	// PeerSet and PeerGet are the peer's.
+	PeerSet *CurveCost `json:"peer_set,omitempty"`
+	PeerGet *CurveCost `json:"peer_get,omitempty"`
 }
 
 // CurveCost is one command's.
@@ -60,6 +65,10 @@ func Curve(ctx context.Context, o CurveOptions) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
+	peer, err := o.peer()
+	if err != nil {
+		return Report{}, err
+	}
 	r := newReport(ctx, "curve-"+o.Over, o.Command, o.Dir)
 	var rows []CurveRow
 	for _, v := range o.Values {
@@ -72,15 +81,15 @@ func Curve(ctx context.Context, o CurveOptions) (Report, error) {
 		if err != nil {
 			return r, fmt.Errorf("%d %s: %w", v, o.Over, err)
 		}
+		if peer != nil {
+			o.Progress("%s, %d %s", peer.Title, v, o.Over)
+			if err := at.measurePeer(ctx, *peer, &row, &r); err != nil {
+				return r, fmt.Errorf("%s, %d %s: %w (--peer '' measures without)", peer.Name, v, o.Over, err)
+			}
+		}
 		rows = append(rows, row)
 	}
-	for i := range rows {
-		rows[i].Set.over(rows[0].Set)
-		rows[i].Get.over(rows[0].Get)
-		if rows[i].Written != nil {
-			rows[i].Written.over(rows[0].Set)
-		}
-	}
+	compareTo(rows[0], rows)
 	r.Results, r.Tables = rows, curveTables(o.Over, rows)
 	r.Notes = []string{fmt.Sprintf("One run of %s each at pipeline %d with %d-byte values, on a cluster of its own; fixed: %s. Ratios are to the first line.",
 		o.Duration, o.Pipeline, o.ValueSize, o.fixed())}
@@ -89,6 +98,37 @@ func Curve(ctx context.Context, o CurveOptions) (Report, error) {
 			"its ratios are to SETs without, too. By itself a group writes one when its log has grown by as many bytes as the last one had, or half as many again."
 	}
 	return r, nil
+}
+
+// compareTo computes each row's ratios to the first.
+func compareTo(first CurveRow, rows []CurveRow) {
+	for i := range rows {
+		row := &rows[i]
+		row.Set.over(first.Set)
+		row.Get.over(first.Get)
+		if row.Written != nil {
+			row.Written.over(first.Set)
+		}
+		if row.PeerSet != nil {
+			row.PeerSet.over(*first.PeerSet)
+			row.PeerGet.over(*first.PeerGet)
+		}
+	}
+}
+
+// peer is who is measured too, nil if nobody is.
+func (o CurveOptions) peer() (*System, error) {
+	if o.Peer == "" || o.Over == "groups" {
+		return nil, nil
+	}
+	chosen, err := choose([]string{o.Peer})
+	if err != nil {
+		return nil, err
+	}
+	if p := chosen[0]; p.isPeer() && p.pipelines {
+		return &p, nil
+	}
+	return nil, fmt.Errorf("peer %s: want one of Redis Cluster's modes", o.Peer)
 }
 
 // fixed names the quantities that don't vary.
@@ -140,23 +180,48 @@ func (o CurveOptions) measure(ctx context.Context, s System, v int, r *Report) (
 	if o.Over == keysCurve {
 		err = o.between(ctx, run, plan, &row)
 	} else {
-		err = o.both(ctx, run, plan, &row)
+		err = o.both(ctx, run, plan, &row.Set, &row.Get)
 	}
 	return row, err
 }
 
+// measurePeer does the same with another system. Over keys it does not rewrite its log meanwhile, as Quorate's nodes write no snapshots.
+func (o CurveOptions) measurePeer(ctx context.Context, s System, row *CurveRow, r *Report) error {
+	site := o.Site
+	site.Dir = filepath.Join(site.Dir, s.Name)
+	if o.Over == keysCurve {
+		site.RedisFlags = append([]string{"--auto-aof-rewrite-percentage", "0"}, site.RedisFlags...)
+	}
+	run, err := startIn(ctx, site, s)
+	if err != nil {
+		return err
+	}
+	defer run.stop()
+	r.ran(s, run)
+	plan := s.plan(run, o.Clients, o.Keys, o.ValueSize)
+	plan.Pipeline, plan.Warmup, plan.Duration = o.Pipeline, o.Warmup, o.Duration
+	if err := load.Fill(ctx, plan); err != nil {
+		return err
+	}
+	if err := awaitCopies(ctx, run.addrs); err != nil {
+		return err
+	}
+	row.PeerSet, row.PeerGet = new(CurveCost), new(CurveCost)
+	return o.both(ctx, run, plan, row.PeerSet, row.PeerGet)
+}
+
 // both measures SET and GET.
-func (o CurveOptions) both(ctx context.Context, run *running, plan load.Plan, row *CurveRow) (err error) {
+func (o CurveOptions) both(ctx context.Context, run *running, plan load.Plan, set, get *CurveCost) (err error) {
 	for _, c := range []struct {
 		reads float64
 		into  *CurveCost
-	}{{0, &row.Set}, {1, &row.Get}} {
+	}{{0, set}, {1, get}} {
 		plan.Reads = c.reads
 		if *c.into, err = cost(ctx, run, plan); err != nil {
 			return err
 		}
 	}
-	o.Progress("  SET %.2f µs, GET %.2f µs of server CPU", row.Set.CPUPerOp, row.Get.CPUPerOp)
+	o.Progress("  SET %.2f µs, GET %.2f µs of server CPU", set.CPUPerOp, get.CPUPerOp)
 	return nil
 }
 
@@ -168,7 +233,7 @@ func (o CurveOptions) between(ctx context.Context, run *running, plan load.Plan,
 		return err
 	}
 	defer shots.admin.Close()
-	if err := o.both(ctx, run, plan, row); err != nil {
+	if err := o.both(ctx, run, plan, &row.Set, &row.Get); err != nil {
 		return err
 	}
 	watch, stop := context.WithCancel(ctx)
@@ -205,28 +270,44 @@ func (c *CurveCost) over(first CurveCost) {
 func percent(share float64) string { return fmt.Sprintf("%.1f %%", 100*share) }
 
 func curveTables(over string, rows []CurveRow) []Table {
-	short := Table{Header: []string{over, "SET CPU/op µs", "×", "GET CPU/op µs", "×"}}
-	t := Table{Title: "All figures", Header: []string{over, "", "CPU/op µs", "×", "per second", "p99 µs", "p99.9 µs", "GC CPU", "GC stops", "errors"}}
-	if len(rows) > 0 && rows[0].Written != nil {
-		short.Header = append(short.Header, "SET beside snapshots", "×")
-	}
+	short := Table{Header: []string{over}}
+	all := Table{Title: "All figures", Header: []string{over, "", "CPU/op µs", "×", "per second", "p99 µs", "p99.9 µs", "GC CPU", "GC stops", "errors"}}
 	for _, r := range rows {
 		cells := []string{strconv.Itoa(r.Value)}
-		for _, c := range []struct {
-			name string
-			*CurveCost
-		}{{"SET", &r.Set}, {"GET", &r.Get}, {"SET beside snapshots", r.Written}} {
-			if c.CurveCost == nil {
-				continue
+		for _, c := range r.costs() {
+			if len(short.Rows) == 0 {
+				short.Header = append(short.Header, c.name, "×")
 			}
 			cpu, ratio := fmt.Sprintf("%.2f", c.CPUPerOp), fmt.Sprintf("%.2f", c.Ratio)
 			cells = append(cells, cpu, ratio)
-			t.Rows = append(t.Rows, []string{
+			gc, stops := percent(c.GC), c.Stops.String()
+			if c.peer {
+				gc, stops = "", ""
+			}
+			all.Rows = append(all.Rows, []string{
 				cells[0], c.name, cpu, ratio, fmt.Sprintf("%.0f", c.OpsPerSec), strconv.FormatInt(c.P99, 10), strconv.FormatInt(c.P999, 10),
-				percent(c.GC), c.Stops.String(), errorText(c.Errors, c.FirstError),
+				gc, stops, errorText(c.Errors, c.FirstError),
 			})
 		}
 		short.Rows = append(short.Rows, cells)
 	}
-	return []Table{short, t}
+	for i := 1; i < len(short.Header); i += 2 {
+		short.Header[i] += " CPU/op µs"
+	}
+	return []Table{short, all}
+}
+
+// namedCost is one that was measured, with what the tables call it.
+type namedCost struct {
+	name string
+	peer bool
+	*CurveCost
+}
+
+func (r *CurveRow) costs() []namedCost {
+	all := []namedCost{
+		{"SET", false, &r.Set}, {"GET", false, &r.Get}, {"SET beside snapshots", false, r.Written},
+		{"Redis SET", true, r.PeerSet}, {"Redis GET", true, r.PeerGet},
+	}
+	return slices.DeleteFunc(all, func(c namedCost) bool { return c.CurveCost == nil })
 }

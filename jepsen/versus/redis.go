@@ -59,7 +59,12 @@ func formRedis(ctx context.Context, addrs []string) error {
 	if err := awaitReply(ctx, addrs, "CLUSTER INFO", "cluster_state:ok"); err != nil {
 		return err
 	}
-	// A replica that still loads its master's data would make the master's measurement too good or too bad.
+	return awaitCopies(ctx, addrs)
+}
+
+// awaitCopies waits until every replica follows its master. One that still loads the data would make the master's measurement too good or
+// too bad.
+func awaitCopies(ctx context.Context, addrs []string) error {
 	return awaitReply(ctx, addrs, "INFO replication", "master_link_status:up", "role:master")
 }
 
