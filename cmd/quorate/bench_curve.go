@@ -20,7 +20,7 @@ func benchCurveCommand() *cobra.Command {
 the ratio to the first value; over clients and keys, then the same of Redis Cluster. With --write, the text between <!-- curve-groups --> and <!-- /curve-groups --> (or
 curve-clients, curve-keys) of a file is replaced.`,
 		Example: `  quorate bench curve groups --values 3,32,128
-  quorate bench curve clients --values 50,1000,10000 --pipeline 1 --quorate-flags '--maxclients 20000' --redis-flags '--maxclients 20000'
+  quorate bench curve clients --values 50,1000,10000 --quorate-flags '--maxclients 20000' --redis-flags '--maxclients 20000'
   quorate bench curve keys --values 1000000,20000000`,
 		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
 		ValidArgs: []string{"groups", "clients", "keys"},
@@ -30,6 +30,9 @@ curve-clients, curve-keys) of a file is replaced.`,
 			}
 			return flags.run(c, "curve-"+args[0], func(ctx context.Context, s versus.Site) (versus.Report, error) {
 				o.Site, o.Command, o.Progress, o.Over = s, thisCommand(), progress(c), args[0]
+				if args[0] == "groups" && !c.Flags().Changed("peer") {
+					o.Peer = ""
+				}
 				return versus.Curve(ctx, o)
 			})
 		},
@@ -37,7 +40,7 @@ curve-clients, curve-keys) of a file is replaced.`,
 	f := c.Flags()
 	f.IntSliceVar(&o.Values, "values", nil, "values of what varies, in order")
 	f.StringVar(&o.System, "system", "quorate-interval", "one of Quorate's systems in bench peers")
-	f.StringVar(&o.Peer, "peer", "redis-everysec", "whose costs to measure too, over clients and keys; '' is nobody's")
+	f.StringVar(&o.Peer, "peer", "redis-everysec", "whose costs to measure too; '' is nobody's, and so is the default over groups")
 	f.IntVar(&o.Groups, "groups", 0, "shard groups; 0 is one per node")
 	f.IntVarP(&o.Clients, "clients", "c", 50, "connections")
 	f.IntVar(&o.Keys, "keys", 100_000, "size of the key space")
@@ -46,5 +49,6 @@ curve-clients, curve-keys) of a file is replaced.`,
 	f.DurationVar(&o.Warmup, "warmup", time.Second, "time before each measurement")
 	f.DurationVar(&o.Duration, "duration", 10*time.Second, "time of each measurement")
 	flags.register(f, 7601)
+	flags.registerRedis(f)
 	return c
 }

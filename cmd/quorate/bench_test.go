@@ -65,7 +65,7 @@ func TestBenchmarksRefuseBeforeTheyMeasure(t *testing.T) {
 		"a curve over nothing":       {"bench curve", "accepts 1 arg"},
 		"a curve over colours":       {"bench curve colours --values 1", "colours"},
 		"a curve without values":     {"bench curve keys", "--values"},
-		"a curve beside etcd":        {"bench curve keys --values 1 --peer etcd", "want one of Redis Cluster's modes"},
+		"a curve beside etcd":        {"bench curve keys --values 1 --redis-flags x --peer etcd", "want one of Redis Cluster's modes"},
 		"a curve beside itself":      {"bench curve keys --values 1 --peer quorate-always", "want one of Redis Cluster's modes"},
 		"an unknown system":          {"bench peers --systems memcached", "memcached"},
 		"a peer's groups":            {"bench idle --system etcd", "etcd"},

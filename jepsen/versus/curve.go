@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -17,7 +18,7 @@ import (
 type CurveOptions struct {
 	Site
 	Command string
-	// System is one of Quorate's, Peer one of the others, measured in turn with it, or "". Over groups there is none.
+	// System is one of Quorate's, Peer one of Redis Cluster's modes, measured after it at each value, or "".
 	System, Peer string
 	// Over is the quantity that takes Values: "groups", "clients" or "keys". The others stay as given.
 	Over                  string
@@ -84,7 +85,7 @@ func Curve(ctx context.Context, o CurveOptions) (Report, error) {
 		if peer != nil {
 			o.Progress("%s, %d %s", peer.Title, v, o.Over)
 			if err := at.measurePeer(ctx, *peer, &row, &r); err != nil {
-				return r, fmt.Errorf("%s, %d %s: %w (--peer '' measures without)", peer.Name, v, o.Over, err)
+				return r, fmt.Errorf("%s, %d %s: %w", peer.Name, v, o.Over, err)
 			}
 		}
 		rows = append(rows, row)
@@ -93,9 +94,12 @@ func Curve(ctx context.Context, o CurveOptions) (Report, error) {
 	r.Results, r.Tables = rows, curveTables(o.Over, rows)
 	r.Notes = []string{fmt.Sprintf("One run of %s each at pipeline %d with %d-byte values, on a cluster of its own; fixed: %s. Ratios are to the first line.",
 		o.Duration, o.Pipeline, o.ValueSize, o.fixed())}
+	if peer != nil {
+		r.Notes[0] += " Redis's are to its own first line."
+	}
 	if o.Over == keysCurve {
 		r.Notes[0] += " No snapshot is written meanwhile but in the third measurement, of SETs, in which one group after the other writes one, without a break; " +
-			"its ratios are to SETs without, too. By itself a group writes one when its log has grown by as many bytes as the last one had, or half as many again."
+			"its ratios are to SETs without, too. By itself a group writes one when its log has grown by as many bytes as the last one had, or half as many again. Redis does not rewrite its log."
 	}
 	return r, nil
 }
@@ -118,17 +122,23 @@ func compareTo(first CurveRow, rows []CurveRow) {
 
 // peer is who is measured too, nil if nobody is.
 func (o CurveOptions) peer() (*System, error) {
-	if o.Peer == "" || o.Over == "groups" {
+	if o.Peer == "" {
 		return nil, nil
 	}
 	chosen, err := choose([]string{o.Peer})
 	if err != nil {
 		return nil, err
 	}
-	if p := chosen[0]; p.isPeer() && p.pipelines {
-		return &p, nil
+	p := chosen[0]
+	if !p.isPeer() || !p.pipelines {
+		return nil, fmt.Errorf("peer %s: want one of Redis Cluster's modes", o.Peer)
 	}
-	return nil, fmt.Errorf("peer %s: want one of Redis Cluster's modes", o.Peer)
+	for _, program := range []string{"redis-server", "redis-cli"} {
+		if _, err := exec.LookPath(program); err != nil {
+			return nil, fmt.Errorf("peer %s: %w (Debian: apt install redis-server redis-tools; --peer '' measures without)", o.Peer, err)
+		}
+	}
+	return &p, nil
 }
 
 // fixed names the quantities that don't vary.

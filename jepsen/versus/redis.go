@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -62,10 +63,41 @@ func formRedis(ctx context.Context, addrs []string) error {
 	return awaitCopies(ctx, addrs)
 }
 
-// awaitCopies waits until every replica follows its master. One that still loads the data would make the master's measurement too good or
-// too bad.
+// catchUpTime bounds how long replicas may take to have what their masters have.
+const catchUpTime = 2 * time.Minute
+
+// awaitCopies waits until every replica has what its master has: one that lags, or still loads the data, would make a measurement too good
+// or too bad.
 func awaitCopies(ctx context.Context, addrs []string) error {
-	return awaitReply(ctx, addrs, "INFO replication", "master_link_status:up", "role:master")
+	ctx, cancel := context.WithTimeout(ctx, catchUpTime)
+	defer cancel()
+	for _, addr := range addrs {
+		what := addr + " follows its master, or its replicas have all that it has"
+		err := await(ctx, what, func() bool {
+			info, err := ask(ctx, addr, "INFO replication")
+			return err == nil && even(info)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// even reports whether a node whose INFO replication this is follows its master, or its replicas have all that it has.
+func even(info string) bool {
+	offset := ""
+	for line := range strings.Lines(info) {
+		if value, found := strings.CutPrefix(line, "master_repl_offset:"); found {
+			offset = ",offset=" + strings.TrimSpace(value) + ","
+		}
+	}
+	for line := range strings.Lines(info) {
+		if strings.HasPrefix(line, "slave") && strings.Contains(line, ",offset=") && !strings.Contains(line, offset) {
+			return false
+		}
+	}
+	return strings.Contains(info, "role:master") || strings.Contains(info, "master_link_status:up")
 }
 
 // awaitReply asks every node until its answer holds one of wants.
@@ -80,18 +112,19 @@ func awaitReply(ctx context.Context, addrs []string, cmd string, wants ...string
 }
 
 func says(ctx context.Context, addr, cmd string, wants []string) bool {
+	answer, err := ask(ctx, addr, cmd)
+	return err == nil && slices.ContainsFunc(wants, func(w string) bool { return strings.Contains(answer, w) })
+}
+
+// ask gives a node's answer to a command.
+func ask(ctx context.Context, addr, cmd string) (string, error) {
 	c, err := client.Dial(ctx, addr, client.Options{Timeout: time.Second})
 	if err != nil {
-		return false
+		return "", err
 	}
 	defer c.Close()
 	v, err := c.Do(ctx, strings.Fields(cmd)...)
-	for _, w := range wants {
-		if err == nil && strings.Contains(v.Str, w) {
-			return true
-		}
-	}
-	return false
+	return v.Str, err
 }
 
 // commandLine is what was run, with the data folder shortened and empty arguments visible.

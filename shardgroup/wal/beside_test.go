@@ -194,7 +194,7 @@ func heldWrite(d *crashdisk.Disk) (goOn chan error) {
 func storing(l *Log, ids ...slot.GroupID) chan error {
 	results := make(chan error, len(ids))
 	for _, id := range ids {
-		go func() { results <- l.Group(id).StoreLogs(entries(1, 1, 1, 100)) }()
+		go func() { results <- l.Group(id).StoreLogs(entries(1, 1, 1, 5000)) }()
 		synctest.Wait()
 	}
 	return results
@@ -251,7 +251,7 @@ func TestNoSegmentBeginsBesideAWrite(t *testing.T) {
 	})
 }
 
-// Gaps between batches are not waste: copying what lies between them would gain nothing for long.
+// Gaps between batches are no reason to copy what lies between them.
 func TestGapsCountAsNeeded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := new(crashdisk.Disk)
@@ -262,13 +262,35 @@ func TestGapsCountAsNeeded(t *testing.T) {
 		must(t, errors.Join(<-results, <-results))
 		_, _, live := l.segments.usage()
 		gaps := l.active.Load().gaps.Load()
-		if needed := l.segments.needed(); gaps < 3000 || gaps >= 4096 || needed <= live || needed > live+gaps {
+		if needed := l.segments.needed(); gaps == 0 || gaps >= 4096 || needed <= live || needed > live+gaps {
 			t.Errorf("%d live bytes, %d of gaps, %d needed", live, gaps, needed)
 		}
 		must(t, l.Close())
 		l = open(t, d, nil)
 		if again := l.segments.list[0].gaps.Load(); again != gaps {
 			t.Errorf("%d bytes of gaps after Open, want %d", again, gaps)
+		}
+	})
+}
+
+// A batch waits for the one before if it would leave a gap larger than itself: the log grows by twice what is stored at most.
+func TestSmallBatchesLeaveNoGaps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := new(crashdisk.Disk)
+		l := open(t, d, func(o *Options) { o.FS = d.Direct() })
+		goOn := heldWrite(d)
+		results := make(chan error)
+		for id := range slot.GroupID(2) {
+			go func() { results <- l.Group(id).StoreLogs(entries(1, 1, 1, 100)) }()
+			synctest.Wait()
+		}
+		if n := l.Stats().Commits; n != 0 {
+			t.Errorf("%d writes ended beside the first", n)
+		}
+		goOn <- nil
+		must(t, errors.Join(<-results, <-results))
+		if gaps := l.active.Load().gaps.Load(); gaps != 0 {
+			t.Errorf("%d bytes of gaps", gaps)
 		}
 	})
 }

@@ -23,8 +23,7 @@
 //
 // The store that finds the disk free writes, for all that have come; those who come meanwhile share the next write. In Always,
 // on Linux, two batches may be on their way at the same time, if they go around the page cache: then the second begins a new block of the disk, since both would
-// write the one where the first ends. (With one SET at a time, a batch so takes 4 KiB of the log and not 0.5 to 1, but no more of
-// what the disk writes: that is whole blocks.) They are acknowledged in order, and a new segment waits for both. After a power cut
+// write the one where the first ends. Gaps so make the log twice as long at most. The two are acknowledged in order, and a new segment waits for both. After a power cut
 // the second may be on the disk and the first not; the log ends before the first, and nobody was told of either.
 //
 // There, batches go around the page cache (O_DIRECT with O_DSYNC) and are waited for without a thread

@@ -42,7 +42,7 @@ type Log struct {
 
 	active  atomic.Pointer[segment]
 	written atomic.Uint64 // newest batch that is written, as are all before it; seals aside
-	synced  atomic.Uint64 // newest batch known to be on the disk, as are all before it: none that is not written
+	synced  atomic.Uint64 // newest batch known to be on the disk, as are all before it
 	sealed  atomic.Bool   // the newest batch is a seal
 
 	syncing   disk.Lock // one sync at a time: of two beside each other the kernel tells only one of an error

@@ -67,8 +67,8 @@ func (p *Process) Ended() bool {
 	return p.ended
 }
 
-// DoomAfter lets n more changes to the disks happen; then, before the next one, the process ends and doom is called, from
-// a goroutine of its own.
+// DoomAfter lets n more changes to the disks happen; then, before the next one, or while a log write in one step has begun, the process
+// ends and doom is called, from a goroutine of its own.
 func (p *Process) DoomAfter(n int, doom func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

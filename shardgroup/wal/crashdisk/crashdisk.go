@@ -365,7 +365,7 @@ func (f *file) Sync() error {
 	defer f.disk.mu.Unlock()
 	if err != nil {
 		if !errors.Is(err, ErrPowerCut) {
-			f.node.pending = nil // as Linux does: the pages count as clean from here on, whatever the disk has
+			f.node.pending = f.node.direct() // as Linux does: the pages count as clean from here on, whatever the disk has
 		}
 		return err
 	}
@@ -373,9 +373,11 @@ func (f *file) Sync() error {
 		f.node.durable = append(f.node.durable, make([]byte, grown)...)
 	}
 	for _, w := range f.node.pending {
-		copy(f.node.durable[w.at:], w.data)
+		if !w.direct {
+			copy(f.node.durable[w.at:], w.data)
+		}
 	}
-	f.node.pending = nil
+	f.node.pending = f.node.direct()
 	return nil
 }
 

@@ -73,6 +73,16 @@ func (n *inode) land(w *write) {
 	copy(n.durable[w.at:], w.data)
 }
 
+// direct are the direct writes under way, which a Sync does not touch.
+func (n *inode) direct() (out []*write) {
+	for _, w := range n.pending {
+		if w.direct {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
 // endDirect ends the direct writes under way: every other one well, the others as if they had never begun.
 func (n *inode) endDirect(well bool) {
 	n.pending = slices.DeleteFunc(n.pending, func(w *write) bool {

@@ -81,6 +81,7 @@ type direct struct {
 	mu    sync.Mutex // guards what follows
 	lanes []*lane    // those without a write
 	made  int        // all lanes: as many as there were writes at the same time, if the kernel had as many
+	few   bool       // it had not
 	// tail is the beginning of the block in which the last write ended; end is where that was, -1 if unknown.
 	tail     [BlockBytes]byte
 	end      int64
@@ -154,7 +155,6 @@ func (d *direct) around(f *durableFile, b []byte, at int64) (n int, err error) {
 		d.never.Store(true)
 		return 0, errPlain
 	}
-	d.beside.Store(true)
 	done, err := l.aio.wait()
 	if err != nil && l.aio.pending {
 		return 0, err // the lane is lost
@@ -190,8 +190,9 @@ func (d *direct) take() *lane {
 	l, err := newLane()
 	if err == nil {
 		d.made++
-	} else if d.made == 0 {
-		d.never.Store(true)
+	} else {
+		d.few = true
+		d.never.Store(d.made == 0)
 	}
 	return l
 }
@@ -225,6 +226,7 @@ func (d *direct) start(l *lane, blocks int, at int64) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.patience.note(start, end)
+	d.beside.Store(err == nil && !d.few)
 	return err
 }
 

@@ -7,7 +7,7 @@ const (
 	// spent waiting for a core, not for the disk.
 	enough = 20 * time.Millisecond
 	// penance is for how many times as long calls are ordinary after one that took longer: a processor stands still for a
-	// fiftieth of the time at most.
+	// fiftieth of the time at most, or two if two calls block.
 	penance = 50
 )
 
@@ -21,7 +21,8 @@ func (p *patience) lost(now time.Time) bool { return now.Before(p.lostUntil) }
 
 // note takes account of a call from start to end.
 func (p *patience) note(start, end time.Time) {
-	if took := end.Sub(start); took > enough {
-		p.lostUntil = end.Add(penance * took)
+	took := end.Sub(start)
+	if until := end.Add(penance * took); took > enough && until.After(p.lostUntil) {
+		p.lostUntil = until
 	}
 }
