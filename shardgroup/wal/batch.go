@@ -1,40 +1,25 @@
 package wal
 
 import (
-	"sync"
-
 	"github.com/hashicorp/raft"
 
 	"github.com/quorate/quorate/fsm/slot"
-	"github.com/quorate/quorate/shardgroup/wal/failstop"
 )
 
 // batch collects the records of stores that will share one write. Log.mu guards it until the committing goroutine takes
-// it out of Log.open; from then to landed, that goroutine owns it.
+// it out of Log.open; from then to done, that goroutine owns it.
 type batch struct {
-	turn  *sync.Cond // of Log.mu: it may be written now, or is done, or the latch fell
-	watch *failstop.Watch
-
 	buf        []byte // batchHeaderBytes left free, then records
 	stores     int
 	entries    int
 	entryBytes int64
 	sync       bool // to be synced in Interval too
 
-	place
-	synced  uint64 // newest batch that was known to be on the disk when this one got its place
-	durable bool   // it was written and synced in one step
-	landed  bool   // its write has ended
-	done    bool   // and so have those of all before it
-	err     error
-	left    int // stores that have not read the result yet
-}
-
-// place is where in the log a batch goes.
-type place struct {
-	seg      *segment
-	at       int64 // offset in seg
-	sequence uint64
+	done bool
+	err  error
+	seg  *segment
+	at   int64 // of the batch in seg
+	left int   // stores that have not read the result yet
 }
 
 // keepBatchBytes bounds the buffer kept for the next batch.
@@ -45,11 +30,8 @@ func (b *batch) reset() {
 	if cap(buf) > keepBatchBytes {
 		buf = nil
 	}
-	*b = batch{turn: b.turn, watch: b.watch, buf: append(buf, make([]byte, batchHeaderBytes)...)}
+	*b = batch{buf: append(buf, make([]byte, batchHeaderBytes)...)}
 }
-
-// size is how many bytes of the log it takes.
-func (b *batch) size() int64 { return int64(len(b.buf)+7) &^ 7 }
 
 func (b *batch) empty() bool { return len(b.buf) == batchHeaderBytes }
 
@@ -69,9 +51,9 @@ func (b *batch) entry(k kind, group slot.GroupID, e *raft.Log) (offset int) {
 	return offset
 }
 
-// finish pads the batch, signs its records and fills in its header, for the place that it has.
-func (b *batch) finish() {
-	end, salt := len(b.buf), b.seg.salt
+// finish pads the batch, signs its records and fills in its header.
+func (b *batch) finish(salt, sequence, synced uint64) {
+	end := len(b.buf)
 	for len(b.buf)%8 != 0 {
 		b.buf = append(b.buf, 0)
 	}
@@ -80,11 +62,17 @@ func (b *batch) finish() {
 		signRecord(rest[:n], salt)
 		rest = rest[n:]
 	}
-	h := batchHeader{sequence: b.sequence, synced: b.synced, payload: uint32(len(b.buf) - batchHeaderBytes)}
+	h := batchHeader{sequence: sequence, synced: synced, payload: uint32(len(b.buf) - batchHeaderBytes)}
 	h.put(b.buf, salt)
 }
 
-// entry is where the entry record at offset in the batch, n bytes long, lies on the disk.
-func (p place) entry(offset int, n int64) location {
-	return location{segment: p.seg.number, offset: uint32(p.at) + uint32(offset), size: uint32(n)}
+// committed is a store's share of a batch that was written: where it lies.
+type committed struct {
+	seg *segment
+	at  int64
+}
+
+// place is where the entry record at offset in the batch, n bytes long, lies on the disk.
+func (c committed) place(offset int, n int64) location {
+	return location{segment: c.seg.number, offset: uint32(c.at) + uint32(offset), size: uint32(n)}
 }

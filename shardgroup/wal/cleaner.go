@@ -58,12 +58,12 @@ func (l *Log) clean() error {
 	}
 }
 
-// wasteful bounds the disk to twice the needed space and three segments, spares aside. Each entry is copied at most
+// wasteful bounds the disk to twice the needed bytes and three segments, spares aside. Each entry is copied at most
 // once for every time that as many bytes as are needed have become useless.
 func (l *Log) wasteful() bool {
-	_, disk, _ := l.segments.usage()
+	_, disk, live := l.segments.usage()
 	spare := int64(l.segments.spareCount()) * l.opts.SegmentBytes
-	return disk-spare > 2*l.segments.needed()+3*l.opts.SegmentBytes
+	return disk-spare > 2*live+3*l.opts.SegmentBytes
 }
 
 // release frees the oldest segments, as many as nobody needs. First a durable record says from where on the log is
@@ -193,7 +193,7 @@ func (g *GroupLog) relocate(s *segment) (bool, error) {
 	for i := range entries {
 		offsets[i] = b.entry(kindMoved, g.id, &entries[i])
 	}
-	to, err := g.log.commit(b)
+	c, err := g.log.commit(b)
 	if err != nil {
 		return false, err
 	}
@@ -202,7 +202,7 @@ func (g *GroupLog) relocate(s *segment) (bool, error) {
 	for i := range entries {
 		at := g.index.at(entries[i].Index)
 		g.log.segments.unuse(*at)
-		*at = to.entry(offsets[i], int64(at.size))
+		*at = c.place(offsets[i], int64(at.size))
 	}
 	g.log.relocated.Add(uint64(len(entries)))
 	return true, nil

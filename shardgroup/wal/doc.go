@@ -19,14 +19,7 @@
 // The first write or sync that fails, or takes longer than Options.StallTimeout, is fatal (package failstop): Fatal is
 // called once, no operation succeeds any more, and nothing that was waiting is acknowledged. A sync is never tried twice.
 //
-// # How it writes
-//
-// The store that finds the disk free writes, for all that have come; those who come meanwhile share the next write. In Always,
-// on Linux, two batches may be on their way at the same time, if they go around the page cache: then the second begins a new block of the disk, since both would
-// write the one where the first ends. Gaps so make the log twice as long at most. The two are acknowledged in order, and a new segment waits for both. After a power cut
-// the second may be on the disk and the first not; the log ends before the first, and nobody was told of either.
-//
-// There, batches go around the page cache (O_DIRECT with O_DSYNC) and are waited for without a thread
+// In Always, on Linux, batches go around the page cache (O_DIRECT with O_DSYNC) and are waited for without a thread
 // (io_submit), on ext4 and XFS where the kernel lets them; see disk.Dir.Durable. Besides CPU time (three nodes under
 // `quorate bench --pipeline 1`: 10 % less with --reads 0, a quarter less with --reads 0.8), that leaves the node's processor to others while the disk works.
 //
@@ -55,8 +48,8 @@
 // ends before it. An idle log gets an empty batch after Options.SyncEvery, and another at Close, so that this holds for
 // its last data too. Not noticed is therefore:
 //
-//   - damage to the very last batch, or to one of the last two if they were written beside each other, if the machine died within
-//     that second after it; it looks torn, and the log ends before it;
+//   - damage to the very last batch, if the machine died within that second after it; it looks torn, and is dropped; where batches
+//     do not go around the page cache, also damage to the seal before it, with which it is dropped;
 //   - in Interval, damage to batches that were not synced yet, if the machine died before they were;
 //   - the loss of the newest segment files as a whole, and the log's replacement by an older copy.
 //

@@ -57,16 +57,10 @@ func goodBatches() []byte {
 			b.entry(kindEntry, slot.GroupID(i%2), e)
 		}
 		b.short(kindDropThrough, 0, i)
-		finish(b, i+1, i)
+		b.finish(fuzzSalt, i+1, i)
 		out = append(out, b.buf...)
 	}
 	return out
-}
-
-// finish finishes b as a batch of segmentOf's.
-func finish(b *batch, sequence, synced uint64) {
-	b.place, b.synced = place{seg: &segment{salt: fuzzSalt}, sequence: sequence}, synced
-	b.finish()
 }
 
 // FuzzSegment opens logs of arbitrary bytes.
@@ -90,7 +84,7 @@ func FuzzRecords(f *testing.F) {
 			b.buf = append(b.buf, records[:n]...)
 			records = records[n:]
 		}
-		finish(b, 1, 0)
+		b.finish(fuzzSalt, 1, 0)
 		openable(t, segmentOf(t, b.buf))
 	})
 }

@@ -182,11 +182,11 @@ func (g *GroupLog) store(entries []*raft.Log, size int64) error {
 	for _, e := range entries {
 		b.entry(kindEntry, g.id, e)
 	}
-	at, err := g.log.commit(b)
+	c, err := g.log.commit(b)
 	if err != nil {
 		return err
 	}
-	g.publish(entries, at, offset, gap)
+	g.publish(entries, c, offset, gap)
 	return nil
 }
 
@@ -206,7 +206,7 @@ func checkStore(last uint64, entries []*raft.Log) error {
 }
 
 // publish makes committed entries readable.
-func (g *GroupLog) publish(entries []*raft.Log, at place, offset int, gap bool) {
+func (g *GroupLog) publish(entries []*raft.Log, c committed, offset int, gap bool) {
 	memory := int64(0)
 	g.mu.Lock()
 	if gap {
@@ -214,7 +214,7 @@ func (g *GroupLog) publish(entries []*raft.Log, at place, offset int, gap bool) 
 	}
 	for _, e := range entries {
 		size := entrySize(e)
-		g.index.push(e.Index, at.entry(offset, size))
+		g.index.push(e.Index, c.place(offset, size))
 		g.recent.push(e.Index, *e)
 		offset += int(size)
 		memory += size + recentOverhead

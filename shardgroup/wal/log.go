@@ -29,19 +29,21 @@ type Log struct {
 	fs    disk.FS
 	latch *failstop.Latch
 
-	// mu guards the batches and where they go. It is never held during I/O.
-	mu       sync.Mutex
-	turn     *sync.Cond // the open batch was taken, or none is left, or the latch fell
-	open     *batch     // takes new stores
-	flying   []*batch   // being written, in the order of the log
-	rotating bool       // the only one of flying has no place yet: it begins a segment
-	free     []*batch
-	last     uint64      // sequence of the newest batch that has a place
-	end      int64       // offset in the active segment, behind that batch
-	closed   atomic.Bool // set under mu
+	// mu guards the batches and who writes. It is never held during I/O.
+	mu      sync.Mutex
+	turn    *sync.Cond // a write ended, or the latch fell
+	writing bool
+	open    *batch // takes new stores
+	free    []*batch
+	closed  atomic.Bool // set under mu
+
+	// Owned by the goroutine that set writing.
+	last       uint64 // sequence of the newest batch
+	end        int64  // offset in the active segment where the next batch goes
+	writeWatch *failstop.Watch
 
 	active  atomic.Pointer[segment]
-	written atomic.Uint64 // newest batch that is written, as are all before it; seals aside
+	written atomic.Uint64 // newest batch that was written, seals aside
 	synced  atomic.Uint64 // newest batch known to be on the disk, as are all before it
 	sealed  atomic.Bool   // the newest batch is a seal
 
@@ -108,6 +110,7 @@ func newLog(fs disk.FS, o Options) *Log {
 	l.turn = sync.NewCond(&l.mu)
 	l.tail.limit = o.TailBytes
 	l.latch = failstop.NewLatch(l.fail)
+	l.writeWatch = l.latch.Watch("wal: write", o.StallTimeout)
 	l.syncWatch = l.latch.Watch("wal: sync", o.StallTimeout)
 	return l
 }
@@ -116,12 +119,6 @@ func newLog(fs disk.FS, o Options) *Log {
 func (l *Log) fail(err error) {
 	l.mu.Lock()
 	l.turn.Broadcast()
-	for _, b := range l.flying {
-		b.turn.Broadcast()
-	}
-	if l.open != nil {
-		l.open.turn.Broadcast()
-	}
 	l.mu.Unlock()
 	l.opts.Fatal(err)
 }
@@ -204,7 +201,7 @@ func (l *Log) close() error {
 	err := l.syncAndSeal()
 	l.mu.Lock()
 	l.closed.Store(true)
-	for (len(l.flying) > 0 || l.open != nil) && l.latch.Err() == nil {
+	for (l.writing || l.open != nil) && l.latch.Err() == nil {
 		l.turn.Wait()
 	}
 	l.turn.Broadcast()

@@ -48,8 +48,7 @@ type Options struct {
 	// Fatal is called at most once, with the first write or sync that failed or stalled; from then on every operation
 	// fails. It should end the process: what the kernel kept of a failed sync is unknown, so it is never tried again.
 	Fatal func(error)
-	// Observe, if set, is told of every group commit when its write has ended, by the goroutine that made it; in Always two may
-	// do that at the same time. It must be quick.
+	// Observe, if set, is told of every group commit, by the goroutine that made it. It must be quick.
 	Observe func(Commit)
 	// FS replaces the directory given to Open, for tests and simulations.
 	FS disk.FS

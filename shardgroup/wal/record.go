@@ -12,8 +12,7 @@ import (
 	"github.com/quorate/quorate/fsm/slot"
 )
 
-// A batch is what one write puts on the disk: a header and the records of one or many stores. It counts only whole. It begins
-// where the one before ends, or at the next multiple of 4096 bytes.
+// A batch is what one write puts on the disk: a header and the records of one or many stores. It counts only whole.
 //
 //	batch header (32 bytes)      salt 8 | sequence 8 | synced 8 | payload bytes 4 | CRC-32C of these 4
 //	record                       CRC-32C 4 | body bytes 4 | body

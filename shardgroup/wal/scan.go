@@ -19,40 +19,30 @@ type scanner struct {
 	proven uint64  // every batch up to this one was synced
 }
 
-// next reads a batch, whole and in order, and reports whether there was one. It is where the one before ends, or where the next
-// block begins, if they were written beside each other.
+// next reads a batch, whole and in order, and reports whether there was one.
 func (c *scanner) next() bool {
-	at := c.offset
-	h, ok := c.header(at)
-	if block := nextBlock(at); !ok && c.err == nil && block != at {
-		at = block
-		h, ok = c.header(at)
+	if c.offset+batchHeaderBytes > c.s.size {
+		return false
 	}
-	if !ok {
+	var b [batchHeaderBytes]byte
+	if !c.read(b[:], c.offset) {
+		return false
+	}
+	h, ok := parseBatchHeader(b[:], c.s.salt)
+	if !ok || h.sequence != c.sequence || c.offset+batchHeaderBytes+int64(h.payload) > c.s.size {
 		return false
 	}
 	if int(h.payload) > cap(c.records) {
 		c.records = make([]byte, h.payload)
 	}
-	c.records, c.recordsAt = c.records[:h.payload], at+batchHeaderBytes
+	c.records, c.recordsAt = c.records[:h.payload], c.offset+batchHeaderBytes
 	if !c.read(c.records, c.recordsAt) || !intact(c.records, c.s.salt) {
 		return false
 	}
-	c.s.gaps.Add(at - c.offset)
 	c.prove(h)
 	c.offset = c.recordsAt + int64(h.payload)
 	c.sequence++
 	return true
-}
-
-// header reads the header of the batch to read next, if it is there, and fits.
-func (c *scanner) header(at int64) (h batchHeader, ok bool) {
-	var b [batchHeaderBytes]byte
-	if at+batchHeaderBytes > c.s.size || !c.read(b[:], at) {
-		return h, false
-	}
-	h, ok = parseBatchHeader(b[:], c.s.salt)
-	return h, ok && h.sequence == c.sequence && at+batchHeaderBytes+int64(h.payload) <= c.s.size
 }
 
 // prove keeps account of which batches were surely synced.

@@ -28,8 +28,7 @@ const (
 	spareSuffix   = ".spare"
 )
 
-// segmentMagic ends with the format's number. In format 1, each batch began where the one before ended.
-var segmentMagic = [8]byte{'Q', 'U', 'O', 'R', 'W', 'A', 'L', '2'}
+var segmentMagic = [8]byte{'Q', 'U', 'O', 'R', 'W', 'A', 'L', '1'}
 
 // segment is one file of the log. Its batches are first, first+1, … up to the next segment's first.
 type segment struct {
@@ -42,8 +41,6 @@ type segment struct {
 
 	// live: bytes of entry records that some group's index points to, or is about to. The file may go at 0.
 	live atomic.Int64
-	// gaps: bytes between batches that were written beside each other.
-	gaps atomic.Int64
 	// reading is held shared by GetLog while it reads, so that release can wait.
 	reading sync.RWMutex
 }
@@ -113,7 +110,7 @@ func readHeader(f disk.File, number uint32) (*segment, error) {
 	switch {
 	case !bytes.Equal(b[:7], segmentMagic[:7]):
 		return nil, fmt.Errorf("%w: header at offset 0 is not a log segment's", ErrCorrupt)
-	case b[7] != segmentMagic[7] && b[7] != '1':
+	case b[7] != segmentMagic[7]:
 		return nil, fmt.Errorf("written in format %q, this version reads %q: start the version that wrote it", b[7], segmentMagic[7])
 	case binary.LittleEndian.Uint32(b[segmentFields:]) != crc32.Checksum(b[:segmentFields], castagnoli):
 		return nil, fmt.Errorf("%w: header at offset 0 fails its checksum", ErrCorrupt)

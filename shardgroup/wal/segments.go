@@ -5,8 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"sync"
-
-	"github.com/quorate/quorate/shardgroup/wal/failstop"
 )
 
 // segmentTable holds the log's segments, oldest first, numbered without a gap, and the spare files.
@@ -81,16 +79,6 @@ func (t *segmentTable) usage() (files int, disk, live int64) {
 	return len(t.list) + len(t.spares), disk, live
 }
 
-// needed is the disk space of what is needed: a live byte takes its share of the gaps of its segment.
-func (t *segmentTable) needed() (n int64) {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	for _, s := range t.list {
-		n += int64(float64(s.live.Load()) * float64(s.size) / float64(s.size-s.gaps.Load()))
-	}
-	return n
-}
-
 // close waits for readers.
 func (t *segmentTable) close() error {
 	t.mu.RLock()
@@ -136,17 +124,17 @@ func (t *segmentTable) newSpareName() string {
 	return spareName(t.next)
 }
 
-// rotate makes a new segment the active one, with room for need bytes of batches. Only the goroutine that set l.rotating
-// calls it, without locks: meanwhile no batch is being written or gets a place.
-func (l *Log) rotate(need int64, watch *failstop.Watch) error {
+// rotate makes a new segment the active one, with room for need bytes of batches. Only the goroutine that set l.writing
+// calls it.
+func (l *Log) rotate(need int64) error {
 	l.written.Store(l.last) // the last batch may be a seal: that another segment follows says of it, too, that it is on the disk
 	if err := l.syncWritten(); err != nil {
 		return err
 	}
 	number := l.active.Load().number + 1
-	watch.Start()
+	l.writeWatch.Start()
 	seg, err := l.activate(number, max(l.opts.SegmentBytes, segmentHeaderBytes+need))
-	if err := watch.Done(err); err != nil {
+	if err := l.writeWatch.Done(err); err != nil {
 		return err
 	}
 	l.segments.add(seg)

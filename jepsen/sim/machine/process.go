@@ -28,18 +28,14 @@ type Process struct {
 	changes   int
 	// dirty is, by file of the groups' log, since when there is something that was written and not synced.
 	dirty map[string]time.Time
-	// direct: its log files can be written and synced in one step, and in several places at the same time.
-	direct bool
 }
 
-// errDead fails what a process does after its end; it wraps ErrPowerCut so that the disk holds nothing of it. Only of a log write
-// that is written and synced in one step, it may.
+// errDead fails what a process does after its end; it wraps ErrPowerCut so that the disk holds nothing of it.
 var errDead = fmt.Errorf("the process has ended: %w", crashdisk.ErrPowerCut)
 
-// Start starts the machine's process; the one before must have ended. seed decides how long its syncs take, and in which of two ways
-// it writes its log.
+// Start starts the machine's process; the one before must have ended. seed decides how long its syncs take.
 func (m *Machine) Start(seed uint64) *Process {
-	p := &Process{m: m, rng: rand.New(rand.NewPCG(seed, 0)), dead: make(chan struct{}), dirty: map[string]time.Time{}, direct: seed%2 == 0}
+	p := &Process{m: m, rng: rand.New(rand.NewPCG(seed, 0)), dead: make(chan struct{}), dirty: map[string]time.Time{}}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.process != nil {
@@ -67,8 +63,8 @@ func (p *Process) Ended() bool {
 	return p.ended
 }
 
-// DoomAfter lets n more changes to the disks happen; then, before the next one, or while a log write in one step has begun, the process
-// ends and doom is called, from a goroutine of its own.
+// DoomAfter lets n more changes to the disks happen; then, before the next one, the process ends and doom is called, from
+// a goroutine of its own.
 func (p *Process) DoomAfter(n int, doom func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -123,9 +119,6 @@ func (p *Process) Disk(folder string) (disk.FS, error) {
 		p.m.disks[folder] = d
 	}
 	d.SetHook(func(op crashdisk.Op, file string) error { return p.before(folder, file, op) })
-	if p.direct && folder == GroupsLog {
-		return d.Direct(), nil
-	}
 	return d, nil
 }
 
@@ -173,7 +166,7 @@ func (p *Process) suffer(op crashdisk.Op) error {
 		switch {
 		case fail != nil:
 			return fail
-		case f.Full != nil && (op == crashdisk.Create || op == crashdisk.Write || op == crashdisk.WriteSync):
+		case f.Full != nil && (op == crashdisk.Create || op == crashdisk.Write):
 			return f.Full
 		case f.Stuck:
 			select {
@@ -182,7 +175,7 @@ func (p *Process) suffer(op crashdisk.Op) error {
 			case <-p.dead:
 				return errDead
 			}
-		case op == crashdisk.Sync || op == crashdisk.SyncDir || op == crashdisk.WriteSync:
+		case op == crashdisk.Sync || op == crashdisk.SyncDir:
 			return p.sleep(f.Delay, f.Jitter)
 		}
 		return nil
@@ -192,9 +185,9 @@ func (p *Process) suffer(op crashdisk.Op) error {
 // fails is what an operation fails with once.
 func (f DiskFault) fails(op crashdisk.Op) error {
 	switch {
-	case (op == crashdisk.Sync || op == crashdisk.WriteSync) && f.FailSync != nil:
+	case op == crashdisk.Sync && f.FailSync != nil:
 		return f.FailSync
-	case op == crashdisk.Sync || op == crashdisk.Write || op == crashdisk.WriteSync:
+	case op == crashdisk.Sync || op == crashdisk.Write:
 		return f.Fail
 	}
 	return nil

@@ -89,9 +89,6 @@ func (f syncWriter) WriteSync(b []byte, at int64) error {
 	return f.faults.sync()
 }
 
-// Beside implements disk.SyncWriter.
-func (f syncWriter) Beside() bool { return f.inner.Beside() }
-
 // WriteAt implements disk.File.
 func (f file) WriteAt(p []byte, at int64) (int, error) {
 	if err := f.faults.write(); err != nil {

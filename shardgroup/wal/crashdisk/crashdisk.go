@@ -86,8 +86,6 @@ type write struct {
 	direct bool // of a WriteSync that has not ended
 }
 
-func (w *write) end() int64 { return w.at + int64(len(w.data)) }
-
 // SetHook sets what is called before each operation, and during WriteSync (nil for nothing). If it returns an error, the operation fails with
 // it; a write that so fails may all the same reach the disk. It may block: that is a slow disk. It must not call back.
 func (d *Disk) SetHook(hook func(op Op, name string) error) {

@@ -27,12 +27,8 @@ func (d direct) Open(name string) (disk.File, error) {
 
 type syncWriter struct{ *file }
 
-// Beside implements disk.SyncWriter.
-func (f syncWriter) Beside() bool { return true }
-
 // WriteSync implements disk.SyncWriter. While the hook makes it wait, any of its sectors may be on the disk or not, and for ever if
 // it fails. As a disk's blocks are, they are written whole: with what the first one held before, and with zeros at the end.
-// Two writes to one block at the same time are a fault of their caller's.
 func (f syncWriter) WriteSync(b []byte, at int64) error {
 	d, n := f.disk, f.node
 	hook, err := d.enter(WriteSync)
@@ -105,11 +101,6 @@ func (n *inode) blocks(b []byte, at int64) (w *write, fits bool) {
 	first := at - at%disk.BlockBytes
 	last := min((end+disk.BlockBytes-1)/disk.BlockBytes*disk.BlockBytes, int64(len(n.data)))
 	w = &write{at: first, data: make([]byte, last-first), direct: true}
-	for _, other := range n.pending {
-		if other.direct && other.at < w.end() && w.at < other.end() {
-			panic(fmt.Sprintf("crashdisk: two writes at a time to the blocks from %d to %d", max(other.at, w.at), min(other.end(), w.end())))
-		}
-	}
 	copy(w.data, n.data[first:at])
 	copy(w.data[at-first:], b)
 	return w, true

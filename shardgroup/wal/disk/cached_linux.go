@@ -88,7 +88,7 @@ func (f *cachedFile) writeNow(b []byte, at int64) (int, error) {
 		return 0, nil
 	}
 	f.b = nil
-	f.patience.note(start, time.Now())
+	f.patience.note(start)
 	return f.n, f.err
 }
 

@@ -40,12 +40,10 @@ type File interface {
 
 // SyncWriter is a File that can bring bytes to the disk in one step.
 type SyncWriter interface {
-	// WriteSync returns when b is on the disk, as after WriteAt and Sync. It is for files that are written front to back: what
-	// stood behind b, up to the next multiple of BlockBytes, may be zeros afterwards. Writes may so run beside each other if none
-	// begins in a block in which another one ends. After an error nothing is known about what was written there before, either.
+	// WriteSync returns when b is on the disk, as after WriteAt and Sync. It is for files that are written front to back, by one
+	// goroutine at a time: what stood behind b, up to the next multiple of BlockBytes, may be zeros afterwards. After an error
+	// nothing is known about what was written there before, either.
 	WriteSync(b []byte, at int64) error
-	// Beside reports whether a write now would run beside one that is under way, as far as the last one showed; else it waits for it.
-	Beside() bool
 }
 
 // BlockBytes is a multiple of what disks write at once.

@@ -9,7 +9,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
@@ -39,7 +38,7 @@ func openDurable(t *testing.T, size int64) (one, other *durableFile) {
 func skipPlain(t *testing.T, f *durableFile) {
 	t.Helper()
 	must(t, f.WriteSync([]byte{0xee}, 0))
-	if f.direct.never.Load() {
+	if f.direct.never {
 		t.Skip("writes around the page cache don't work here")
 	}
 	f.direct.patience = patience{}
@@ -95,47 +94,6 @@ func TestDurableWritesAreWrites(t *testing.T) {
 	}
 }
 
-// Several write at a time, each from a new block on, and the next one goes on behind the last, also by way of the page cache.
-func TestDurableWritesBesideEachOther(t *testing.T) {
-	const size = 4 << 20
-	f, _ := openDurable(t, size)
-	skipPlain(t, f)
-	rng := rand.New(rand.NewPCG(5, 6))
-	want := bytes.Repeat([]byte{0xee}, size)
-	for at, round := 0, byte(1); at < size/2; round++ {
-		var writes sync.WaitGroup
-		for n := byte(0); n < 3; n++ {
-			b := bytes.Repeat([]byte{16*round + n}, 1+rng.IntN(3*BlockBytes))
-			from := at
-			at += copy(want[at:], b)
-			writes.Go(func() { must(t, f.WriteSync(b, int64(from))) })
-			if n < 2 { // the next one begins a block, and the rest of this one is zeros
-				next := (at + BlockBytes - 1) / BlockBytes * BlockBytes
-				clear(want[at:next])
-				at = next
-			}
-		}
-		writes.Wait()
-		clear(want[at : (at+BlockBytes-1)/BlockBytes*BlockBytes])
-		if round%16 == 0 {
-			f.direct.patience.lostUntil = time.Now().Add(time.Hour)
-		} else {
-			f.direct.patience = patience{}
-		}
-	}
-	got := make([]byte, size)
-	_, err := f.ReadAt(got, 0)
-	must(t, err)
-	for i := range got {
-		if want[i] != 0 && got[i] != want[i] {
-			t.Fatalf("byte %d is %x, want %x", i, got[i], want[i])
-		}
-	}
-	if n := len(f.direct.lanes); n < 1 || n > 3 {
-		t.Errorf("%d lanes for three writes at a time", n)
-	}
-}
-
 // Beside writes around the page cache, what was written before can be read, also in the same block.
 func TestDurableReadsBesideWrites(t *testing.T) {
 	f, _ := openDurable(t, 1<<20)
@@ -171,10 +129,10 @@ func TestDurableWhereItDoesNotWork(t *testing.T) {
 			skipPlain(t, f)
 			f.direct.submit = submit
 			must(t, f.WriteSync([]byte("plain"), 3))
-			if name == "wrong block" && !f.direct.never.Load() {
+			if name == "wrong block" && !f.direct.never {
 				t.Skip("this file system takes any")
 			}
-			if !f.direct.never.Load() {
+			if !f.direct.never {
 				t.Error("the next write would be tried again")
 			}
 			must(t, f.WriteSync([]byte("er"), 8))
@@ -222,13 +180,7 @@ func TestDurableWriteThatBlocks(t *testing.T) {
 		return a.submit(fd, b, at)
 	}
 	must(t, f.WriteSync([]byte("one"), 0))
-	if !f.Beside() {
-		t.Error("writes around the page cache would wait for each other")
-	}
 	must(t, f.WriteSync([]byte("two"), 3))
-	if f.Beside() {
-		t.Error("plain writes would run beside each other")
-	}
 	if submits != 1 {
 		t.Errorf("%d writes around the page cache, want the first", submits)
 	}
@@ -261,7 +213,7 @@ func TestDurableWriteCutShortOrFailing(t *testing.T) {
 	}
 	f.direct.submit = func(a *aio, _ uintptr, b []byte, at int64) error { return a.submit(^uintptr(0)>>1, b, at) } // no such file
 	must(t, f.WriteSync([]byte("x"), 0))
-	if !f.direct.never.Load() {
+	if !f.direct.never {
 		t.Error("a write that was not made was not made up for")
 	}
 	must(t, f.Close())

@@ -7,7 +7,7 @@ const (
 	// spent waiting for a core, not for the disk.
 	enough = 20 * time.Millisecond
 	// penance is for how many times as long calls are ordinary after one that took longer: a processor stands still for a
-	// fiftieth of the time at most, or two if two calls block.
+	// fiftieth of the time at most.
 	penance = 50
 )
 
@@ -19,10 +19,9 @@ type patience struct{ lostUntil time.Time }
 
 func (p *patience) lost(now time.Time) bool { return now.Before(p.lostUntil) }
 
-// note takes account of a call from start to end.
-func (p *patience) note(start, end time.Time) {
-	took := end.Sub(start)
-	if until := end.Add(penance * took); took > enough && until.After(p.lostUntil) {
-		p.lostUntil = until
+// note takes account of a call that began at start and has ended.
+func (p *patience) note(start time.Time) {
+	if took := time.Since(start); took > enough {
+		p.lostUntil = start.Add(took + penance*took)
 	}
 }
