@@ -17,8 +17,8 @@ func benchCurveCommand() *cobra.Command {
 		Use:   "curve groups|clients|keys",
 		Short: "Measure how the cost of an operation changes with groups, connections or keys",
 		Long: `Start three fresh Quorate nodes for each value of one quantity, fill the key space, and print CPU time per SET and GET, with
-the ratio to the first value; over clients and keys, then the same of Redis Cluster. With --write, the text between <!-- curve-groups --> and <!-- /curve-groups --> (or
-curve-clients, curve-keys) of a file is replaced.`,
+the ratio to the first value; over clients and keys, then the same of Redis Cluster. With --write, the text between
+<!-- curve-groups --> and <!-- /curve-groups --> (or curve-clients, curve-keys) of a file is replaced.`,
 		Example: `  quorate bench curve groups --values 3,32,128
   quorate bench curve clients --values 50,1000,10000 --quorate-flags '--maxclients 20000' --redis-flags '--maxclients 20000'
   quorate bench curve keys --values 1000000,20000000`,

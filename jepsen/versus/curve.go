@@ -182,9 +182,8 @@ func (o CurveOptions) measure(ctx context.Context, s System, v int, r *Report) (
 		return row, err
 	}
 	defer run.stop()
-	plan := s.plan(run, o.Clients, o.Keys, o.ValueSize)
-	plan.Pipeline, plan.Warmup, plan.Duration = o.Pipeline, o.Warmup, o.Duration
-	if err := load.Fill(ctx, plan); err != nil {
+	plan, err := o.filled(ctx, s, run)
+	if err != nil {
 		return row, err
 	}
 	if o.Over == keysCurve {
@@ -208,9 +207,8 @@ func (o CurveOptions) measurePeer(ctx context.Context, s System, row *CurveRow, 
 	}
 	defer run.stop()
 	r.ran(s, run)
-	plan := s.plan(run, o.Clients, o.Keys, o.ValueSize)
-	plan.Pipeline, plan.Warmup, plan.Duration = o.Pipeline, o.Warmup, o.Duration
-	if err := load.Fill(ctx, plan); err != nil {
+	plan, err := o.filled(ctx, s, run)
+	if err != nil {
 		return err
 	}
 	if err := awaitCopies(ctx, run.addrs); err != nil {
@@ -218,6 +216,13 @@ func (o CurveOptions) measurePeer(ctx context.Context, s System, row *CurveRow, 
 	}
 	row.PeerSet, row.PeerGet = new(CurveCost), new(CurveCost)
 	return o.both(ctx, run, plan, row.PeerSet, row.PeerGet)
+}
+
+// filled fills a system's key space, and gives what its loads have in common.
+func (o CurveOptions) filled(ctx context.Context, s System, run *running) (load.Plan, error) {
+	plan := s.plan(run, o.Clients, o.Keys, o.ValueSize)
+	plan.Pipeline, plan.Warmup, plan.Duration = o.Pipeline, o.Warmup, o.Duration
+	return plan, load.Fill(ctx, plan)
 }
 
 // both measures SET and GET.
