@@ -60,6 +60,8 @@ type step struct {
 	percent int
 	limit   int64
 	collect bool
+	// mend is how many bytes may be added to make huge pages again.
+	mend uint64
 }
 
 func (s step) take() {
@@ -72,14 +74,20 @@ func (s step) take() {
 	if s.collect {
 		runtime.GC()
 	}
+	if s.mend > 0 {
+		select {
+		case mend <- s.mend:
+		default: // the last one waits; nobody makes huge pages, or it is the same soon
+		}
+	}
 }
 
 // sample is the heap at one time, in bytes.
 type sample struct {
 	// live is what the last collection found, objects is that and what was allocated since.
 	live, objects uint64
-	// free is memory that holds nothing and was not returned, mapped is all of Go's that was not.
-	free, mapped uint64
+	// free is memory that holds nothing and was not returned, mapped is all of Go's that was not, released what was.
+	free, mapped, released uint64
 	// allocated and worked, the CPU time of all but collections as Go estimates it, count since the process began.
 	allocated uint64
 	worked    time.Duration
@@ -96,7 +104,7 @@ func read() sample {
 	collected := time.Duration(s[6].Value.Float64() * float64(time.Second))
 	return sample{
 		live: s[0].Value.Uint64(), objects: s[1].Value.Uint64(), free: s[2].Value.Uint64(),
-		mapped: s[3].Value.Uint64() - s[4].Value.Uint64(), allocated: s[5].Value.Uint64(), worked: cpuTime() - collected, at: time.Now(),
+		mapped: s[3].Value.Uint64() - s[4].Value.Uint64(), released: s[4].Value.Uint64(), allocated: s[5].Value.Uint64(), worked: cpuTime() - collected, at: time.Now(),
 	}
 }
 
@@ -115,12 +123,16 @@ type keeper struct {
 	fixed   bool
 	percent int
 	returns returns
+	mends   mends
 }
 
 // look says what to do about a heap. purge: somebody wants memory returned.
 func (k *keeper) look(s sample, purge bool) step {
 	if next := k.returns.look(s, purge); next != (step{}) {
 		return next
+	}
+	if k.returns.busy() && k.mends.due(s) {
+		return step{mend: spare(s.live)}
 	}
 	// To set it stops the world for a moment, so small changes are left alone.
 	want := percentFor(s.live)
@@ -133,5 +145,8 @@ func (k *keeper) look(s sample, purge bool) step {
 
 // percentFor is GOGC for a heap of which so much is alive.
 func percentFor(live uint64) int {
-	return int(min(100*max(live/spareShare, leastSpare)/max(live, 1), mostPercent))
+	return int(min(100*spare(live)/max(live, 1), mostPercent))
 }
+
+// spare is how much garbage may gather.
+func spare(live uint64) uint64 { return max(live/spareShare, leastSpare) }

@@ -31,8 +31,8 @@ type machine struct {
 	sample
 	k     keeper
 	limit int64
-	// steps counts collections.
-	steps int
+	// steps counts collections, mends how often huge pages were to be made again.
+	steps, mends int
 	// work is what is done between two looks.
 	work time.Duration
 }
@@ -54,6 +54,9 @@ func (m *machine) look(allocated uint64, purge bool) (percent int) {
 	if s.limit != 0 {
 		m.limit = s.limit
 	}
+	if s.mend > 0 {
+		m.mends++
+	}
 	if s.collect {
 		m.steps++
 		m.free += m.objects - m.live
@@ -64,6 +67,7 @@ func (m *machine) look(allocated uint64, purge bool) (percent int) {
 		back := min(m.mapped-min(goal, m.mapped), m.free, 30*mb)
 		m.free -= back
 		m.mapped -= back
+		m.released += back
 	}
 	return s.percent
 }
@@ -106,6 +110,55 @@ func TestMemoryIsReturnedInSteps(t *testing.T) {
 	// Load ends it.
 	if m.look(50*mb, false); m.limit != unlimited {
 		t.Error("the limit stays while the server is busy")
+	}
+}
+
+func TestHugePagesAreMadeAgainOnceThereIsWork(t *testing.T) {
+	m := newMachine(sample{live: 640 * mb, objects: 700 * mb, free: 150 * mb})
+	m.look(0, false)
+	for m.limit == unlimited {
+		m.look(mb/2, false)
+	}
+	for range 2 * mostLooks {
+		m.look(mb/2, false)
+	}
+	if m.released < 100*mb || m.limit != unlimited {
+		t.Fatalf("returned %d MB, limit %d", m.released/mb, m.limit)
+	}
+	if m.mends > 0 {
+		t.Fatal("fills on a quiet server what it has just returned")
+	}
+	m.work = 80 * time.Millisecond // reads
+	if m.look(0, false); m.mends != 1 {
+		t.Fatalf("%d mends when there is work", m.mends)
+	}
+	for range 4 * mendRest {
+		if m.look(50*mb, false); m.mends != 1 {
+			t.Fatal("mends what nobody returned since")
+		}
+	}
+	for range 4 * mendRest {
+		m.released += 10 * mb
+		m.look(50*mb, false)
+	}
+	if m.mends < 4 || m.mends > 5 {
+		t.Errorf("%d mends in %d looks", m.mends-1, 4*mendRest)
+	}
+	// What is returned beside work is not filled meanwhile.
+	m.free, m.mends = 300*mb, 0
+	m.mapped = m.objects + m.free
+	m.look(50*mb, true)
+	for m.limit != unlimited {
+		if m.mends > 0 {
+			t.Fatal("mends while memory is returned")
+		}
+		m.look(50*mb, false)
+	}
+	for range mendRest {
+		m.look(50*mb, false)
+	}
+	if m.mends != 1 {
+		t.Errorf("%d mends after memory was returned beside work", m.mends)
 	}
 }
 

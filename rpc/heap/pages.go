@@ -1,9 +1,12 @@
 package heap
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
+	"runtime"
 	"runtime/metrics"
+	"slices"
 	"time"
 )
 
@@ -17,7 +20,12 @@ const (
 	mostTime   = 5 * time.Millisecond
 	// mostTries is how often a piece is tried that can't be collapsed at the moment.
 	mostTries = 5
+	// fullShare says which pieces a mend is for: of which at least this part is in memory.
+	fullShare = 2
 )
+
+// mend has a message for HugePages if memory was returned and somebody works again: how many bytes may be added to fill pieces.
+var mend = make(chan uint64, 1)
 
 // HugePages makes huge pages of what the heap grows by, as soon as something is in it (MADV_COLLAPSE, Linux 6.1), until ctx ends.
 // Whoever writes to a fresh page waits for it, and until a few collections have passed a server under load does so all the time. In
@@ -29,9 +37,9 @@ const (
 // up (https://go.dev/issue/61718), as it did this call (https://go.dev/issue/63334): but here only this goroutine waits. And where Go has
 // mapped memory before it was asked for, each 4 MiB stay a mapping of their own.
 //
-// Memory that was returned and is needed again comes in small pages. If only a part of a huge page is returned, the process
-// no longer has it, but the system takes it back only when
-// it is short of memory (Linux, admin-guide/mm/transhuge.rst).
+// When a part of a huge page is returned, the rest is small pages from then on, as is what was returned and is needed again: after
+// three nodes with a million keys each had rested, and given back a tenth of their memory, of which 30 of 200 MiB were still huge, a
+// SET took 15 µs of CPU time instead of 4. So as soon as there is work again, what is mostly in memory is made huge once more.
 //
 // An administrator who wants no huge pages writes never to transparent_hugepage/enabled, or sets GODEBUG=disablethp=1.
 func HugePages(ctx context.Context, log *slog.Logger) {
@@ -47,6 +55,9 @@ func HugePages(ctx context.Context, log *slog.Logger) {
 		select {
 		case <-timer.C:
 			timer.Reset(p.look(heapSize()))
+		case spare := <-mend:
+			p.mend(spare)
+			timer.Reset(0)
 		case <-ctx.Done():
 			return
 		}
@@ -76,8 +87,9 @@ type piece struct {
 type mapped interface {
 	// grown returns the pieces that were mapped behind end, and where the last one ends.
 	grown(end uintptr) (pieces []uintptr, now uintptr, err error)
-	// used reports whether something is in a piece.
-	used(piece uintptr) bool
+	// pageSize is how many bytes a piece has, held how many of them are in memory.
+	pageSize() uintptr
+	held(piece uintptr) uintptr
 	// collapse makes one page of a piece, and reports whether it is worth another try if it could not.
 	collapse(piece uintptr) (again bool)
 }
@@ -108,13 +120,55 @@ func (p *pages) note(size uint64) {
 	p.size, p.end, p.soon = size, end, growing
 }
 
+// mend looks at all of the heap, some of which was returned. It puts before all others what is mostly in memory, the fullest first, as
+// long as filling it takes no more than spare bytes. What has nothing in it is as if the heap had grown by it.
+func (p *pages) mend(spare uint64) {
+	all, _, err := p.heap.grown(0)
+	if err != nil {
+		p.log.Debug("nothing is known of the heap's memory", "error", err)
+		return
+	}
+	waiting := make(map[uintptr]bool, len(p.pieces))
+	for _, one := range p.pieces {
+		waiting[one.at] = true
+	}
+	type lacking struct {
+		piece
+		bytes uint64
+	}
+	size := p.heap.pageSize()
+	var full []lacking
+	var rest []piece
+	for i, at := range all {
+		if i%mostPieces == mostPieces-1 {
+			runtime.Gosched()
+		}
+		switch held := p.heap.held(at); {
+		case held >= size/fullShare:
+			full = append(full, lacking{piece{at: at}, uint64(size - held)})
+		case held == 0 || waiting[at]:
+			rest = append(rest, piece{at: at})
+		}
+	}
+	slices.SortStableFunc(full, func(a, b lacking) int { return cmp.Compare(a.bytes, b.bytes) })
+	p.pieces, p.soon = nil, growing
+	for _, one := range full {
+		if spare < one.bytes {
+			break
+		}
+		spare -= one.bytes
+		p.pieces = append(p.pieces, one.piece)
+	}
+	p.pieces = append(p.pieces, rest...)
+}
+
 // collapse takes the first pieces; those that are not done with come behind the others.
 func (p *pages) collapse() {
 	start := time.Now()
 	for range min(len(p.pieces), mostPieces) {
 		first := p.pieces[0]
 		p.pieces = p.pieces[1:]
-		if p.heap.used(first.at) {
+		if p.heap.held(first.at) > 0 {
 			if first.tries++; !p.heap.collapse(first.at) || first.tries == mostTries {
 				continue
 			}

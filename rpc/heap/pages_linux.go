@@ -78,10 +78,17 @@ func (h *goHeap) grown(end uintptr) (pieces []uintptr, now uintptr, err error) {
 	return pieces, from, nil
 }
 
-// used is true as well if the system does not say: then it is tried.
-func (h *goHeap) used(piece uintptr) bool {
-	_, _, err := unix.Syscall(unix.SYS_MINCORE, piece, h.page, uintptr(unsafe.Pointer(&h.residents[0])))
-	return err != 0 || slices.ContainsFunc(h.residents, func(b byte) bool { return b&1 != 0 })
+func (h *goHeap) pageSize() uintptr { return h.page }
+
+// held is all of the piece as well if the system does not say: then it is tried.
+func (h *goHeap) held(piece uintptr) (n uintptr) {
+	if _, _, err := unix.Syscall(unix.SYS_MINCORE, piece, h.page, uintptr(unsafe.Pointer(&h.residents[0]))); err != 0 {
+		return h.page
+	}
+	for _, b := range h.residents {
+		n += uintptr(b & 1)
+	}
+	return n * (h.page / uintptr(len(h.residents)))
 }
 
 func (h *goHeap) collapse(piece uintptr) (again bool) {

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // inChild, in the environment, makes the test binary grow a heap that had nothing in it.
@@ -59,6 +61,21 @@ func TestTheHeapGetsHugePages(t *testing.T) {
 	for end := time.Now().Add(30 * time.Second); hugeBytes(t)-before < size/4; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("%d MiB are in huge pages, and %d before the heap grew by %d", hugeBytes(t)>>20, before>>20, size>>20)
+		}
+	}
+	// A page in each 64 KiB is returned, and all the huge pages are gone. What is left is made huge again.
+	for at := 0; at < size; at += 64 << 10 {
+		if err := unix.Madvise(big[at:at+os.Getpagesize()], unix.MADV_DONTNEED); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if left := hugeBytes(t); left > before+size/8 {
+		t.Fatalf("%d MiB are still in huge pages", left>>20)
+	}
+	mend <- size
+	for end := time.Now().Add(30 * time.Second); hugeBytes(t)-before < size/4; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d MiB are in huge pages after a mend", hugeBytes(t)>>20)
 		}
 	}
 	runtime.KeepAlive(big)

@@ -7,11 +7,12 @@ import (
 	"testing"
 )
 
-// fakeHeap is a heap that begins at 0 and has pages of one byte.
+// fakeHeap is a heap whose pages are at 0, 1, 2, up to size.
 type fakeHeap struct {
 	size uintptr
-	// empty pieces have nothing in them, busy ones can't be collapsed now.
+	// empty pieces have nothing in them, some have so many bytes of fakePage, busy ones can't be collapsed now.
 	empty, busy map[uintptr]bool
+	some        map[uintptr]uintptr
 	collapsed   []uintptr
 	tries       int
 	err         error
@@ -27,7 +28,16 @@ func (h *fakeHeap) grown(end uintptr) (pieces []uintptr, now uintptr, err error)
 	return pieces, end, nil
 }
 
-func (h *fakeHeap) used(piece uintptr) bool { return !h.empty[piece] }
+const fakePage = 100
+
+func (h *fakeHeap) pageSize() uintptr { return fakePage }
+
+func (h *fakeHeap) held(piece uintptr) uintptr {
+	if n, ok := h.some[piece]; ok || h.empty[piece] {
+		return n
+	}
+	return fakePage
+}
 
 func (h *fakeHeap) collapse(piece uintptr) (again bool) {
 	h.tries++
@@ -112,4 +122,47 @@ func TestWhatCouldNotBeSeenIsSeenLater(t *testing.T) {
 	look()
 	h.err = nil
 	look(0, 1)
+}
+
+func TestAMendMakesHugePagesOfWhatIsMostlyFull(t *testing.T) {
+	h := &fakeHeap{size: 6, some: map[uintptr]uintptr{0: 60, 1: 90, 2: 40, 3: 0, 5: 70}, empty: map[uintptr]bool{6: true}}
+	p := &pages{heap: h, log: slog.New(slog.DiscardHandler)}
+	want := func(want ...uintptr) {
+		t.Helper()
+		if h.collapsed = nil; p.look(uint64(h.size)) != often {
+			t.Fatal("the next look is not soon")
+		}
+		if !slices.Equal(h.collapsed, want) {
+			t.Fatalf("collapsed %v, want %v", h.collapsed, want)
+		}
+	}
+	want(0, 1, 2, 4, 5) // it has grown by them
+	p.mend(40)
+	want(4, 1, 5) // 0 would be 40 more
+	want()
+	p.mend(1000)
+	want(4, 1, 5, 0)
+	h.some[3] = 1
+	want(3) // as if it had grown by it
+	h.size = 7
+	want()
+	p.mend(0)
+	want(4)
+	h.empty[6] = false
+	want(6)
+}
+
+func TestAMendForgetsNothingThatWaits(t *testing.T) {
+	h := &fakeHeap{size: 2, busy: map[uintptr]bool{0: true}, some: map[uintptr]uintptr{0: 10, 1: 10}}
+	p := &pages{heap: h, log: slog.New(slog.DiscardHandler)}
+	p.look(uint64(h.size))
+	h.err = errors.New("too many open files")
+	p.mend(1000)
+	h.err = nil
+	p.mend(1000)
+	h.busy[0] = false
+	p.look(uint64(h.size))
+	if !slices.Equal(h.collapsed, []uintptr{1, 0}) {
+		t.Errorf("collapsed %v, want 1 and, once it is no longer busy, 0", h.collapsed)
+	}
 }

@@ -66,6 +66,9 @@ func (r *returns) note(s sample) {
 	r.last = s
 }
 
+// busy: the server works, and no return is under way. It is for a look that has neither begun nor ended one.
+func (r *returns) busy() bool { return r.left == 0 && r.quiet == 0 }
+
 // disturbed: what let a return begin is no longer so.
 func (r *returns) disturbed() bool {
 	return r.cause == quiet && r.quiet == 0 || r.cause == calm && r.calm == 0
