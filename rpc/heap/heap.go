@@ -17,8 +17,9 @@ const (
 	// mostPercent bounds GOGC while next to nothing is alive.
 	mostPercent = 1600
 
-	// every is the time between two looks at the heap.
-	every = time.Second
+	// every is the time between two looks at the heap, glances how many glances at a quiet server's work are in it.
+	every   = time.Second
+	glances = 4
 )
 
 // asked has a message for Keep if somebody called Purge.
@@ -39,19 +40,29 @@ func keep(ctx context.Context, every time.Duration) {
 	k := keeper{fixed: os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "", percent: 100}
 	k.returns.most = debug.SetMemoryLimit(-1)
 	defer func() { debug.SetMemoryLimit(k.returns.most) }()
-	ticker := time.NewTicker(every)
+	ticker := time.NewTicker(every / glances)
 	defer ticker.Stop()
-	for purge := false; ; {
+	for purge, ok := false, true; ok; purge, ok = k.wait(ctx, ticker.C, every) {
 		k.look(read(), purge).take()
-		purge = false
+	}
+}
+
+// wait waits for the next look, which is sooner if somebody asks, or as soon as there is work after a quiet time: it ends a return, and
+// huge pages are missing. ok is false if ctx has ended.
+func (k *keeper) wait(ctx context.Context, glance <-chan time.Time, every time.Duration) (purge, ok bool) {
+	for range glances {
 		select {
-		case <-ticker.C:
+		case <-glance:
+			if k.returns.wakes(worked(), every) {
+				return false, true
+			}
 		case <-asked:
-			purge = true
+			return true, true
 		case <-ctx.Done():
-			return
+			return false, false
 		}
 	}
+	return false, true
 }
 
 // step is what is to be done about the heap; of what is 0 nothing.
@@ -98,23 +109,23 @@ func read() sample {
 	s := []metrics.Sample{
 		{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/free:bytes"},
 		{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}, {Name: "/gc/heap/allocs:bytes"},
-		{Name: "/cpu/classes/gc/total:cpu-seconds"},
 	}
 	metrics.Read(s)
-	collected := time.Duration(s[6].Value.Float64() * float64(time.Second))
 	return sample{
 		live: s[0].Value.Uint64(), objects: s[1].Value.Uint64(), free: s[2].Value.Uint64(),
-		mapped: s[3].Value.Uint64() - s[4].Value.Uint64(), released: s[4].Value.Uint64(), allocated: s[5].Value.Uint64(), worked: cpuTime() - collected, at: time.Now(),
+		mapped: s[3].Value.Uint64() - s[4].Value.Uint64(), released: s[4].Value.Uint64(), allocated: s[5].Value.Uint64(), worked: worked(), at: time.Now(),
 	}
 }
 
-// cpuTime is the process's user and system time.
-func cpuTime() time.Duration {
+// worked is the process's user and system time, without that of collections, as Go estimates it.
+func worked() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
 		return 0 // as if it did nothing
 	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	s := []metrics.Sample{{Name: "/cpu/classes/gc/total:cpu-seconds"}}
+	metrics.Read(s)
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano() - int64(s[0].Value.Float64()*float64(time.Second)))
 }
 
 // keeper decides.
@@ -128,11 +139,12 @@ type keeper struct {
 
 // look says what to do about a heap. purge: somebody wants memory returned.
 func (k *keeper) look(s sample, purge bool) step {
-	if next := k.returns.look(s, purge); next != (step{}) {
-		return next
-	}
+	next := k.returns.look(s, purge)
 	if k.returns.busy() && k.mends.due(s) {
-		return step{mend: spare(s.live)}
+		next.mend = spare(s.live)
+	}
+	if next != (step{}) {
+		return next
 	}
 	// To set it stops the world for a moment, so small changes are left alone.
 	want := percentFor(s.live)

@@ -144,6 +144,17 @@ func TestHugePagesAreMadeAgainOnceThereIsWork(t *testing.T) {
 	if m.mends < 4 || m.mends > 5 {
 		t.Errorf("%d mends in %d looks", m.mends-1, 4*mendRest)
 	}
+	// Work that comes in the midst of a return ends it.
+	m.work, m.mends = 0, 0
+	m.free, m.mapped = 300*mb, m.objects+300*mb
+	for m.limit == unlimited {
+		m.look(mb/2, false)
+	}
+	m.look(mb/2, false)
+	m.work = 80 * time.Millisecond
+	if m.look(mb/2, false); m.mends != 1 || m.limit != unlimited {
+		t.Errorf("%d mends, limit %d, when there is work in the midst of a return", m.mends, m.limit)
+	}
 	// What is returned beside work is not filled meanwhile.
 	m.free, m.mends = 300*mb, 0
 	m.mapped = m.objects + m.free
@@ -159,6 +170,26 @@ func TestHugePagesAreMadeAgainOnceThereIsWork(t *testing.T) {
 	}
 	if m.mends != 1 {
 		t.Errorf("%d mends after memory was returned beside work", m.mends)
+	}
+}
+
+func TestWorkWakesWhoWasQuiet(t *testing.T) {
+	m := newMachine(sample{live: 640 * mb, objects: 640 * mb, free: 150 * mb})
+	m.look(mb/2, false)
+	wakes := func(work time.Duration) bool { return m.k.returns.wakes(m.worked+work, time.Second) }
+	for range 2 * quietLooks {
+		if !wakes(80 * time.Millisecond) {
+			t.Error("a look's work before the next look does not wake")
+		}
+		if wakes(50 * time.Millisecond) {
+			t.Error("wakes for what a look would not call work")
+		}
+		m.look(mb/2, false)
+	}
+	m.work = 80 * time.Millisecond
+	m.look(mb/2, false)
+	if wakes(time.Second) {
+		t.Error("wakes again and again while there is work")
 	}
 }
 

@@ -1,5 +1,7 @@
 package heap
 
+import "time"
+
 const (
 	// quietLooks is after how many looks in a row with few allocations and little work a server is quiet, calmLooks after how many
 	// with few allocations one is that always has work.
@@ -38,6 +40,8 @@ type returns struct {
 	last sample
 	// calm counts looks in a row with few allocations, quiet those with little work as well.
 	calm, quiet int
+	// works: between the last two looks it did much.
+	works bool
 	// rest is how many looks must pass before the next return, left how many this one may still take; 0: none is under way.
 	rest, left int
 	cause      cause
@@ -60,14 +64,24 @@ func (r *returns) note(s sample) {
 	if s.allocated-r.last.allocated > s.live/quietShare+quietBytes {
 		r.calm = 0
 	}
-	if r.calm == 0 || s.worked-r.last.worked > s.at.Sub(r.last.at)/workShare {
+	if r.works = r.calm == 0 || r.much(s.worked, s.at); r.works {
 		r.quiet = 0
 	}
 	r.last = s
 }
 
-// busy: the server works, and no return is under way. It is for a look that has neither begun nor ended one.
-func (r *returns) busy() bool { return r.left == 0 && r.quiet == 0 }
+// much reports whether it worked much since the last look, if until now it worked so long in all, and the next look is then.
+func (r *returns) much(worked time.Duration, then time.Time) bool {
+	return worked-r.last.worked > then.Sub(r.last.at)/workShare
+}
+
+// wakes reports whether a server that was quiet does so much that the next look, due every after the last one, should be now.
+func (r *returns) wakes(worked time.Duration, every time.Duration) bool {
+	return r.quiet > 0 && r.much(worked, r.last.at.Add(every))
+}
+
+// busy: the server works, and no return is under way.
+func (r *returns) busy() bool { return r.left == 0 && r.works }
 
 // disturbed: what let a return begin is no longer so.
 func (r *returns) disturbed() bool {
