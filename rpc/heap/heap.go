@@ -2,6 +2,7 @@ package heap
 
 import (
 	"context"
+	"math"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -43,7 +44,10 @@ func keep(ctx context.Context, every time.Duration) {
 	ticker := time.NewTicker(every / glances)
 	defer ticker.Stop()
 	for purge, ok := false, true; ok; purge, ok = k.wait(ctx, ticker.C, every) {
-		k.look(read(), purge).take()
+		next := k.look(read(), purge)
+		if next.take(); next.collect {
+			k.returns.since(worked(), time.Now()) // sweeping is work, too, that nobody asked for
+		}
 	}
 }
 
@@ -71,8 +75,8 @@ type step struct {
 	percent int
 	limit   int64
 	collect bool
-	// mend is how many bytes may be added to make huge pages again.
-	mend uint64
+	// mend: huge pages are to be made again.
+	mend *mend
 }
 
 func (s step) take() {
@@ -85,10 +89,10 @@ func (s step) take() {
 	if s.collect {
 		runtime.GC()
 	}
-	if s.mend > 0 {
+	if s.mend != nil {
 		select {
-		case mend <- s.mend:
-		default: // the last one waits; nobody makes huge pages, or it is the same soon
+		case torn <- *s.mend:
+		default: // the last one waits: nobody makes huge pages here
 		}
 	}
 }
@@ -140,8 +144,12 @@ type keeper struct {
 // look says what to do about a heap. purge: somebody wants memory returned.
 func (k *keeper) look(s sample, purge bool) step {
 	next := k.returns.look(s, purge)
-	if k.returns.busy() && k.mends.due(s) {
-		next.mend = spare(s.live)
+	k.mends.note(s)
+	if k.returns.busy() && k.mends.due(s.live) {
+		next.mend = &mend{mapped: s.mapped}
+		if k.returns.most == math.MaxInt64 { // with a limit, what Go does not know of has no place
+			next.mend.spare = spare(s.live)
+		}
 	}
 	if next != (step{}) {
 		return next

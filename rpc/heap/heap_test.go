@@ -3,6 +3,7 @@ package heap
 import (
 	"bytes"
 	"context"
+	"math"
 	"runtime"
 	"runtime/debug"
 	"testing"
@@ -33,11 +34,12 @@ type machine struct {
 	limit int64
 	// steps counts collections, mends how often huge pages were to be made again.
 	steps, mends int
+	mend         mend
 	// work is what is done between two looks.
 	work time.Duration
 }
 
-const unlimited = 1 << 62
+const unlimited = math.MaxInt64
 
 func newMachine(s sample) *machine {
 	m := &machine{sample: s, k: keeper{percent: 100, returns: returns{most: unlimited}}, limit: unlimited}
@@ -54,8 +56,9 @@ func (m *machine) look(allocated uint64, purge bool) (percent int) {
 	if s.limit != 0 {
 		m.limit = s.limit
 	}
-	if s.mend > 0 {
+	if s.mend != nil {
 		m.mends++
+		m.mend = *s.mend
 	}
 	if s.collect {
 		m.steps++
@@ -116,12 +119,8 @@ func TestMemoryIsReturnedInSteps(t *testing.T) {
 func TestHugePagesAreMadeAgainOnceThereIsWork(t *testing.T) {
 	m := newMachine(sample{live: 640 * mb, objects: 700 * mb, free: 150 * mb})
 	m.look(0, false)
-	for m.limit == unlimited {
-		m.look(mb/2, false)
-	}
-	for range 2 * mostLooks {
-		m.look(mb/2, false)
-	}
+	m.until(t, mb/2, func() bool { return m.limit != unlimited })
+	m.until(t, mb/2, func() bool { return m.limit == unlimited })
 	if m.released < 100*mb || m.limit != unlimited {
 		t.Fatalf("returned %d MB, limit %d", m.released/mb, m.limit)
 	}
@@ -147,9 +146,7 @@ func TestHugePagesAreMadeAgainOnceThereIsWork(t *testing.T) {
 	// Work that comes in the midst of a return ends it.
 	m.work, m.mends = 0, 0
 	m.free, m.mapped = 300*mb, m.objects+300*mb
-	for m.limit == unlimited {
-		m.look(mb/2, false)
-	}
+	m.until(t, mb/2, func() bool { return m.limit != unlimited })
 	m.look(mb/2, false)
 	m.work = 80 * time.Millisecond
 	if m.look(mb/2, false); m.mends != 1 || m.limit != unlimited {
@@ -159,17 +156,91 @@ func TestHugePagesAreMadeAgainOnceThereIsWork(t *testing.T) {
 	m.free, m.mends = 300*mb, 0
 	m.mapped = m.objects + m.free
 	m.look(50*mb, true)
-	for m.limit != unlimited {
-		if m.mends > 0 {
+	m.until(t, 50*mb, func() bool {
+		if m.mends > 0 && m.limit != unlimited {
 			t.Fatal("mends while memory is returned")
 		}
-		m.look(50*mb, false)
-	}
+		return m.limit == unlimited
+	})
 	for range mendRest {
 		m.look(50*mb, false)
 	}
-	if m.mends != 1 {
-		t.Errorf("%d mends after memory was returned beside work", m.mends)
+	if m.mends != 1 || m.mend != (mend{spare: 80 * mb, mapped: m.mapped}) {
+		t.Errorf("%d mends after memory was returned beside work, the last one %+v", m.mends, m.mend)
+	}
+}
+
+// What was needed and returned again between two bursts is in small pages, though as much is returned as before.
+func TestShortBurstsAreMended(t *testing.T) {
+	m := newMachine(sample{live: 640 * mb, objects: 700 * mb})
+	m.released = 200 * mb
+	m.work = 80 * time.Millisecond
+	m.look(mb/2, false)
+	for burst := range 3 {
+		m.work, m.released, m.mends = 0, m.released-50*mb, 0
+		for range mendRest {
+			m.look(mb/2, false)
+		}
+		m.released += 50 * mb
+		m.look(mb/2, false)
+		m.work = 80 * time.Millisecond
+		if m.look(mb/2, false); m.mends != 1 {
+			t.Errorf("%d mends in burst %d", m.mends, burst)
+		}
+	}
+}
+
+func TestWithALimitAMendAddsNothing(t *testing.T) {
+	m := newMachine(sample{live: 640 * mb, objects: 700 * mb})
+	m.k.returns.most = 2048 * mb
+	m.released = 200 * mb
+	m.work = 80 * time.Millisecond
+	if m.look(mb/2, false); m.mends != 1 || m.mend.spare != 0 {
+		t.Errorf("%d mends, %+v", m.mends, m.mend)
+	}
+}
+
+func TestWaitEndsEarlyForWorkAndForWhoAsks(t *testing.T) {
+	glance := make(chan time.Time, 2*glances)
+	k := &keeper{}
+	waits := func(took int, wantPurge bool) {
+		t.Helper()
+		for len(glance) < cap(glance) {
+			glance <- time.Time{}
+		}
+		if purge, ok := k.wait(t.Context(), glance, time.Second); purge != wantPurge || !ok || cap(glance)-len(glance) != took {
+			t.Errorf("purge %v, ok %v after %d glances, want %v after %d", purge, ok, cap(glance)-len(glance), wantPurge, took)
+		}
+	}
+	k.returns.since(worked(), time.Now())
+	k.returns.last.worked += time.Hour // no work since then
+	k.returns.quiet = 1
+	waits(glances, false)
+	k.returns.last.worked -= 2 * time.Hour
+	waits(1, false)
+	k.returns.quiet = 0
+	waits(glances, false)
+	for len(glance) > 0 {
+		<-glance
+	}
+	Purge()
+	if purge, ok := k.wait(t.Context(), glance, time.Second); !purge || !ok {
+		t.Errorf("purge %v, ok %v when somebody has asked", purge, ok)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, ok := k.wait(ctx, glance, time.Second); ok {
+		t.Error("goes on when the context has ended")
+	}
+}
+
+// until looks until done reports so.
+func (m *machine) until(t *testing.T, allocated uint64, done func() bool) {
+	t.Helper()
+	for looks := 0; !done(); looks++ {
+		if m.look(allocated, false); looks > 2*(restLooks+mostLooks) {
+			t.Fatal("never")
+		}
 	}
 }
 

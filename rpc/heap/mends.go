@@ -1,31 +1,45 @@
 package heap
 
 const (
-	// mendRest is how many looks lie between two mends at least. One looks at all of the heap, and each 2 MiB that are huge already
-	// take 7 µs.
+	// mendRest is how many looks after a mend the next one comes at least. One looks at all of the heap, and each 2 MiB that are huge
+	// already take 7 µs.
 	mendRest = 5
-	// leastMend and mendShare say by how much the returned memory must have changed to be worth it: so many bytes, and this part of what
-	// is alive.
+	// leastMend and mendShare say how much memory must have been returned or taken back to be worth it: so many bytes, and this part of
+	// what is alive.
 	leastMend = 4 << 20
 	mendShare = 128
 )
 
-// mends decides when to make huge pages again of what mostly holds something. Memory that was returned has made small pages of the rest
-// around it, and if it was needed since, it came in small pages.
-type mends struct {
-	// released is how much was returned at the last mend, rest how many looks must pass before the next.
-	released uint64
-	rest     int
+// mend is a wish for huge pages.
+type mend struct {
+	// spare is how many bytes there may be in memory beyond mapped, Go's memory as Go knows it.
+	spare, mapped uint64
 }
 
-// due reports whether it is time for a mend on a server that works. One that is quiet waits: huge pages take more memory, and it has
-// returned its own just now.
-func (m *mends) due(s sample) bool {
+// torn has a message for HugePages if memory was returned and the server works again.
+var torn = make(chan mend, 1)
+
+// mends decides when huge pages are made again. Memory that was returned has made small pages of the rest around it, and what was
+// needed since came in small pages.
+type mends struct {
+	// released is how much was returned at the last look, changed by how much that went up and down since the last mend.
+	released, changed uint64
+	// rest is how many looks must pass before the next mend.
+	rest int
+}
+
+// note looks at what was returned since the last look.
+func (m *mends) note(s sample) {
 	m.rest = max(m.rest-1, 0)
-	changed := max(s.released, m.released) - min(s.released, m.released)
-	if m.rest > 0 || changed < max(s.live/mendShare, leastMend) {
+	m.changed += max(s.released, m.released) - min(s.released, m.released)
+	m.released = s.released
+}
+
+// due reports whether it is time for a mend on a server that works. One that is quiet waits: it has returned its memory just now.
+func (m *mends) due(live uint64) bool {
+	if m.rest > 0 || m.changed < max(live/mendShare, leastMend) {
 		return false
 	}
-	m.released, m.rest = s.released, mendRest
+	m.changed, m.rest = 0, mendRest
 	return true
 }

@@ -1,12 +1,9 @@
 package heap
 
 import (
-	"cmp"
 	"context"
 	"log/slog"
-	"runtime"
 	"runtime/metrics"
-	"slices"
 	"time"
 )
 
@@ -20,12 +17,7 @@ const (
 	mostTime   = 5 * time.Millisecond
 	// mostTries is how often a piece is tried that can't be collapsed at the moment.
 	mostTries = 5
-	// fullShare says which pieces a mend is for: of which at least this part is in memory.
-	fullShare = 2
 )
-
-// mend has a message for HugePages if memory was returned and somebody works again: how many bytes may be added to fill pieces.
-var mend = make(chan uint64, 1)
 
 // HugePages makes huge pages of what the heap grows by, as soon as something is in it (MADV_COLLAPSE, Linux 6.1), until ctx ends.
 // Whoever writes to a fresh page waits for it, and until a few collections have passed a server under load does so all the time. In
@@ -38,8 +30,9 @@ var mend = make(chan uint64, 1)
 // mapped memory before it was asked for, each 4 MiB stay a mapping of their own.
 //
 // When a part of a huge page is returned, the rest is small pages from then on, as is what was returned and is needed again: after
-// three nodes with a million keys each had rested, and given back a tenth of their memory, of which 30 of 200 MiB were still huge, a
-// SET took 15 µs of CPU time instead of 4. So as soon as there is work again, what is mostly in memory is made huge once more.
+// three nodes with a million keys each had rested, and given back a quarter of their memory, of which 30 of 200 MiB were still huge, a
+// SET took 15 µs of CPU time instead of 4. So as soon as there is work again, what holds something is made huge once more (mend). That
+// takes back memory of which Go does not know, but never more than the garbage that may gather.
 //
 // An administrator who wants no huge pages writes never to transparent_hugepage/enabled, or sets GODEBUG=disablethp=1.
 func HugePages(ctx context.Context, log *slog.Logger) {
@@ -49,14 +42,19 @@ func HugePages(ctx context.Context, log *slog.Logger) {
 		return
 	}
 	p := pages{heap: heap, log: log}
+	p.run(ctx)
+}
+
+// run looks at the heap and mends until ctx ends.
+func (p *pages) run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		select {
 		case <-timer.C:
 			timer.Reset(p.look(heapSize()))
-		case spare := <-mend:
-			p.mend(spare)
+		case m := <-torn:
+			p.mend(m)
 			timer.Reset(0)
 		case <-ctx.Done():
 			return
@@ -75,6 +73,9 @@ type pages struct {
 	soon int
 	// pieces had nothing in them so far, or could not be collapsed yet.
 	pieces []piece
+	// torn are those that a mend has still to look at, room is how many bytes it may add.
+	torn []uintptr
+	room uint64
 }
 
 // piece is the memory of one huge page.
@@ -90,6 +91,8 @@ type mapped interface {
 	// pageSize is how many bytes a piece has, held how many of them are in memory.
 	pageSize() uintptr
 	held(piece uintptr) uintptr
+	// resident is how much memory the process has, that of files aside.
+	resident() uint64
 	// collapse makes one page of a piece, and reports whether it is worth another try if it could not.
 	collapse(piece uintptr) (again bool)
 }
@@ -99,8 +102,13 @@ func (p *pages) look(size uint64) time.Duration {
 	if size > p.size {
 		p.note(size)
 	}
-	p.collapse()
-	if p.soon == 0 {
+	start := time.Now()
+	p.collapse(start)
+	p.goOn(start)
+	switch {
+	case len(p.torn) > 0:
+		return often
+	case p.soon == 0:
 		return seldom
 	}
 	p.soon--
@@ -120,52 +128,38 @@ func (p *pages) note(size uint64) {
 	p.size, p.end, p.soon = size, end, growing
 }
 
-// mend looks at all of the heap, some of which was returned. It puts before all others what is mostly in memory, the fullest first, as
-// long as filling it takes no more than spare bytes. What has nothing in it is as if the heap had grown by it.
-func (p *pages) mend(spare uint64) {
+// mend begins to look at all of the heap, of which some was returned. A mend that is under way ends.
+func (p *pages) mend(m mend) {
 	all, _, err := p.heap.grown(0)
 	if err != nil {
 		p.log.Debug("nothing is known of the heap's memory", "error", err)
 		return
 	}
-	waiting := make(map[uintptr]bool, len(p.pieces))
-	for _, one := range p.pieces {
-		waiting[one.at] = true
-	}
-	type lacking struct {
-		piece
-		bytes uint64
-	}
-	size := p.heap.pageSize()
-	var full []lacking
-	var rest []piece
-	for i, at := range all {
-		if i%mostPieces == mostPieces-1 {
-			runtime.Gosched()
-		}
-		switch held := p.heap.held(at); {
-		case held >= size/fullShare:
-			full = append(full, lacking{piece{at: at}, uint64(size - held)})
-		case held == 0 || waiting[at]:
-			rest = append(rest, piece{at: at})
+	// What earlier mends have added is in memory and not known to Go, unless it was needed since.
+	unknown := max(p.heap.resident(), m.mapped) - m.mapped
+	p.torn, p.room = all, m.spare-min(unknown, m.spare)
+}
+
+// goOn goes on with a mend: a piece is collapsed if it holds something, and what it lacks may be added. One that is huge already
+// lacks nothing, and takes no time.
+func (p *pages) goOn(start time.Time) {
+	for len(p.torn) > 0 && time.Since(start) < mostTime {
+		at := p.torn[0]
+		p.torn = p.torn[1:]
+		held := p.heap.held(at)
+		if lacks := uint64(p.heap.pageSize() - held); held > 0 && lacks <= p.room {
+			p.room -= lacks
+			p.heap.collapse(at)
 		}
 	}
-	slices.SortStableFunc(full, func(a, b lacking) int { return cmp.Compare(a.bytes, b.bytes) })
-	p.pieces, p.soon = nil, growing
-	for _, one := range full {
-		if spare < one.bytes {
-			break
-		}
-		spare -= one.bytes
-		p.pieces = append(p.pieces, one.piece)
-	}
-	p.pieces = append(p.pieces, rest...)
 }
 
 // collapse takes the first pieces; those that are not done with come behind the others.
-func (p *pages) collapse() {
-	start := time.Now()
+func (p *pages) collapse(start time.Time) {
 	for range min(len(p.pieces), mostPieces) {
+		if time.Since(start) >= mostTime {
+			return
+		}
 		first := p.pieces[0]
 		p.pieces = p.pieces[1:]
 		if p.heap.held(first.at) > 0 {
@@ -174,9 +168,6 @@ func (p *pages) collapse() {
 			}
 		}
 		p.pieces = append(p.pieces, first)
-		if time.Since(start) > mostTime {
-			return
-		}
 	}
 }
 

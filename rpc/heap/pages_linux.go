@@ -91,6 +91,19 @@ func (h *goHeap) held(piece uintptr) (n uintptr) {
 	return n * (h.page / uintptr(len(h.residents)))
 }
 
+// resident is 0 if the system does not say.
+func (h *goHeap) resident() uint64 {
+	self, err := procfs.Self()
+	if err != nil {
+		return 0
+	}
+	status, err := self.NewStatus()
+	if err != nil {
+		return 0
+	}
+	return status.RssAnon
+}
+
 func (h *goHeap) collapse(piece uintptr) (again bool) {
 	switch h.advise(piece, h.page) {
 	case unix.EAGAIN, unix.EBUSY, unix.ENOMEM: // a page is in use, or there is no memory now

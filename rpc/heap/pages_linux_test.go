@@ -88,7 +88,7 @@ func TestTheHeapGetsHugePages(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := pages{heap: heap, log: log, size: heapSize(), end: end}
-	p.mend(size)
+	p.mend(mend{spare: 2 * size, mapped: heapSize()})
 	for end := time.Now().Add(30 * time.Second); hugeBytes(t)-left < size/8; p.look(0) {
 		if time.Now().After(end) {
 			t.Fatalf("%d MiB are in huge pages after a mend, and %d before", hugeBytes(t)>>20, left>>20)

@@ -1,10 +1,12 @@
 package heap
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"slices"
 	"testing"
+	"time"
 )
 
 // fakeHeap is a heap whose pages are at 0, 1, 2, up to size.
@@ -16,6 +18,10 @@ type fakeHeap struct {
 	collapsed   []uintptr
 	tries       int
 	err         error
+	// process is the memory that it has, more than the pages if some of it is not known to Go.
+	process uint64
+	// told has each piece that was collapsed, if it is not nil.
+	told chan uintptr
 }
 
 func (h *fakeHeap) grown(end uintptr) (pieces []uintptr, now uintptr, err error) {
@@ -45,8 +51,13 @@ func (h *fakeHeap) collapse(piece uintptr) (again bool) {
 		return true
 	}
 	h.collapsed = append(h.collapsed, piece)
+	if h.told != nil {
+		h.told <- piece
+	}
 	return false
 }
+
+func (h *fakeHeap) resident() uint64 { return h.process }
 
 // looking returns pages of h and a look that fails the test unless these pieces, in this order, were collapsed by then.
 func looking(t *testing.T, h *fakeHeap) func(want ...uintptr) {
@@ -124,45 +135,65 @@ func TestWhatCouldNotBeSeenIsSeenLater(t *testing.T) {
 	look(0, 1)
 }
 
-func TestAMendMakesHugePagesOfWhatIsMostlyFull(t *testing.T) {
-	h := &fakeHeap{size: 6, some: map[uintptr]uintptr{0: 60, 1: 90, 2: 40, 3: 0, 5: 70}, empty: map[uintptr]bool{6: true}}
+func TestAMendMakesHugePagesOfWhatHoldsSomething(t *testing.T) {
+	h := &fakeHeap{size: 6, some: map[uintptr]uintptr{0: 60, 1: 90, 2: 40, 3: 0, 5: 70}}
 	p := &pages{heap: h, log: slog.New(slog.DiscardHandler)}
 	want := func(want ...uintptr) {
 		t.Helper()
-		if h.collapsed = nil; p.look(uint64(h.size)) != often {
-			t.Fatal("the next look is not soon")
-		}
+		h.collapsed = nil
+		p.look(uint64(h.size))
 		if !slices.Equal(h.collapsed, want) {
 			t.Fatalf("collapsed %v, want %v", h.collapsed, want)
 		}
 	}
 	want(0, 1, 2, 4, 5) // it has grown by them
-	p.mend(40)
-	want(4, 1, 5) // 0 would be 40 more
+	p.mend(mend{spare: 60, mapped: 400})
+	want(0, 1, 4) // 2 and 5 would be more than 10 bytes
 	want()
-	p.mend(1000)
-	want(4, 1, 5, 0)
-	h.some[3] = 1
-	want(3) // as if it had grown by it
-	h.size = 7
-	want()
-	p.mend(0)
+	h.process = 430
+	p.mend(mend{spare: 60, mapped: 400})
+	want(1, 4) // of 60 bytes, 30 were added before
+	h.process = 500
+	p.mend(mend{spare: 60, mapped: 400})
 	want(4)
-	h.empty[6] = false
-	want(6)
+	p.mend(mend{spare: 1000, mapped: 400})
+	h.some[1] = 0 // returned meanwhile
+	want(0, 2, 4, 5)
+	h.some[3] = 1
+	want(3) // still as if it had grown by it
 }
 
-func TestAMendForgetsNothingThatWaits(t *testing.T) {
-	h := &fakeHeap{size: 2, busy: map[uintptr]bool{0: true}, some: map[uintptr]uintptr{0: 10, 1: 10}}
-	p := &pages{heap: h, log: slog.New(slog.DiscardHandler)}
-	p.look(uint64(h.size))
-	h.err = errors.New("too many open files")
-	p.mend(1000)
-	h.err = nil
-	p.mend(1000)
-	h.busy[0] = false
-	p.look(uint64(h.size))
-	if !slices.Equal(h.collapsed, []uintptr{1, 0}) {
-		t.Errorf("collapsed %v, want 1 and, once it is no longer busy, 0", h.collapsed)
+func TestAMendTakesItsTime(t *testing.T) {
+	h := &fakeHeap{size: 3}
+	p := &pages{heap: h, log: slog.New(slog.DiscardHandler), size: 3, end: 3}
+	p.mend(mend{})
+	p.goOn(time.Now().Add(-mostTime))
+	if len(h.collapsed) > 0 {
+		t.Fatalf("collapsed %v when the time was over", h.collapsed)
 	}
+	p.torn = p.torn[:2]
+	if again := p.look(3); again != seldom || !slices.Equal(h.collapsed, []uintptr{0, 1}) {
+		t.Errorf("collapsed %v, looks again after %v", h.collapsed, again)
+	}
+	h.err = errors.New("too many open files")
+	p.mend(mend{})
+	if len(p.torn) > 0 {
+		t.Error("mends what it can't see")
+	}
+}
+
+func TestAMendIsAskedFor(t *testing.T) {
+	h := &fakeHeap{size: 3, told: make(chan uintptr, 3)}
+	p := &pages{heap: h, log: slog.New(slog.DiscardHandler), size: 1 << 62, end: 3}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); p.run(ctx) }()
+	torn <- mend{}
+	for i := range uintptr(3) {
+		if at := <-h.told; at != i {
+			t.Errorf("collapsed %d, want %d", at, i)
+		}
+	}
+	cancel()
+	<-ended
 }

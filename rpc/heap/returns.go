@@ -26,7 +26,7 @@ const (
 	askedLooks = 20
 )
 
-// returns gives memory that holds nothing back to the system, when a server has become quiet or allocated little for five minutes, and a
+// returns gives memory that holds nothing back to the system, when a server has become quiet or allocated little for some five minutes, and a
 // little at a time.
 //
 // debug.FreeOSMemory gives all of it back in one go, in which the goroutine's processor does nothing else: 600 MB took 120 to 230 ms
@@ -69,6 +69,9 @@ func (r *returns) note(s sample) {
 	}
 	r.last = s
 }
+
+// since has work count from now on.
+func (r *returns) since(worked time.Duration, now time.Time) { r.last.worked, r.last.at = worked, now }
 
 // much reports whether it worked much since the last look, if until now it worked so long in all, and the next look is then.
 func (r *returns) much(worked time.Duration, then time.Time) bool {
