@@ -4,8 +4,9 @@ const (
 	// mendRest is how many looks after a mend the next one comes at least. One looks at all of the heap, and each 2 MiB that are huge
 	// already take 7 µs.
 	mendRest = 5
-	// leastMend and mendShare say how much memory must have been returned or taken back to be worth it: so many bytes, and this part of
-	// what is alive.
+	// leastMend and mendShare say how much memory must have been returned or needed again to be worth it: so many bytes, and this part of
+	// what is alive. Smaller changes from look to look don't count: Go takes the 4 MiB by which the heap grows for returned until they
+	// are used.
 	leastMend = 4 << 20
 	mendShare = 128
 )
@@ -16,14 +17,25 @@ type mend struct {
 	spare, mapped uint64
 }
 
-// torn has a message for HugePages if memory was returned and the server works again.
+// torn has the newest wish.
 var torn = make(chan mend, 1)
+
+// ask replaces a wish that nobody has seen yet: HugePages is at work, or not there. Only one goroutine may call it.
+func (m mend) ask() {
+	select {
+	case <-torn:
+	default:
+	}
+	torn <- m
+}
 
 // mends decides when huge pages are made again. Memory that was returned has made small pages of the rest around it, and what was
 // needed since came in small pages.
 type mends struct {
-	// released is how much was returned at the last look, changed by how much that went up and down since the last mend.
+	// released is how much was returned at the last look, changed by how much that went up and down since the last mend. Both are
+	// nothing before the first look.
 	released, changed uint64
+	looked            bool
 	// rest is how many looks must pass before the next mend.
 	rest int
 }
@@ -31,13 +43,15 @@ type mends struct {
 // note looks at what was returned since the last look.
 func (m *mends) note(s sample) {
 	m.rest = max(m.rest-1, 0)
-	m.changed += max(s.released, m.released) - min(s.released, m.released)
-	m.released = s.released
+	if by := max(s.released, m.released) - min(s.released, m.released); by > leastMend && m.looked {
+		m.changed += by
+	}
+	m.released, m.looked = s.released, true
 }
 
 // due reports whether it is time for a mend on a server that works. One that is quiet waits: it has returned its memory just now.
 func (m *mends) due(live uint64) bool {
-	if m.rest > 0 || m.changed < max(live/mendShare, leastMend) {
+	if m.rest > 0 || m.changed <= max(live/mendShare, leastMend) {
 		return false
 	}
 	m.changed, m.rest = 0, mendRest

@@ -12,11 +12,13 @@ const (
 	seldom  = 250 * time.Millisecond
 	often   = 10 * time.Millisecond
 	growing = 50
-	// mostPieces bounds what one look deals with, and mostTime the time that it takes: the system may have to move memory.
+	// mostPieces bounds how many grown pieces one look deals with, and mostTime the time that it takes: the system may have to move memory.
 	mostPieces = 64
 	mostTime   = 5 * time.Millisecond
 	// mostTries is how often a piece is tried that can't be collapsed at the moment.
 	mostTries = 5
+	// fullShare says what a mend is for: pieces of which this part is in memory at least.
+	fullShare = 2
 )
 
 // HugePages makes huge pages of what the heap grows by, as soon as something is in it (MADV_COLLAPSE, Linux 6.1), until ctx ends.
@@ -31,8 +33,8 @@ const (
 //
 // When a part of a huge page is returned, the rest is small pages from then on, as is what was returned and is needed again: after
 // three nodes with a million keys each had rested, and given back a quarter of their memory, of which 30 of 200 MiB were still huge, a
-// SET took 15 µs of CPU time instead of 4. So as soon as there is work again, what holds something is made huge once more (mend). That
-// takes back memory of which Go does not know, but never more than the garbage that may gather.
+// SET took 15 µs of CPU time instead of 4. So as soon as there is work again, what is mostly in memory is made huge once more (mend).
+// Go does not know of the memory that this takes back, and can't return it before it has used it, so it is bounded.
 //
 // An administrator who wants no huge pages writes never to transparent_hugepage/enabled, or sets GODEBUG=disablethp=1.
 func HugePages(ctx context.Context, log *slog.Logger) {
@@ -41,7 +43,7 @@ func HugePages(ctx context.Context, log *slog.Logger) {
 		log.Debug("the heap gets no huge pages", "error", err)
 		return
 	}
-	p := pages{heap: heap, log: log}
+	p := pages{heap: heap, log: log, slice: mostTime}
 	p.run(ctx)
 }
 
@@ -66,6 +68,8 @@ func (p *pages) run(ctx context.Context) {
 type pages struct {
 	heap mapped
 	log  *slog.Logger
+	// slice is the time that a look may take.
+	slice time.Duration
 	// size is the most that the heap was seen to have, returned memory included; end is where it ended then.
 	size uint64
 	end  uintptr
@@ -102,9 +106,9 @@ func (p *pages) look(size uint64) time.Duration {
 	if size > p.size {
 		p.note(size)
 	}
-	start := time.Now()
-	p.collapse(start)
-	p.goOn(start)
+	end := time.Now().Add(p.slice)
+	p.collapse(end)
+	p.goOn(end)
 	switch {
 	case len(p.torn) > 0:
 		return often
@@ -140,24 +144,27 @@ func (p *pages) mend(m mend) {
 	p.torn, p.room = all, m.spare-min(unknown, m.spare)
 }
 
-// goOn goes on with a mend: a piece is collapsed if it holds something, and what it lacks may be added. One that is huge already
-// lacks nothing, and takes no time.
-func (p *pages) goOn(start time.Time) {
-	for len(p.torn) > 0 && time.Since(start) < mostTime {
+// goOn goes on with a mend until the time is over. A piece that is huge already lacks nothing, and costs next to nothing.
+func (p *pages) goOn(end time.Time) {
+	for len(p.torn) > 0 && time.Now().Before(end) {
 		at := p.torn[0]
 		p.torn = p.torn[1:]
-		held := p.heap.held(at)
-		if lacks := uint64(p.heap.pageSize() - held); held > 0 && lacks <= p.room {
-			p.room -= lacks
-			p.heap.collapse(at)
+		size, held := p.heap.pageSize(), p.heap.held(at)
+		lacks := uint64(size - held)
+		if held < size/fullShare || lacks > p.room {
+			continue
+		}
+		p.room -= lacks
+		if p.heap.collapse(at) {
+			p.pieces = append(p.pieces, piece{at: at, tries: 1})
 		}
 	}
 }
 
-// collapse takes the first pieces; those that are not done with come behind the others.
-func (p *pages) collapse(start time.Time) {
+// collapse takes the first pieces, until the time is over; those that are not done with come behind the others.
+func (p *pages) collapse(end time.Time) {
 	for range min(len(p.pieces), mostPieces) {
-		if time.Since(start) >= mostTime {
+		if !time.Now().Before(end) {
 			return
 		}
 		first := p.pieces[0]

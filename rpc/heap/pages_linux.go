@@ -3,6 +3,7 @@ package heap
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"slices"
 	"strconv"
@@ -91,15 +92,15 @@ func (h *goHeap) held(piece uintptr) (n uintptr) {
 	return n * (h.page / uintptr(len(h.residents)))
 }
 
-// resident is 0 if the system does not say.
+// resident is as much as can be if the system does not say.
 func (h *goHeap) resident() uint64 {
 	self, err := procfs.Self()
 	if err != nil {
-		return 0
+		return math.MaxUint64
 	}
 	status, err := self.NewStatus()
 	if err != nil {
-		return 0
+		return math.MaxUint64
 	}
 	return status.RssAnon
 }

@@ -87,7 +87,7 @@ func TestTheHeapGetsHugePages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := pages{heap: heap, log: log, size: heapSize(), end: end}
+	p := pages{heap: heap, log: log, slice: mostTime, size: heapSize(), end: end}
 	p.mend(mend{spare: 2 * size, mapped: heapSize()})
 	for end := time.Now().Add(30 * time.Second); hugeBytes(t)-left < size/8; p.look(0) {
 		if time.Now().After(end) {

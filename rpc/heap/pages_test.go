@@ -61,7 +61,7 @@ func (h *fakeHeap) resident() uint64 { return h.process }
 
 // looking returns pages of h and a look that fails the test unless these pieces, in this order, were collapsed by then.
 func looking(t *testing.T, h *fakeHeap) func(want ...uintptr) {
-	p := &pages{heap: h, log: slog.New(slog.DiscardHandler)}
+	p := &pages{heap: h, log: slog.New(slog.DiscardHandler), slice: time.Hour}
 	return func(want ...uintptr) {
 		t.Helper()
 		p.look(uint64(h.size))
@@ -106,7 +106,7 @@ func TestALookDoesNotTakeLong(t *testing.T) {
 	for i := range h.size {
 		h.empty[i] = i < mostPieces // they must not keep the others from their turn
 	}
-	p := &pages{heap: h, log: slog.New(slog.DiscardHandler)}
+	p := &pages{heap: h, log: slog.New(slog.DiscardHandler), slice: time.Hour}
 	for i, want := range []int{0, mostPieces, 2 * mostPieces, 2*mostPieces + 1} {
 		p.look(uint64(h.size))
 		if len(h.collapsed) != want {
@@ -116,7 +116,7 @@ func TestALookDoesNotTakeLong(t *testing.T) {
 }
 
 func TestAGrowingHeapIsLookedAtOften(t *testing.T) {
-	p := &pages{heap: &fakeHeap{}, log: slog.New(slog.DiscardHandler)}
+	p := &pages{heap: &fakeHeap{}, log: slog.New(slog.DiscardHandler), slice: time.Hour}
 	for range growing {
 		if again := p.look(4 * mb); again != often {
 			t.Errorf("looks again after %v at a heap that grows", again)
@@ -137,7 +137,7 @@ func TestWhatCouldNotBeSeenIsSeenLater(t *testing.T) {
 
 func TestAMendMakesHugePagesOfWhatHoldsSomething(t *testing.T) {
 	h := &fakeHeap{size: 6, some: map[uintptr]uintptr{0: 60, 1: 90, 2: 40, 3: 0, 5: 70}}
-	p := &pages{heap: h, log: slog.New(slog.DiscardHandler)}
+	p := &pages{heap: h, log: slog.New(slog.DiscardHandler), slice: time.Hour}
 	want := func(want ...uintptr) {
 		t.Helper()
 		h.collapsed = nil
@@ -148,7 +148,7 @@ func TestAMendMakesHugePagesOfWhatHoldsSomething(t *testing.T) {
 	}
 	want(0, 1, 2, 4, 5) // it has grown by them
 	p.mend(mend{spare: 60, mapped: 400})
-	want(0, 1, 4) // 2 and 5 would be more than 10 bytes
+	want(0, 1, 4) // 2 holds too little, and 5 would be more than 10 bytes
 	want()
 	h.process = 430
 	p.mend(mend{spare: 60, mapped: 400})
@@ -158,16 +158,22 @@ func TestAMendMakesHugePagesOfWhatHoldsSomething(t *testing.T) {
 	want(4)
 	p.mend(mend{spare: 1000, mapped: 400})
 	h.some[1] = 0 // returned meanwhile
-	want(0, 2, 4, 5)
+	want(0, 4, 5)
 	h.some[3] = 1
 	want(3) // still as if it had grown by it
+	h.busy = map[uintptr]bool{4: true}
+	p.mend(mend{})
+	want()
+	h.busy[4] = false
+	want(4)
+	want()
 }
 
 func TestAMendTakesItsTime(t *testing.T) {
 	h := &fakeHeap{size: 3}
-	p := &pages{heap: h, log: slog.New(slog.DiscardHandler), size: 3, end: 3}
+	p := &pages{heap: h, log: slog.New(slog.DiscardHandler), slice: time.Hour, size: 3, end: 3}
 	p.mend(mend{})
-	p.goOn(time.Now().Add(-mostTime))
+	p.goOn(time.Now())
 	if len(h.collapsed) > 0 {
 		t.Fatalf("collapsed %v when the time was over", h.collapsed)
 	}
@@ -175,20 +181,20 @@ func TestAMendTakesItsTime(t *testing.T) {
 	if again := p.look(3); again != seldom || !slices.Equal(h.collapsed, []uintptr{0, 1}) {
 		t.Errorf("collapsed %v, looks again after %v", h.collapsed, again)
 	}
-	h.err = errors.New("too many open files")
+	p.torn, h.err = []uintptr{2}, errors.New("too many open files")
 	p.mend(mend{})
-	if len(p.torn) > 0 {
-		t.Error("mends what it can't see")
+	if p.look(3); !slices.Equal(h.collapsed, []uintptr{0, 1, 2}) {
+		t.Errorf("collapsed %v when no more can be seen", h.collapsed)
 	}
 }
 
 func TestAMendIsAskedFor(t *testing.T) {
 	h := &fakeHeap{size: 3, told: make(chan uintptr, 3)}
-	p := &pages{heap: h, log: slog.New(slog.DiscardHandler), size: 1 << 62, end: 3}
+	p := &pages{heap: h, log: slog.New(slog.DiscardHandler), slice: time.Hour, size: 1 << 62, end: 3}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() { defer close(ended); p.run(ctx) }()
-	torn <- mend{}
+	mend{spare: 1 << 62}.ask() // another test's wish goes
 	for i := range uintptr(3) {
 		if at := <-h.told; at != i {
 			t.Errorf("collapsed %d, want %d", at, i)
