@@ -20,13 +20,16 @@ type mend struct {
 // torn has the newest wish.
 var torn = make(chan mend, 1)
 
-// ask replaces a wish that nobody has seen yet: HugePages is at work, or not there. Only one goroutine may call it.
+// ask replaces a wish that nobody has seen yet: HugePages is at work, or not there.
 func (m mend) ask() {
 	select {
 	case <-torn:
 	default:
 	}
-	torn <- m
+	select {
+	case torn <- m:
+	default: // somebody else's is as new
+	}
 }
 
 // mends decides when huge pages are made again. Memory that was returned has made small pages of the rest around it, and what was
