@@ -135,7 +135,7 @@ func TestWhatCouldNotBeSeenIsSeenLater(t *testing.T) {
 	look(0, 1)
 }
 
-func TestAMendMakesHugePagesOfWhatHoldsSomething(t *testing.T) {
+func TestAMendMakesHugePagesOfWhatIsMostlyFull(t *testing.T) {
 	h := &fakeHeap{size: 6, some: map[uintptr]uintptr{0: 60, 1: 90, 2: 40, 3: 0, 5: 70}}
 	p := &pages{heap: h, log: slog.New(slog.DiscardHandler), slice: time.Hour}
 	want := func(want ...uintptr) {
