@@ -82,9 +82,6 @@ func (b *batch) growth(m *fsm.Machine, limit uint64) int64 {
 	return total
 }
 
-// rides reports whether the i-th op is a read that is not logged.
-func (c *Call) rides(i int) bool { return i < len(c.Reads) && c.Reads[i] }
-
 // encode writes the entry. If an op cannot be logged, it returns its call and why.
 func (b *batch) encode() (*Call, error) {
 	enc := entry.Encoder{Buf: make([]byte, 0, b.size)}

@@ -82,15 +82,14 @@ func (g *Group) workInTurn(changed <-chan struct{}) time.Duration {
 // work proposes one entry if there is a reason to, and says how long there will be none.
 func (g *Group) work() time.Duration {
 	anybody, calls := g.queue.wanted()
-	due := g.nextChore()
-	pace := advancePace - time.Since(g.lastEntry)
-	switch {
-	case calls > 0:
-	case (anybody || due <= 0) && pace > 0:
-		return pace
-	case anybody || due <= 0:
-	default:
-		return due
+	if calls == 0 {
+		wait := g.nextChore()
+		if anybody {
+			wait = 0
+		}
+		if wait = max(wait, advancePace-time.Since(g.lastEntry)); wait > 0 {
+			return wait
+		}
 	}
 	if hold := g.rally.left(calls, time.Now()); hold > 0 && g.queue.gathers(g.cfg.Limits.EntryBytes) {
 		return hold
@@ -235,13 +234,6 @@ func (g *Group) abandon(b *batch, why error) {
 	}
 }
 
-// fail ends a call without replies.
-func (c *Call) fail(err error) {
-	c.rewind()
-	c.Err = err
-	c.Done(c)
-}
-
 // reject ends a call of which nothing is in flight. If a part of it was applied, that can no longer be told as a refusal.
 func (g *Group) reject(c *Call, err error) {
 	if c.placed > 0 {
@@ -276,13 +268,5 @@ func (g *Group) expire() time.Duration {
 		c := calls[0]
 		g.queue.drop(1)
 		g.reject(c, ErrNoLeader)
-	}
-}
-
-// finish wakes those who wait for an entry; a is nil if nobody does.
-func (a *advance) finish(index uint64, err error) {
-	if a != nil {
-		a.index, a.err = index, err
-		close(a.done)
 	}
 }

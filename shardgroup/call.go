@@ -52,6 +52,16 @@ func (c *Call) rewind() {
 	c.Out.Buf, c.Ends, c.Moved = c.Out.Buf[:c.start], c.Ends[:0], c.Moved[:0]
 }
 
+// fail ends a call without replies.
+func (c *Call) fail(err error) {
+	c.rewind()
+	c.Err = err
+	c.Done(c)
+}
+
+// rides reports whether the i-th op is a read that is not logged.
+func (c *Call) rides(i int) bool { return i < len(c.Reads) && c.Reads[i] }
+
 // bytes is what the call's ops hold in memory, roughly.
 func (c *Call) bytes() int64 {
 	total := int64(0)

@@ -4,12 +4,12 @@ import "time"
 
 // A snapshot or a digest reads all of the state: a second of CPU time for some million keys. With one processor (--max-procs 1) the
 // scheduler would let it run for 10 ms at a time, and longer: what arrives from the network is found only
-// when nothing is ready to run. So it works for a slice, then sleeps for restSlice, in which the network is looked
+// when nothing is ready to run. So it works for a slice, then sleeps for restTime, in which the network is looked
 // at. No client waits for a snapshot, so its slices are short: measured with three nodes on two processors, see DESIGN.md.
 const (
 	snapshotSlice = 50 * time.Microsecond
 	digestSlice   = 150 * time.Microsecond
-	restSlice     = time.Millisecond
+	restTime      = time.Millisecond
 )
 
 // pace is the pace of one goroutine's work.
@@ -28,7 +28,7 @@ func (p *pace) rest() {
 	if time.Since(p.since) < p.slice {
 		return
 	}
-	rest := restSlice
+	rest := restTime
 	if p.behind != nil {
 		rest /= time.Duration(1 + p.behind())
 	}

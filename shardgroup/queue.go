@@ -27,6 +27,14 @@ type advance struct {
 	err   error
 }
 
+// finish wakes those who wait for an entry; a is nil if nobody does.
+func (a *advance) finish(index uint64, err error) {
+	if a != nil {
+		a.index, a.err = index, err
+		close(a.done)
+	}
+}
+
 func newQueue(l Limits) *queue { return &queue{limits: l, wake: make(chan struct{}, 1)} }
 
 // put adds calls, in order. It returns how many it took, and why not the next one.
