@@ -1,7 +1,6 @@
 package resp
 
 import (
-	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"runtime"
@@ -51,8 +50,6 @@ type Config struct {
 	QuorumReads bool
 	// EnableDebug is Redis's enable-debug-command: "no", "local" or "yes".
 	EnableDebug string
-	// TLS encrypts client connections if set.
-	TLS *tls.Config
 	// Log receives what an operator should see. slog.Default() if nil.
 	Log *slog.Logger
 }

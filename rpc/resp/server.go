@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -22,7 +21,6 @@ import (
 type Server struct {
 	b   Backend
 	log *slog.Logger
-	tls *tls.Config
 	// runID names this start of the process (INFO run_id, master_replid).
 	runID   string
 	started time.Time
@@ -67,7 +65,7 @@ func New(cfg Config, b Backend) (*Server, error) {
 		return nil, fmt.Errorf("run id: %w", err)
 	}
 	s := &Server{
-		b: b, log: cmp.Or(cfg.Log, slog.Default()), tls: cfg.TLS,
+		b: b, log: cmp.Or(cfg.Log, slog.Default()),
 		runID: hex.EncodeToString(id[:]), started: time.Now(),
 		tracked:  tracking.New(cfg.TrackingTableMaxKeys),
 		stopping: make(chan struct{}), open: map[net.Listener]struct{}{},
@@ -145,9 +143,6 @@ func (s *Server) admit(nc net.Conn) {
 	if tcp, ok := nc.(*net.TCPConn); ok {
 		// Errors mean that the peer is gone already; the first read tells.
 		_ = tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: cfg.TCPKeepAlive > 0, Idle: cfg.TCPKeepAlive, Interval: cfg.TCPKeepAlive / 3, Count: 3})
-	}
-	if s.tls != nil {
-		nc = tls.Server(nc, s.tls)
 	}
 	c := newConn(s, nc)
 	if refusal := s.refusal(cfg, c); refusal != "" {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// thread drives one connection on a goroutine of its own: where there are no loops, and for what is no plain socket (TLS).
+// thread drives one connection on a goroutine of its own: where there are no loops, and for what is no socket (a simulated network).
 // Its reads and writes wait, so it never sees errWouldBlock.
 type thread struct {
 	c  *conn
