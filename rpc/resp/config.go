@@ -30,7 +30,7 @@ type Config struct {
 	// QueryBufferLimit bounds the unexecuted bytes of one connection (client-query-buffer-limit); 1 GB by default.
 	QueryBufferLimit int64
 	// PushBufferLimit bounds what waits for a slow reader of invalidations (the pubsub class of
-	// client-output-buffer-limit); 32 MB by default. Beyond it the connection is closed.
+	// client-output-buffer-limit); 32 MB by default, 0 is no limit. Beyond it the connection is closed.
 	PushBufferLimit int64
 	// ParkTimeout is how long a command waits for a group to have a leader; 2 s by default.
 	ParkTimeout time.Duration

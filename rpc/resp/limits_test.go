@@ -163,23 +163,6 @@ func TestPace(t *testing.T) {
 	}
 }
 
-// TestInvalidationsForASlowReader: those who track and do not read are disconnected, and writers never wait for them.
-func TestInvalidationsForASlowReader(t *testing.T) {
-	w := newWorld(t, 1, func(c *Config) { c.PushBufferLimit = 64 << 10 })
-	slow := w.dial(t)
-	slow.do("HELLO", "3")
-	slow.expect("+OK\r\n", "CLIENT", "TRACKING", "ON", "BCAST")
-	c := w.dial(t)
-	long := strings.Repeat("k", 16<<10)
-	for i := 0; w.srv.stats.outputLimitKills.Load() == 0; i++ {
-		if i > 10_000 {
-			t.Fatal("the slow reader was never disconnected")
-		}
-		c.expect("+OK\r\n", "SET", long, "1")
-	}
-	await(t, "the disconnection", func() bool { return w.srv.conns.count() == 1 })
-}
-
 func TestShutdownAnswersWhatWasSent(t *testing.T) {
 	w := newWorld(t, 1)
 	g := w.groups[1]

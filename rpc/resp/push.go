@@ -43,7 +43,7 @@ func (p *push) append(write func(w *reply.Writer), limit int64) (over, ok bool) 
 	}
 	write(&w)
 	p.buf = w.Buf
-	if int64(len(p.buf)) > limit {
+	if limit > 0 && int64(len(p.buf)) > limit {
 		p.buf, p.closed = nil, true
 		return true, false
 	}

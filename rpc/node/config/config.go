@@ -106,7 +106,7 @@ func (c *Config) Complete() error {
 		{c.IdleTimeout >= 0, "timeout", "must not be negative"},
 		{c.MaxBulk >= 1<<20 && c.MaxBulk <= 512<<20, "proto-max-bulk-len", "must be 1mb to 512mb"},
 		{c.QueryBuffer >= 1<<20, "client-query-buffer-limit", "must be at least 1mb"},
-		{c.OutputBuffer >= 1<<20, "client-output-buffer-limit", "must be at least 1mb"},
+		{c.OutputBuffer == 0 || c.OutputBuffer >= 1<<20, "client-output-buffer-limit", "must be 0 (no limit) or at least 1mb"},
 		{c.TrackingKeys >= 1, "tracking-table-max-keys", "must be at least 1"},
 		{c.ShutdownGrace >= 0, "shutdown-timeout", "must not be negative"},
 	} {

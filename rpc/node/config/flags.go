@@ -68,7 +68,7 @@ func memoryFlags(fs *pflag.FlagSet, c *Config) {
 }
 
 func clientFlags(fs *pflag.FlagSet, c *Config) {
-	c.MaxBulk, c.QueryBuffer, c.OutputBuffer = 512<<20, 1<<30, 1<<30
+	c.MaxBulk, c.QueryBuffer, c.OutputBuffer = 512<<20, 1<<30, 32<<20
 	c.DebugCommand = "no"
 	fs.StringVar(&c.RequirePass, "requirepass", "", "password of the default user; empty lets everybody in who can connect")
 	fs.BoolVar(&c.ProtectedMode, "protected-mode", true, "without a password, answer only clients on the loopback interface")
@@ -79,7 +79,7 @@ func clientFlags(fs *pflag.FlagSet, c *Config) {
 	fs.DurationVar(&c.TCPKeepAlive, "tcp-keepalive", 300*time.Second, "time between TCP keep-alive probes; 0 is none")
 	fs.Var(&c.MaxBulk, "proto-max-bulk-len", "largest argument")
 	fs.Var(&c.QueryBuffer, "client-query-buffer-limit", "largest unfinished request of a connection")
-	fs.Var(&c.OutputBuffer, "client-output-buffer-limit", "largest backlog of unsent replies of a connection")
+	fs.Var(&c.OutputBuffer, "client-output-buffer-limit", "largest backlog of invalidations that a client with CLIENT TRACKING has not read; beyond it the connection is closed; 0 is no limit")
 	fs.BoolVar(&c.TopologyNudge, "topology-nudge", true, "after a topology change, answer one command per connection with MOVED so that clients reload their map")
 	fs.IntVar(&c.TrackingKeys, "tracking-table-max-keys", 1_000_000, "keys remembered for CLIENT TRACKING")
 	fs.Var(choice{&c.DebugCommand, oneOf("no", "local", "yes")}, "enable-debug-command", "who may call DEBUG: no, local connections, yes")
