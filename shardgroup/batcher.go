@@ -207,7 +207,7 @@ func (g *Group) finish(b *batch, started time.Time, index uint64) {
 		last.call.placed = last.to
 	}
 	took := time.Since(started)
-	g.stats.entry(b, took)
+	g.stats.entry(b)
 	if g.cfg.Entry != nil {
 		g.cfg.Entry(took)
 	}

@@ -2,7 +2,6 @@ package shardgroup
 
 import (
 	"sync/atomic"
-	"time"
 
 	"github.com/quorate/quorate/fsm"
 	"github.com/quorate/quorate/shardgroup/consensus"
@@ -10,28 +9,24 @@ import (
 
 // counters count since Open.
 type counters struct {
-	entries, ops, calls, bytes, nanos   atomic.Uint64
+	entries, ops, calls                 atomic.Uint64
 	unknown, rejected                   atomic.Uint64
 	evictions                           atomic.Uint64
 	fastReads, slowReads, followerReads atomic.Uint64
 }
 
-func (c *counters) entry(b *batch, took time.Duration) {
+func (c *counters) entry(b *batch) {
 	c.entries.Add(1)
 	c.ops.Add(uint64(b.ops()))
 	c.calls.Add(uint64(b.whole))
-	c.bytes.Add(uint64(len(b.data)))
-	c.nanos.Add(uint64(took))
 }
 
 // Stats is a group's state at one moment. Counters count since Open, on this replica.
 type Stats struct {
 	Consensus consensus.Stats
 	Machine   fsm.Stats
-	// Entries were proposed by this replica and applied; Ops, Calls and EntryBytes were in them, and ProposeTime is how
-	// long they took from proposal to application, in sum.
-	Entries, Ops, Calls, EntryBytes uint64
-	ProposeTime                     time.Duration
+	// Entries were proposed by this replica and applied; Ops and Calls were in them.
+	Entries, Ops, Calls uint64
 	// Unknown counts entries with an unknown outcome, Rejected calls that were refused or waited too long for a leader.
 	Unknown, Rejected uint64
 	// Evictions counts keys that this replica, as the leader, chose to evict.
@@ -50,9 +45,8 @@ func (g *Group) Stats() Stats {
 	c := &g.stats
 	return Stats{
 		Consensus: g.replica.Stats(), Machine: g.machine.Stats(),
-		Entries: c.entries.Load(), Ops: c.ops.Load(), Calls: c.calls.Load(), EntryBytes: c.bytes.Load(),
-		ProposeTime: time.Duration(c.nanos.Load()),
-		Unknown:     c.unknown.Load(), Rejected: c.rejected.Load(), Evictions: c.evictions.Load(),
+		Entries: c.entries.Load(), Ops: c.ops.Load(), Calls: c.calls.Load(),
+		Unknown: c.unknown.Load(), Rejected: c.rejected.Load(), Evictions: c.evictions.Load(),
 		FastReads: c.fastReads.Load(), SlowReads: c.slowReads.Load(), FollowerReads: c.followerReads.Load(),
 		QueueCalls: calls, QueueBytes: bytes,
 	}

@@ -44,8 +44,13 @@ var (
 	installsDesc  = describe("group_snapshot_installs_total", "Snapshots received from a leader.", perGroup...)
 	entriesDesc   = describe("group_entries_total", "Log entries that this replica proposed for clients and saw applied.", perGroup...)
 	entryOpsDesc  = describe("group_entry_commands_total", "Commands in those entries; over group_entries_total it is how many share one.", perGroup...)
+	queuedDesc    = describe("group_queued_calls", "Pipelines that wait for an entry or for a leader.", perGroup...)
+	queueSizeDesc = describe("group_queued_bytes", "Bytes of the commands that wait.", perGroup...)
+	rejectedDesc  = describe("group_rejected_calls_total", "Pipelines that were refused: the queue was full, no leader came in time, or another node led.", perGroup...)
+	unknownDesc   = describe("group_unknown_entries_total", "Log entries with an unknown outcome; their clients were answered UNCERTAIN.", perGroup...)
 	fastReadsDesc = describe("group_fast_reads_total", "Pipelines of reads answered under the lease at once.", perGroup...)
 	slowReadsDesc = describe("group_slow_reads_total", "Pipelines of reads that waited for a confirmation, a leader or the clock.", perGroup...)
+	followerDesc  = describe("group_follower_reads_total", "Pipelines of reads that this replica answered as a follower.", perGroup...)
 	lagDesc       = describe("group_follower_lag_entries", "On the leader: entries that the follower is behind.", "group", "follower")
 )
 
@@ -102,6 +107,8 @@ func (r *replica) collect(out chan<- prometheus.Metric, group string) {
 		{keysDesc, float64(m.Keys)},
 		{memoryDesc, float64(m.Memory)},
 		{leaseDesc, s.LeaseLeft.Seconds()},
+		{queuedDesc, float64(all.QueueCalls)},
+		{queueSizeDesc, float64(all.QueueBytes)},
 	} {
 		out <- prometheus.MustNewConstMetric(x.desc, prometheus.GaugeValue, x.value, group)
 	}
@@ -111,7 +118,8 @@ func (r *replica) collect(out chan<- prometheus.Metric, group string) {
 	}{
 		{restartsDesc, s.Restarts}, {confirmsDesc, s.Confirmations}, {snapshotsDesc, s.Snapshots}, {installsDesc, s.Installed},
 		{expiredDesc, m.Expired}, {evictedDesc, m.Evicted},
-		{entriesDesc, all.Entries}, {entryOpsDesc, all.Ops}, {fastReadsDesc, all.FastReads}, {slowReadsDesc, all.SlowReads},
+		{entriesDesc, all.Entries}, {entryOpsDesc, all.Ops}, {fastReadsDesc, all.FastReads}, {slowReadsDesc, all.SlowReads}, {followerDesc, all.FollowerReads},
+		{rejectedDesc, all.Rejected}, {unknownDesc, all.Unknown},
 		{sketchOutDesc, r.sketches.sent.Load()}, {sketchInDesc, r.sketches.received.Load()},
 	} {
 		out <- prometheus.MustNewConstMetric(x.desc, prometheus.CounterValue, float64(x.value), group)
