@@ -59,15 +59,9 @@ func (n *Node) CallAddr(ctx context.Context, addr string, kind Kind, group slot.
 	if err != nil {
 		return "", nil, fmt.Errorf("call %s: %w: %w", addr, ErrNotSent, err)
 	}
-	c := n.newConn(raw, who.id)
 	l := n.link(who.id)
 	l.mu.Lock()
-	if old := l.live.Load(); old == nil || !old.alive() {
-		l.adopt(c)
-	} else {
-		n.drop(raw)
-		c = old
-	}
+	c := l.adopt(n.newConn(raw, who.id))
 	l.mu.Unlock()
 	reply, err := c.call(ctx, kind, group, payload)
 	return who.id, reply, err

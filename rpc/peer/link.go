@@ -105,23 +105,29 @@ func (l *link) run(a *attempt, notBefore time.Time, failures int, news <-chan st
 		backoff := min(lastBackoff, firstBackoff<<min(l.failures, 10))
 		l.notBefore = time.Now().Add(backoff/2 + rand.N(backoff/2))
 	} else {
-		l.adopt(a.conn)
+		a.conn = l.adopt(a.conn)
 	}
 	close(a.done)
 }
 
-// adopt makes c the link's connection until it is lost. The caller holds l.mu.
-func (l *link) adopt(c *conn) {
+// adopt makes c the link's connection until it is lost. If it has one that works, adopt closes c and returns that one: CallAddr
+// may have brought it while run was dialling, or the other way round. The caller holds l.mu.
+func (l *link) adopt(c *conn) *conn {
 	l.failures, l.notBefore = 0, time.Time{}
+	if old := l.live.Load(); old != nil && old.alive() {
+		l.n.drop(c.raw)
+		return old
+	}
 	if !l.n.enter() {
 		c.fail(ErrClosed)
-		return
+		return c
 	}
 	l.live.Store(c)
 	go func() {
 		defer l.n.running.Done()
 		l.watch(c)
 	}()
+	return c
 }
 
 // watch runs an adopted connection until it is lost.
