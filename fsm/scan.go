@@ -241,13 +241,13 @@ func (c *call) randomKey() (key []byte) {
 	return nil
 }
 
-// cmdFlush empties every slot that is served.
+// cmdFlush empties every slot that is served, then tells: whoever was told earlier could still read, and cache, what a slot that is not
+// empty yet has.
 func cmdFlush(c *call) {
 	if len(c.args) > 1 || len(c.args) == 1 && !is(c.args[0], "ASYNC") && !is(c.args[0], "SYNC") {
 		c.w.Error(reply.SyntaxError)
 		return
 	}
-	c.m.flushed()
 	for _, s := range c.st.slots {
 		if s == nil || s.own != owned || s.size.Load() == 0 {
 			continue
@@ -260,6 +260,7 @@ func cmdFlush(c *call) {
 		c.st.settle(s)
 		s.mu.Unlock()
 	}
+	c.m.flushed()
 	c.w.OK()
 }
 
