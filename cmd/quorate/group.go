@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 
 	"github.com/spf13/cobra"
 
 	"github.com/quorate/quorate/client"
 	"github.com/quorate/quorate/fsm/slot"
+	"github.com/quorate/quorate/placement/topology"
 )
 
 func groupCommand() *cobra.Command {
@@ -36,7 +38,7 @@ redirect and no error. The node also becomes the group's preferred leader.`,
 				return errors.New("name the groups, or give --all")
 			}
 			return f.do(c.Context(), func(ctx context.Context, a *client.Admin) error {
-				groups, err := chosenGroups(ctx, a, args)
+				groups, err := ledBy(ctx, a, args, to)
 				if err != nil {
 					return err
 				}
@@ -53,11 +55,46 @@ redirect and no error. The node also becomes the group's preferred leader.`,
 		},
 	}
 	c.Flags().StringVar(&to, "to", "", "node that is to lead")
-	c.Flags().BoolVar(&all, "all", false, "every group that the node holds a replica of")
+	c.Flags().BoolVar(&all, "all", false, "every group that the node is a member of, but for those that it is about to leave")
 	if err := c.MarkFlagRequired("to"); err != nil {
 		panic(err) // the flag was registered above
 	}
 	return c
+}
+
+// ledBy reads the numbers of groups that a node is to lead; none means all that it can.
+func ledBy(ctx context.Context, a *client.Admin, args []string, node string) ([]slot.GroupID, error) {
+	if len(args) > 0 {
+		return chosenGroups(ctx, a, args)
+	}
+	s, err := a.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return groupsOn(s, node)
+}
+
+// groupsOn are the groups that a node (name, ID or the start of an ID) is a member of, and stays one.
+func groupsOn(s client.Status, node string) ([]slot.GroupID, error) {
+	var nodes []topology.Node
+	for _, n := range s.Nodes {
+		nodes = append(nodes, n.Node)
+	}
+	id, err := topology.FindNode(nodes, node)
+	if err != nil {
+		return nil, err
+	}
+	var out []slot.GroupID
+	for _, g := range s.Groups {
+		holds := slices.ContainsFunc(g.Replicas, func(r client.ReplicaStatus) bool { return r.Node == id })
+		if holds && g.Joining != id && g.Leaving != id {
+			out = append(out, g.ID)
+		}
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("node %s is a member of no group", node)
+	}
+	return out, nil
 }
 
 // chosenGroups reads group numbers; none means all.

@@ -198,7 +198,7 @@ func (n *Node) adminTransfer(ctx context.Context, args []string) ([]byte, error)
 		return nil, err
 	}
 	g, m := group.ID, n.place.Map()
-	to, err := findNode(m, args[1])
+	to, err := topology.FindNode(m.Nodes, args[1])
 	if err != nil {
 		return nil, err
 	}
@@ -220,7 +220,7 @@ func (n *Node) adminReplica(ctx context.Context, verb string, args []string) ([]
 	if err != nil {
 		return nil, err
 	}
-	node, err := findNode(n.place.Map(), args[1])
+	node, err := topology.FindNode(n.place.Map().Nodes, args[1])
 	if err != nil {
 		return nil, err
 	}
@@ -253,24 +253,4 @@ func parseGroup(s string) (slot.GroupID, error) {
 		return 0, fmt.Errorf("%.40q is no group: want a number from 1; quorate cluster groups lists them", s)
 	}
 	return slot.GroupID(g), nil
-}
-
-// findNode finds a node by its name, its ID or the start of it.
-func findNode(m *topology.Map, s string) (topology.NodeID, error) {
-	var found []topology.NodeID
-	for _, n := range m.Nodes {
-		if n.Name == s || string(n.ID) == s {
-			return n.ID, nil
-		}
-		if s != "" && strings.HasPrefix(string(n.ID), s) {
-			found = append(found, n.ID)
-		}
-	}
-	switch len(found) {
-	case 1:
-		return found[0], nil
-	case 0:
-		return "", fmt.Errorf("no node is called %.60q; quorate cluster nodes lists them", s)
-	}
-	return "", fmt.Errorf("%d nodes have IDs that begin with %.60q; give more of it", len(found), s)
 }
