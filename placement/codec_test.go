@@ -18,7 +18,8 @@ import (
 // every holds one change of each kind.
 func every() []Change {
 	return []Change{initial(), groups(), RegisterNode{node(4)}, SetSettings{topology.DefaultSettings()}, PreferLeader{2, id(1)}, RemoveNode{id(4)},
-		AddReplica{1, id(4)}, RemoveReplica{1, id(2)}, ReplicaAdded{1, id(4)}, ReplicaRemoved{2, id(3)}}
+		AddReplica{1, id(4)}, RemoveReplica{1, id(2)}, ReplicaAdded{1, id(4)}, ReplicaRemoved{2, id(3)},
+		ChangeSettings{MaxMemory: new(int64(0)), MaxMemoryPolicy: new("allkeys-lru"), MaxMemorySamples: new(9), SpreadLeaders: new(false)}}
 }
 
 func TestCommandsSurviveTheLog(t *testing.T) {
@@ -36,17 +37,21 @@ func TestCommandsSurviveTheLog(t *testing.T) {
 
 // The encoding of commands is a format: entries of old logs must be read for ever.
 func TestCommandFormat(t *testing.T) {
-	data, err := Command{PreferLeader{2, id(1)}}.Encode()
-	want := `{"v":1,"kind":"prefer-leader","body":{"group":2,"node":"0000000000000000000000000000000000000001"}}`
-	if err != nil || string(data) != want {
-		t.Errorf("%s, %v; want %s", data, err, want)
+	for want, c := range map[string]Change{
+		`{"v":1,"kind":"prefer-leader","body":{"group":2,"node":"0000000000000000000000000000000000000001"}}`:                                           PreferLeader{2, id(1)},
+		`{"v":1,"kind":"change-settings","body":{"maxmemory":0}}`:                                                                                       ChangeSettings{MaxMemory: new(int64(0))},
+		`{"v":1,"kind":"set-settings","body":{"settings":{"maxmemory":0,"maxmemory_policy":"noeviction","maxmemory_samples":5,"spread_leaders":true}}}`: SetSettings{topology.DefaultSettings()},
+	} {
+		if data, err := (Command{c}).Encode(); err != nil || string(data) != want {
+			t.Errorf("%s, %v; want %s", data, err, want)
+		}
 	}
 	var kinds []string
 	for _, c := range every() {
 		kinds = append(kinds, c.kind())
 	}
 	if got := strings.Join(kinds, " "); got != "init create-groups register-node set-settings prefer-leader remove-node "+
-		"add-replica remove-replica replica-added replica-removed" {
+		"add-replica remove-replica replica-added replica-removed change-settings" {
 		t.Errorf("kinds: %s", got)
 	}
 }
@@ -116,7 +121,7 @@ func TestDecodeStateChecksInvariants(t *testing.T) {
 // drawChange makes commands that are often accepted: few ids, few addresses, few groups.
 func drawChange(t *rapid.T) Change {
 	n := rapid.IntRange(1, 6).Draw(t, "node")
-	switch rapid.IntRange(0, 12).Draw(t, "kind") {
+	switch rapid.IntRange(0, 13).Draw(t, "kind") {
 	case 0:
 		return initial()
 	case 1:
@@ -134,6 +139,8 @@ func drawChange(t *rapid.T) Change {
 		return RemoveNode{id(n)}
 	case 6:
 		return CreateGroups{[]topology.Group{group(1, 0, uint16(rapid.IntRange(0, slot.Count-1).Draw(t, "last")), n)}}
+	case 7:
+		return ChangeSettings{MaxMemorySamples: new(rapid.IntRange(0, 3).Draw(t, "samples"))}
 	}
 	return drawMemberChange(t, slot.GroupID(rapid.IntRange(1, 2).Draw(t, "group")), id(n))
 }

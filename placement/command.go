@@ -40,9 +40,18 @@ type CreateGroups struct {
 	Groups []topology.Group `json:"groups"`
 }
 
-// SetSettings replaces the cluster-wide settings.
+// SetSettings replaces all cluster-wide settings. Nodes propose ChangeSettings instead; this is for logs that hold it.
 type SetSettings struct {
 	Settings topology.Settings `json:"settings"`
+}
+
+// ChangeSettings changes the cluster-wide settings that are given and leaves the others alone, so that whoever proposes it need
+// not know them: two nodes that change different ones at once do not undo each other's change.
+type ChangeSettings struct {
+	MaxMemory        *int64  `json:"maxmemory,omitempty"`
+	MaxMemoryPolicy  *string `json:"maxmemory_policy,omitempty"`
+	MaxMemorySamples *int    `json:"maxmemory_samples,omitempty"`
+	SpreadLeaders    *bool   `json:"spread_leaders,omitempty"`
 }
 
 // PreferLeader puts Node first among Group's members.
@@ -135,6 +144,8 @@ func decodeBody(kind string, body []byte) (Change, error) {
 		return decodeAs[CreateGroups](body)
 	case SetSettings{}.kind():
 		return decodeAs[SetSettings](body)
+	case ChangeSettings{}.kind():
+		return decodeAs[ChangeSettings](body)
 	case PreferLeader{}.kind():
 		return decodeAs[PreferLeader](body)
 	case RemoveNode{}.kind():
@@ -161,6 +172,7 @@ func (Init) kind() string           { return "init" }
 func (RegisterNode) kind() string   { return "register-node" }
 func (CreateGroups) kind() string   { return "create-groups" }
 func (SetSettings) kind() string    { return "set-settings" }
+func (ChangeSettings) kind() string { return "change-settings" }
 func (PreferLeader) kind() string   { return "prefer-leader" }
 func (RemoveNode) kind() string     { return "remove-node" }
 func (AddReplica) kind() string     { return "add-replica" }

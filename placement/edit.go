@@ -111,6 +111,24 @@ func (c SetSettings) edit(s *State) error {
 	return nil
 }
 
+func (c ChangeSettings) edit(s *State) error {
+	if s.Map == nil {
+		return errNotInit
+	}
+	replace(&s.Map.Settings.MaxMemory, c.MaxMemory)
+	replace(&s.Map.Settings.MaxMemoryPolicy, c.MaxMemoryPolicy)
+	replace(&s.Map.Settings.MaxMemorySamples, c.MaxMemorySamples)
+	replace(&s.Map.Settings.SpreadLeaders, c.SpreadLeaders)
+	return nil
+}
+
+// replace sets a field to what is given, if anything is.
+func replace[T any](field, given *T) {
+	if given != nil {
+		*field = *given
+	}
+}
+
 func (c PreferLeader) edit(s *State) error {
 	if s.Map == nil {
 		return errNotInit

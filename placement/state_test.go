@@ -88,6 +88,13 @@ func TestChangesThatAreAccepted(t *testing.T) {
 		"an address is taken over":        {founded, RegisterNode{thief}, 1, func(m *topology.Map) bool { n := m.NodeByID(id(2)); return n.Peer == "" && n.Client == "h2:7000" }},
 		"settings":                        {founded, SetSettings{settings}, 1, func(m *topology.Map) bool { return m.Settings == settings }},
 		"the same settings":               {append(founded, SetSettings{settings}), SetSettings{settings}, 0, nil},
+		"one setting changes, another has": {append(founded, ChangeSettings{MaxMemory: new(int64(1 << 20))}), ChangeSettings{MaxMemorySamples: new(9)}, 1, func(m *topology.Map) bool {
+			return m.Settings == topology.Settings{MaxMemory: 1 << 20, MaxMemoryPolicy: "noeviction", MaxMemorySamples: 9, SpreadLeaders: true}
+		}},
+		"settings are set to nothing": {append(founded, SetSettings{settings}), ChangeSettings{MaxMemory: new(int64(0)), SpreadLeaders: new(false)}, 1, func(m *topology.Map) bool {
+			return m.Settings.MaxMemory == 0 && !m.Settings.SpreadLeaders
+		}},
+		"a setting to what it is": {append(founded, SetSettings{settings}), ChangeSettings{MaxMemory: new(int64(1 << 20))}, 0, nil},
 		"another preferred leader": {founded, PreferLeader{1, id(3)}, 1, func(m *topology.Map) bool {
 			return slices.Equal(m.Groups[0].Members, []topology.NodeID{id(3), id(2), id(1)})
 		}},
@@ -178,6 +185,8 @@ func TestChangesThatAreRefused(t *testing.T) {
 		"a node with a bad id":              {founded, RegisterNode{topology.Node{ID: "4", Client: "h:1", Peer: "h:2"}}, "40 lower-case"},
 		"settings with an unknown policy":   {founded, SetSettings{policy}, "maxmemory-policy"},
 		"no settings":                       {founded, SetSettings{}, "maxmemory-policy"},
+		"a setting before init":             {nil, ChangeSettings{MaxMemory: new(int64(1))}, "not initialised"},
+		"an unknown policy":                 {founded, ChangeSettings{MaxMemoryPolicy: new("any")}, "maxmemory-policy"},
 		"a leader for no group":             {founded, PreferLeader{9, id(1)}, "does not exist"},
 		"a leader without a replica":        {append(founded, RegisterNode{node(4)}), PreferLeader{1, id(4)}, "holds no replica"},
 		"a replica for no group":            {founded, AddReplica{9, id(1)}, "does not exist"},

@@ -92,18 +92,17 @@ func (n *Node) Settings() []resp.Setting {
 
 // SetSetting implements resp.Backend.
 func (n *Node) SetSetting(ctx context.Context, name, value string) error {
-	m := n.place.Map()
-	if m.Epoch == 0 {
+	if n.place.Map().Epoch == 0 {
 		return errors.New("this node belongs to no cluster yet")
 	}
-	s := m.Settings
-	if err := edit(&s, name, value); err != nil {
+	change, err := settingChange(name, value)
+	if err != nil {
 		if errors.Is(err, resp.ErrUnknownSetting) && slices.ContainsFunc(n.Settings(), func(x resp.Setting) bool { return x.Name == name }) {
 			return resp.ErrFixedSetting
 		}
 		return err
 	}
-	epoch, err := n.place.Propose(ctx, placement.SetSettings{Settings: s})
+	epoch, err := n.place.Propose(ctx, change)
 	if err != nil {
 		return err
 	}
@@ -111,39 +110,37 @@ func (n *Node) SetSetting(ctx context.Context, name, value string) error {
 	return nil
 }
 
-// edit changes one of the cluster-wide settings in s.
-func edit(s *topology.Settings, name, value string) error {
+// settingChange reads the new value of a cluster-wide setting.
+func settingChange(name, value string) (c placement.ChangeSettings, err error) {
 	switch name {
 	case "maxmemory":
 		var b config.Bytes
-		if err := b.Set(value); err != nil {
-			return err
-		}
-		s.MaxMemory = int64(b)
+		err = b.Set(value)
+		c.MaxMemory = new(int64(b))
 	case "maxmemory-policy":
 		if !slices.Contains(config.Policies, value) {
-			return fmt.Errorf("maxmemory-policy must be one of %v", config.Policies)
+			err = fmt.Errorf("maxmemory-policy must be one of %v", config.Policies)
 		}
-		s.MaxMemoryPolicy = value
+		c.MaxMemoryPolicy = &value
 	case "maxmemory-samples":
-		n, err := strconv.Atoi(value)
-		if err != nil || n < 1 || n > 64 {
-			return errors.New("maxmemory-samples must be 1 to 64")
+		samples, wrong := strconv.Atoi(value)
+		if wrong != nil || samples < 1 || samples > 64 {
+			err = errors.New("maxmemory-samples must be 1 to 64")
 		}
-		s.MaxMemorySamples = n
+		c.MaxMemorySamples = &samples
 	case "spread-leaders":
 		switch value {
 		case "yes", "on", "true":
-			s.SpreadLeaders = true
+			c.SpreadLeaders = new(true)
 		case "no", "off", "false":
-			s.SpreadLeaders = false
+			c.SpreadLeaders = new(false)
 		default:
-			return errors.New("spread-leaders must be yes or no")
+			err = errors.New("spread-leaders must be yes or no")
 		}
 	default:
-		return resp.ErrUnknownSetting
+		err = resp.ErrUnknownSetting
 	}
-	return nil
+	return c, err
 }
 
 // Transfer implements resp.Backend: the order goes to whichever node leads the group.

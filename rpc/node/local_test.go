@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -151,6 +152,28 @@ func TestReplicasAgreeAndLeadersMove(t *testing.T) {
 				t.Fatalf("group %d to %s: %v", g.ID, n.Identity().Name, err)
 			}
 		}
+	}
+}
+
+// TestSettingsChangeAtOnce: two nodes change different settings, neither of them knowing of the other's change.
+func TestSettingsChangeAtOnce(t *testing.T) {
+	l, _ := startLocal(t, nil)
+	nodes := l.Nodes()
+	for round := range 10 {
+		memory, samples := strconv.Itoa(1<<30+round), strconv.Itoa(10+round)
+		other := make(chan error, 1)
+		go func() { other <- nodes[1].SetSetting(t.Context(), "maxmemory-samples", samples) }()
+		err := nodes[0].SetSetting(t.Context(), "maxmemory", memory)
+		if err := errors.Join(err, <-other); err != nil {
+			t.Fatal(err)
+		}
+		await(t, func() error {
+			s := nodes[2].Map().Settings
+			if got := strconv.FormatInt(s.MaxMemory, 10); got != memory || strconv.Itoa(s.MaxMemorySamples) != samples {
+				return fmt.Errorf("maxmemory %s, maxmemory-samples %d, want %s and %s", got, s.MaxMemorySamples, memory, samples)
+			}
+			return nil
+		})
 	}
 }
 
