@@ -199,6 +199,9 @@ func (a *applier) Snapshot() (raft.FSMSnapshot, error) {
 	return image{a.g.machine.Snapshot(), a.g.cfg.Consensus.Turn}, nil
 }
 
+// Index is the entry that the state is that of; see consensus.Config.
+func (a *applier) Index() uint64 { return a.g.machine.Index() }
+
 // Restore implements raft.FSM.
 func (a *applier) Restore(r io.ReadCloser) error {
 	if err := a.g.machine.Restore(r); err != nil {

@@ -82,7 +82,8 @@ type Config struct {
 	// Self is this node's ID: the raft.ServerID and the raft.ServerAddress of the replica.
 	Self string
 	// FSM may also be a raft.BatchingFSM and a raft.ConfigurationStore. Its methods are called by one goroutine at a
-	// time, over the life of the Replica also by different ones.
+	// time, over the life of the Replica also by different ones. If it has a method Index() uint64, the last entry that it was
+	// given, a snapshot that holds more entries than it says is fatal.
 	FSM       raft.FSM
 	Transport Transport
 	Logs      raft.LogStore

@@ -18,6 +18,7 @@ type machine struct {
 	raft.FSM
 	batching raft.BatchingFSM        // nil if FSM is none
 	configs  raft.ConfigurationStore // nil if FSM is none
+	indexed  indexed                 // nil if FSM is none
 	// conflict is called, on raft's FSM goroutine, when a snapshot was installed over a conflicting tail.
 	conflict func(raft.SnapshotMeta)
 	// held is called with how long FSM was kept by a batch, marked by a mark.
@@ -36,23 +37,36 @@ type machine struct {
 	// them. Between the two, entries are being applied, and those who wait for them may have been told.
 	begun   atomic.Uint64
 	applied atomic.Uint64
-	// term is that of applied. Only the FSM goroutine uses it.
-	term    uint64
+	// term is that of applied, passed the newest entry that the present instance has passed, those that were skipped included. Only
+	// the FSM goroutine uses them.
+	term, passed uint64
+
 	waiting atomic.Int32
 	mu      sync.Mutex
 	moved   chan struct{} // closed when applied moves and somebody waits
 }
 
+// indexed is a state machine that knows which entry it was given last, also after it was restored.
+type indexed interface{ Index() uint64 }
+
 func newMachine(fsm raft.FSM, logs *logStore, conflict func(raft.SnapshotMeta), held, marked func(time.Duration)) *machine {
 	m := &machine{FSM: fsm, logs: logs, conflict: conflict, held: held, marked: marked, advanced: func() {}, moved: make(chan struct{})}
 	m.batching, _ = fsm.(raft.BatchingFSM)
 	m.configs, _ = fsm.(raft.ConfigurationStore)
+	m.indexed, _ = fsm.(indexed)
 	return m
+}
+
+// begin makes ready for another instance, before that is made.
+func (m *machine) begin() {
+	m.running.Store(false)
+	m.passed = 0
 }
 
 // ApplyBatch implements raft.BatchingFSM.
 func (m *machine) ApplyBatch(logs []*raft.Log) []any {
 	last, skip := logs[len(logs)-1].Index, m.seen(logs)
+	m.passed = last
 	if skip == len(logs) {
 		return make([]any, skip)
 	}
@@ -103,8 +117,12 @@ func allCommands(logs []*raft.Log) bool {
 	return true
 }
 
-// Snapshot implements raft.FSM.
+// Snapshot implements raft.FSM. Raft says of a snapshot that it ends with what the instance has passed. While that is less than what the
+// state holds there is none: whoever started from it would apply the rest twice.
 func (m *machine) Snapshot() (raft.FSMSnapshot, error) {
+	if applied := m.applied.Load(); m.passed < applied {
+		return nil, fmt.Errorf("raft was restarted and replays the log: it is at entry %d, the state at %d", m.passed, applied)
+	}
 	start := time.Now()
 	s, err := m.FSM.Snapshot()
 	m.marked(time.Since(start))
@@ -128,11 +146,17 @@ func (m *machine) Restore(r io.ReadCloser) error {
 		m.refuse(meta.Index)
 		return fmt.Errorf("restore: the snapshot ends at %d, but entry %d is applied already; %w", meta.Index, applied, errLate)
 	case !running && meta.Index <= applied:
+		m.passed = meta.Index
 		return r.Close()
 	}
 	if err := m.FSM.Restore(r); err != nil {
 		return fmt.Errorf("restore snapshot at %d: %w", meta.Index, err)
 	}
+	if m.indexed != nil && m.indexed.Index() > meta.Index {
+		return m.logs.fail.check("restore", fmt.Errorf("the snapshot is said to end at entry %d, but holds entries up to %d: "+
+			"remove the folder of the replica that wrote it, and let that join again as a new member", meta.Index, m.indexed.Index()))
+	}
+	m.passed = meta.Index
 	m.begun.Store(meta.Index)
 	m.term = meta.Term
 	m.advance(meta.Index)

@@ -142,7 +142,7 @@ func (r *Replica) committed() uint64 {
 func (r *Replica) start() error {
 	r.starting.Lock()
 	defer r.starting.Unlock()
-	r.fsm.running.Store(false)
+	r.fsm.begin()
 	newest, err := r.snapshots.newest()
 	if err != nil {
 		return err
