@@ -15,11 +15,10 @@ func benchSnapshotCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "snapshot",
 		Short: "Measure what snapshots cost and how long they hold up writes",
-		Long: `Start three fresh Quorate nodes, fill the key space and overwrite keys at random, in turn without snapshots and while the
-nodes write one after the other. Printed for each: latency, how long groups applied a batch and marked a snapshot, how long a
-program that only computes was held up meanwhile, CPU time, garbage collection, and the most memory that a node had. With
---write, the text between the lines <!-- snapshot --> and
-<!-- /snapshot --> of a file is replaced.`,
+		Long: `Start three fresh Quorate nodes, fill the key space and overwrite keys at random, in turn without snapshots and while all
+replicas of one group after the other write one. Printed for each: latency, how long groups applied a batch and marked a
+snapshot, how long a program that only computes was held up meanwhile, CPU time, garbage collection, and the most memory
+that a node had. With --write, the text between the lines <!-- snapshot --> and <!-- /snapshot --> of a file is replaced.`,
 		Example: `  quorate bench snapshot --keys 5000000 --rate 10000
   quorate bench snapshot --keys 5000000 --rate 0 --pipeline 16`,
 		Args: cobra.NoArgs,

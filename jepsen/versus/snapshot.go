@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"sync"
 	"time"
 
-	"github.com/quorate/quorate/client"
 	"github.com/quorate/quorate/client/load"
 )
 
@@ -109,7 +107,7 @@ func (o SnapshotOptions) measure(ctx context.Context, s System, run *running) ([
 		return nil, err
 	}
 	defer shots.admin.Close()
-	if _, _, err := settled(ctx, run.pids, settlePatience); err != nil {
+	if err := pause(ctx, afterFill); err != nil {
 		return nil, err
 	}
 	var rows []SnapshotRow
@@ -123,12 +121,9 @@ func (o SnapshotOptions) measure(ctx context.Context, s System, run *running) ([
 	return rows, nil
 }
 
-const (
-	// snapshotPatience bounds one snapshot of one group.
-	snapshotPatience = 5 * time.Minute
-	// settlePatience is for servers to return memory after the load.
-	settlePatience = 20 * time.Second
-)
+// afterFill is a pause for servers to collect what the load has left, and to return most of it. It is no wait until memory has settled,
+// as for a measurement of memory: that takes a minute longer, and SETs are about to change it anyway.
+const afterFill = 20 * time.Second
 
 // under is one measurement.
 func (o SnapshotOptions) under(ctx context.Context, run *running, plan load.Plan, shots *shooter, with bool) (row SnapshotRow, err error) {
@@ -183,89 +178,6 @@ func (o SnapshotOptions) live(shots *shooter) func(load.Progress) {
 	}
 }
 
-// shooter orders snapshots.
-type shooter struct {
-	admin *client.Admin
-
-	mu      sync.Mutex
-	taken   int
-	longest client.Snapshot
-}
-
-// newShooter gives one that has ordered a snapshot of each group, which covers the log of the load: from here on there is none
-// but those that it orders, until the log has grown by that much again. The caller closes its admin.
-func newShooter(ctx context.Context, run *running) (*shooter, error) {
-	admin, err := client.NewAdmin(ctx, run.addrs, client.Options{Timeout: snapshotPatience})
-	if err != nil {
-		return nil, err
-	}
-	s := &shooter{admin: admin}
-	if err := s.round(ctx); err != nil {
-		admin.Close()
-		return nil, err
-	}
-	s.take()
-	return s, nil
-}
-
-// shoot orders snapshots until ctx ends. Those that have begun by then are waited for.
-func (s *shooter) shoot(ctx context.Context) error {
-	for ctx.Err() == nil {
-		if err := s.round(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// round orders one of each group, unless ctx ends before.
-func (s *shooter) round(ctx context.Context) error {
-	status, err := s.admin.Status(context.WithoutCancel(ctx))
-	if err != nil {
-		return err
-	}
-	for _, g := range status.Groups {
-		if ctx.Err() != nil {
-			return nil
-		}
-		all, err := s.admin.Snapshot(context.WithoutCancel(ctx), g.ID)
-		if err != nil {
-			return fmt.Errorf("snapshot of group %d: %w", g.ID, err)
-		}
-		for _, one := range all {
-			if one.Error != "" {
-				return fmt.Errorf("snapshot of group %d on node %s: %s", g.ID, one.Node.Short(), one.Error)
-			}
-			s.note(one)
-		}
-	}
-	return nil
-}
-
-func (s *shooter) note(one client.Snapshot) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.taken++
-	if one.Micros > s.longest.Micros {
-		s.longest = one
-	}
-}
-
-func (s *shooter) count() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.taken
-}
-
-// take returns what was noted since the last call.
-func (s *shooter) take() (taken int, bytes int64, seconds float64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	taken, bytes, seconds = s.taken, s.longest.Bytes, float64(s.longest.Micros)/1e6
-	s.taken, s.longest = 0, client.Snapshot{}
-	return taken, bytes, seconds
-}
-
 // peakEvery is the time between two looks at memory.
 const peakEvery = 50 * time.Millisecond
 
@@ -289,53 +201,4 @@ func largest(pids []int) (most int64, err error) {
 		most = max(most, b)
 	}
 	return most, err
-}
-
-func snapshotTable(rows []SnapshotRow) Table {
-	t := Table{Header: []string{"", "SET/s", "p50 µs", "p99 µs", "p99.9 µs", "max µs", "entry", "GC stops", "errors"}}
-	for _, r := range rows {
-		t.Rows = append(t.Rows, []string{
-			r.title(), fmt.Sprintf("%.0f", r.OpsPerSec), strconv.FormatInt(r.P50, 10), strconv.FormatInt(r.P99, 10), strconv.FormatInt(r.P999, 10),
-			strconv.FormatInt(r.Max, 10), r.Entry.String(), r.Stops.String(), errorText(r.Errors, r.FirstError),
-		})
-	}
-	return t
-}
-
-// pauseTable sets what held groups up beside what held up a program of no concern.
-func pauseTable(rows []SnapshotRow) Table {
-	t := Table{Header: []string{"", "of", "count", "p50 ms", "p99 ms", "p99.9 ms", "max ms", "over 2 ms"}}
-	for _, r := range rows {
-		t.Rows = append(t.Rows, append([]string{r.title(), "apply"}, r.Apply.Percentiles()...))
-		if r.Mark.Count > 0 {
-			t.Rows = append(t.Rows, append([]string{r.title(), "mark"}, r.Mark.Percentiles()...))
-		}
-		s := r.Steadiness
-		t.Rows = append(t.Rows, []string{
-			r.title(), "computing beside", strconv.Itoa(s.Samples), ms(s.Typical), ms(s.P99), ms(s.P999), ms(s.Most), strconv.Itoa(s.Long),
-		})
-	}
-	return t
-}
-
-// ms writes microseconds as milliseconds.
-func ms(us float64) string { return fmt.Sprintf("%.3g", us/1000) }
-
-func costTable(rows []SnapshotRow) Table {
-	const mib = 1 << 20
-	t := Table{Header: []string{"", "snapshots", "longest s", "MiB", "server CPUs", "CPU/op µs", "GC CPU", "MiB resident", "at most"}}
-	for _, r := range rows {
-		t.Rows = append(t.Rows, []string{
-			r.title(), strconv.Itoa(r.Snapshots), fmt.Sprintf("%.2f", r.Took), strconv.FormatInt(r.Bytes/mib, 10), fmt.Sprintf("%.2f", r.CPUs),
-			fmt.Sprintf("%.2f", r.CPUPerOp), percent(r.GC), strconv.FormatInt(r.Start/mib, 10), strconv.FormatInt(r.Peak/mib, 10),
-		})
-	}
-	return t
-}
-
-func (row *SnapshotRow) title() string {
-	if row.Snapshots == 0 {
-		return "without snapshots"
-	}
-	return "with snapshots"
 }
