@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -25,9 +24,6 @@ the ratio to the first value; over clients and keys, then the same of Redis Clus
 		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
 		ValidArgs: []string{"groups", "clients", "keys"},
 		RunE: func(c *cobra.Command, args []string) error {
-			if len(o.Values) == 0 {
-				return errors.New("--values: give the values to measure, such as --values 3,32,128")
-			}
 			return flags.run(c, "curve-"+args[0], func(ctx context.Context, s versus.Site) (versus.Report, error) {
 				o.Site, o.Command, o.Progress, o.Over = s, thisCommand(), progress(c), args[0]
 				if args[0] == "groups" && !c.Flags().Changed("peer") {

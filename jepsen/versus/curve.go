@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -62,6 +61,9 @@ type CurveCost struct {
 
 // Curve measures SET and GET at each value, on a cluster of its own each time.
 func Curve(ctx context.Context, o CurveOptions) (Report, error) {
+	if len(o.Values) == 0 {
+		return Report{}, fmt.Errorf("no %s to measure: give --values, such as 3,32,128", o.Over)
+	}
 	s, err := chooseQuorate(o.System)
 	if err != nil {
 		return Report{}, err
@@ -100,6 +102,9 @@ func Curve(ctx context.Context, o CurveOptions) (Report, error) {
 	if o.Over == keysCurve {
 		r.Notes[0] += " No snapshot is written meanwhile but in the third measurement, of SETs, in which one group after the other writes one, without a break; " +
 			"its ratios are to SETs without, too. By itself a group writes one when its log has grown by as many bytes as the last one had, or half as many again. Redis does not rewrite its log."
+	}
+	if failed(rows) {
+		r.Notes[0] += " " + failedMark + ": some commands got errors, see all figures."
 	}
 	return r, nil
 }
@@ -280,49 +285,4 @@ func (c *CurveCost) over(first CurveCost) {
 	if first.CPUPerOp > 0 {
 		c.Ratio = c.CPUPerOp / first.CPUPerOp
 	}
-}
-
-func percent(share float64) string { return fmt.Sprintf("%.1f %%", 100*share) }
-
-func curveTables(over string, rows []CurveRow) []Table {
-	short := Table{Header: []string{over}}
-	all := Table{Title: "All figures", Header: []string{over, "", "CPU/op µs", "×", "per second", "p99 µs", "p99.9 µs", "GC CPU", "GC stops", "errors"}}
-	for _, r := range rows {
-		cells := []string{strconv.Itoa(r.Value)}
-		for _, c := range r.costs() {
-			if len(short.Rows) == 0 {
-				short.Header = append(short.Header, c.name, "×")
-			}
-			cpu, ratio := fmt.Sprintf("%.2f", c.CPUPerOp), fmt.Sprintf("%.2f", c.Ratio)
-			cells = append(cells, cpu, ratio)
-			gc, stops := percent(c.GC), c.Stops.String()
-			if c.peer {
-				gc, stops = "", ""
-			}
-			all.Rows = append(all.Rows, []string{
-				cells[0], c.name, cpu, ratio, fmt.Sprintf("%.0f", c.OpsPerSec), strconv.FormatInt(c.P99, 10), strconv.FormatInt(c.P999, 10),
-				gc, stops, errorText(c.Errors, c.FirstError),
-			})
-		}
-		short.Rows = append(short.Rows, cells)
-	}
-	for i := 1; i < len(short.Header); i += 2 {
-		short.Header[i] += " CPU/op µs"
-	}
-	return []Table{short, all}
-}
-
-// namedCost is one that was measured, with what the tables call it.
-type namedCost struct {
-	name string
-	peer bool
-	*CurveCost
-}
-
-func (r *CurveRow) costs() []namedCost {
-	all := []namedCost{
-		{"SET", false, &r.Set}, {"GET", false, &r.Get}, {"SET beside snapshots", false, r.Written},
-		{"Redis SET", true, r.PeerSet}, {"Redis GET", true, r.PeerGet},
-	}
-	return slices.DeleteFunc(all, func(c namedCost) bool { return c.CurveCost == nil })
 }

@@ -35,7 +35,8 @@ type MemoryRow struct {
 	// PerKey is Full over keys, keys and values included; Added leaves out what an empty process needs.
 	PerKey float64 `json:"bytes_per_key"`
 	Added  float64 `json:"added_bytes_per_key"`
-	// Settled is false if memory still changed by more than 1 % in five seconds when Settle was over.
+	// Settled is false if memory had not stayed within 1 % from one step to the next for calmSteps steps in a row when Settle was
+	// over.
 	Settled bool `json:"settled"`
 }
 

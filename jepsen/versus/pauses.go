@@ -14,11 +14,10 @@ import (
 
 // The metrics that tell what holds servers up.
 const (
-	// The first five are Quorate's own, see rpc/node.
+	// The first four are Quorate's own, see rpc/node.
 	applySeconds    = "quorate_apply_seconds"
 	markSeconds     = "quorate_mark_seconds"
 	entrySeconds    = "quorate_entry_seconds"
-	snapshotSeconds = "quorate_snapshot_seconds"
 	logWriteSeconds = "quorate_log_write_seconds"
 	// stopSeconds are Go's stops of the world for a garbage collection.
 	stopSeconds = "go_sched_pauses_total_gc_seconds"

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -100,20 +99,19 @@ func even(info string) bool {
 	return strings.Contains(info, "role:master") || strings.Contains(info, "master_link_status:up")
 }
 
-// awaitReply asks every node until its answer holds one of wants.
-func awaitReply(ctx context.Context, addrs []string, cmd string, wants ...string) error {
+// awaitReply asks every node until its answer holds want.
+func awaitReply(ctx context.Context, addrs []string, cmd, want string) error {
 	for _, addr := range addrs {
-		what := fmt.Sprintf("%s answers %s with any of %q", addr, cmd, wants)
-		if err := await(ctx, what, func() bool { return says(ctx, addr, cmd, wants) }); err != nil {
+		what := fmt.Sprintf("%s answers %s with %q", addr, cmd, want)
+		err := await(ctx, what, func() bool {
+			answer, err := ask(ctx, addr, cmd)
+			return err == nil && strings.Contains(answer, want)
+		})
+		if err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func says(ctx context.Context, addr, cmd string, wants []string) bool {
-	answer, err := ask(ctx, addr, cmd)
-	return err == nil && slices.ContainsFunc(wants, func(w string) bool { return strings.Contains(answer, w) })
 }
 
 // ask gives a node's answer to a command.

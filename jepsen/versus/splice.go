@@ -1,6 +1,7 @@
 package versus
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -45,11 +46,8 @@ func WriteInto(path, name, markdown string) error {
 		return err
 	}
 	defer os.Remove(tmp.Name())
-	defer tmp.Close()
-	if _, err := tmp.WriteString(out); err != nil {
-		return err
-	}
-	if err := tmp.Chmod(info.Mode().Perm()); err != nil {
+	_, err = tmp.WriteString(out)
+	if err := errors.Join(err, tmp.Chmod(info.Mode().Perm()), tmp.Close()); err != nil {
 		return err
 	}
 	return os.Rename(tmp.Name(), path)
