@@ -167,6 +167,7 @@ func (c *conn) checkQueryBuffer(cfg *Config) {
 // protocolError answers what came before, then the error, and ends the connection: what follows cannot be read.
 func (c *conn) protocolError(err error) {
 	c.s.stats.protocolErrors.Add(1)
+	c.run.start()
 	c.run.fail("ERR " + err.Error())
 	c.closing = true
 }

@@ -3,7 +3,6 @@ package resp
 import (
 	"bytes"
 	"strings"
-	"time"
 
 	"github.com/quorate/quorate/fsm/command"
 	"github.com/quorate/quorate/fsm/entry"
@@ -22,6 +21,7 @@ var light = map[command.ID]bool{
 
 // command executes or gathers one command.
 func (c *conn) command(spec *command.Spec, words [][]byte) {
+	c.run.start()
 	if c.reply == replySkipNext {
 		c.reply = replySkip
 	}
@@ -117,9 +117,6 @@ var immediate = map[command.ID]bool{
 }
 
 func (c *conn) dispatch(spec *command.Spec, args [][]byte) {
-	if len(c.run.cmds) == 0 {
-		c.run.began = time.Now()
-	}
 	if c.s.pause.applies(spec, c.tx.open) {
 		c.execute()
 		c.s.pause.wait(spec, c.s.stopping)

@@ -115,6 +115,13 @@ func (r *run) await() {
 	}
 }
 
+// start is called before anything is added: what comes first, refused or not, is when the run began.
+func (r *run) start() {
+	if len(r.cmds) == 0 {
+		r.began = time.Now()
+	}
+}
+
 // answered notes that the connection wrote the command's reply to own.
 func (r *run) answered(spec *command.Spec, mute bool) {
 	r.cmds = append(r.cmds, placed{spec: spec, at: int32(len(r.own.Buf)), call: inline, mute: mute})

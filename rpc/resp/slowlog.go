@@ -45,7 +45,7 @@ func (c *conn) logSlow(took time.Duration) {
 		var args [][]byte
 		if gc := p.call; gc != inline && int(p.at) < len(c.run.calls[gc].Ops) {
 			args = c.run.calls[gc].Ops[p.at].Args
-		} else if p.call == inline {
+		} else if p.call == inline && i == 0 {
 			args = c.ownArgs
 		}
 		c.s.slow.add(c.s.cfg.Load().SlowlogMaxLen, slowEntry{
