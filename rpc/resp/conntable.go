@@ -11,28 +11,38 @@ type connTable struct {
 	mu   sync.Mutex
 	byID map[int64]*conn
 	next int64
+	// places are those of byID and of connections that are being admitted.
+	places int
 	// peak is the most there ever were (Redis has no such field; limits are chosen by it).
 	peak int
 }
 
-// add numbers c and enters it, unless most are open already.
-func (t *connTable) add(c *conn, most int) bool {
+// reserve numbers c and keeps a place for it, unless most are taken.
+func (t *connTable) reserve(c *conn, most int) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.byID) >= most {
+	if t.places >= most {
 		return false
 	}
 	t.next++
 	c.id = t.next
-	t.byID[c.id] = c
-	t.peak = max(t.peak, len(t.byID))
+	t.places++
+	t.peak = max(t.peak, t.places)
 	return true
+}
+
+// add lets others find c, and kill it: it must have its driver.
+func (t *connTable) add(c *conn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.byID[c.id] = c
 }
 
 func (t *connTable) remove(c *conn) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.byID, c.id)
+	t.places--
 }
 
 func (t *connTable) get(id int64) *conn {
@@ -44,7 +54,7 @@ func (t *connTable) get(id int64) *conn {
 func (t *connTable) count() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return len(t.byID)
+	return t.places
 }
 
 // all lists the connections in the order of their ids.

@@ -25,8 +25,10 @@ func FuzzConversation(f *testing.F) {
 		go func() {
 			defer close(done)
 			c := newConn(w.srv, far)
-			if w.srv.conns.add(c, 1000) {
-				newThread(c, far).run()
+			if w.srv.conns.reserve(c, 1000) {
+				t := newThread(c, far)
+				w.srv.conns.add(c)
+				t.run()
 			}
 		}()
 		go func() {

@@ -94,16 +94,16 @@ func (l *loop) close() {
 	}
 }
 
-// adopt takes a connection over. False: it is no plain socket, or the loop has ended; then nothing was done.
+// adopt takes a connection over. False: it is no plain socket; then nothing was done.
 func (l *loop) adopt(c *conn, nc net.Conn) bool {
 	fd, ok := takeSocket(nc)
 	if !ok {
 		return false
 	}
 	c.by, c.wire, c.loop, c.seat.fd = l, socket(fd), l, fd
+	l.s.conns.add(c)
 	if !l.post(c, 0) {
-		socket(fd).close()
-		return false
+		l.drop(c) // the loop has ended, because the server stops, so this is the only goroutine that can
 	}
 	return true
 }

@@ -150,7 +150,7 @@ func (s *Server) admit(nc net.Conn) {
 		s.wg.Go(func() { refuse(nc, refusal) })
 		return
 	}
-	if !s.conns.add(c, cfg.MaxClients) {
+	if !s.conns.reserve(c, cfg.MaxClients) {
 		s.stats.rejected.Add(1)
 		s.wg.Go(func() { refuse(nc, "-ERR max number of clients reached\r\n") })
 		return
@@ -159,6 +159,7 @@ func (s *Server) admit(nc net.Conn) {
 		return
 	}
 	t := newThread(c, nc)
+	s.conns.add(c)
 	s.threads.add(t)
 	s.wg.Go(t.run)
 }
