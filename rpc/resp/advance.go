@@ -15,6 +15,8 @@ const (
 	forOutput
 	// forGroups: calls are under way.
 	forGroups
+	// forPause: a pause holds its next command back; its driver is told to resume.
+	forPause
 	// forWork: work must be called, which may block.
 	forWork
 	// forNothing: the connection has ended.
@@ -53,6 +55,9 @@ func (c *conn) advance() wait {
 		if !c.flush() {
 			return forOutput
 		}
+		if c.paused && !c.closing {
+			return forPause
+		}
 		if c.closing || c.s.isStopping() {
 			if c.seat.staged && !c.transmitOut() {
 				return forOutput
@@ -67,6 +72,7 @@ func (c *conn) advance() wait {
 // to heavy if nothing is to be done before it, and is looked at again later otherwise.
 func (c *conn) commands() {
 	cfg := c.s.cfg.Load()
+	c.paused = false
 	for !c.closing && len(c.run.cmds) < c.run.most {
 		lim := frame.Limits{Bulk: cfg.MaxBulkLen, Unauthenticated: !c.authed}
 		n, _, err := c.scan.Next(c.in.bytes(), lim)
@@ -88,6 +94,12 @@ func (c *conn) commands() {
 			continue
 		}
 		spec := command.Find(words)
+		if c.s.pause.holds(c, spec) {
+			if c.paused = len(c.run.cmds) == 0; c.paused {
+				c.checkQueryBuffer(cfg)
+			}
+			return
+		}
 		if c.blocks(spec) {
 			if len(c.run.cmds) == 0 {
 				c.in.skip(n)
@@ -107,8 +119,6 @@ func (c *conn) blocks(spec *command.Spec) bool {
 	switch {
 	case spec == nil:
 		return false
-	case c.s.pause.applies(spec, c.tx.open):
-		return true
 	case spec.ID == command.Exec:
 		return c.tx.mixed()
 	case c.tx.open && !immediate[spec.ID], spec.Home == command.Keyed, light[spec.ID]:
@@ -198,5 +208,5 @@ func (c *conn) filled(n int) {
 
 // waitsForInput reports whether all that a connection needs is input. Its driver may ask, while no work is under way.
 func (c *conn) waitsForInput() bool {
-	return !c.seat.away && !c.seat.killed && !c.run.asked && c.heavy == nil && !c.closing && c.pendingOut() == 0
+	return !c.seat.away && !c.seat.killed && !c.run.asked && c.heavy == nil && !c.paused && !c.closing && c.pendingOut() == 0
 }

@@ -33,6 +33,8 @@ type driver interface {
 	arrived(c *conn)
 	// pushed says that there are messages for the client.
 	pushed(c *conn)
+	// resume says that c's next command may not be held back by a pause any more.
+	resume(c *conn)
 	// kill ends the connection whatever it is doing.
 	kill(c *conn)
 }
@@ -59,6 +61,8 @@ type conn struct {
 	sent int
 	// heavy are the words of the command that is executed next, alone, because it may block; see work.
 	heavy [][]byte
+	// paused: a pause holds the next command back, which is still in the input.
+	paused bool
 	// aside is set while work runs, which may be on another goroutine: replies are only collected then.
 	aside bool
 	// loop, if one drives the connection, hands calls to their groups together with those of other connections.
@@ -131,6 +135,7 @@ func isLocal(a net.Addr) bool {
 func (c *conn) gone() {
 	c.stopTracking()
 	c.s.conns.remove(c)
+	c.s.pause.forget(c)
 	c.push.close()
 }
 

@@ -117,10 +117,6 @@ var immediate = map[command.ID]bool{
 }
 
 func (c *conn) dispatch(spec *command.Spec, args [][]byte) {
-	if c.s.pause.applies(spec, c.tx.open) {
-		c.execute()
-		c.s.pause.wait(spec, c.s.stopping)
-	}
 	switch {
 	case c.tx.open && !immediate[spec.ID]:
 		c.queue(spec, args)

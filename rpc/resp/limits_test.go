@@ -261,21 +261,6 @@ func TestClientListAndKill(t *testing.T) {
 	}
 }
 
-func TestClientPause(t *testing.T) {
-	w := newWorld(t, 1)
-	admin, c := w.dial(t), w.dial(t)
-	admin.expect("+OK\r\n", "CLIENT", "PAUSE", "100000", "WRITE")
-	c.expect("$-1\r\n", "GET", "a")
-	c.send(array("SET", "a", "1"))
-	admin.expect("$-1\r\n", "GET", "a")
-	admin.expect("+OK\r\n", "CLIENT", "UNPAUSE")
-	if got := c.read(); got != "+OK\r\n" {
-		t.Errorf("after the pause: %q", got)
-	}
-	admin.expect("+OK\r\n", "CLIENT", "PAUSE", "30", "ALL")
-	c.expect("$1\r\n1\r\n", "GET", "a")
-}
-
 func TestSlowlog(t *testing.T) {
 	w := newWorld(t, 1, func(c *Config) {
 		c.EnableDebug = "yes"

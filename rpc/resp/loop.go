@@ -138,6 +138,9 @@ func (l *loop) arrived(c *conn) { l.post(c, 0) }
 // pushed implements driver.
 func (l *loop) pushed(c *conn) { l.post(c, 0) }
 
+// resume implements driver.
+func (l *loop) resume(c *conn) { l.post(c, 0) }
+
 // kill implements driver.
 func (l *loop) kill(c *conn) { l.post(c, end) }
 
@@ -281,6 +284,11 @@ func (l *loop) drive(c *conn) {
 		case forNothing:
 			l.drop(c)
 			return
+		case forPause:
+			if c.seat.hungUp { // as in Redis, though it may have closed its own side only
+				l.drop(c)
+			}
+			return
 		case forOutput, forGroups:
 			return
 		}
@@ -312,7 +320,7 @@ func (l *loop) sendAway(c *conn) {
 func (l *loop) lookAround() {
 	now, stopping := time.Now(), l.s.isStopping()
 	for _, c := range l.seats {
-		if c != nil && !c.seat.away && !c.run.asked && c.pendingOut() == 0 && !c.seat.readable && (stopping || c.outstayed(now)) {
+		if c != nil && !c.seat.away && !c.run.asked && !c.paused && c.pendingOut() == 0 && !c.seat.readable && (stopping || c.outstayed(now)) {
 			l.drop(c)
 		}
 	}

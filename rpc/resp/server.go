@@ -256,6 +256,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		}
 		s.mu.Unlock()
 		// What was read before is still executed and answered.
+		s.pause.stop()
 		s.lookAround()
 	})
 	done := make(chan struct{})

@@ -9,7 +9,7 @@ import (
 )
 
 // thread drives one connection on a goroutine of its own: where there are no loops, and for what is no socket (a simulated network).
-// Its reads and writes wait, so it never sees errWouldBlock.
+// Its reads and writes wait. During a pause it reads on, to learn whether the client is still there.
 type thread struct {
 	c  *conn
 	nc net.Conn
@@ -31,12 +31,18 @@ func newThread(c *conn, nc net.Conn) *thread {
 	return t
 }
 
-// Read implements wire. It ends when the client has gone, has outstayed, or the server stops.
+// Read implements wire. It ends when the client has gone, has outstayed, or the server stops; with errWouldBlock when a pause ends.
 func (t *thread) Read(p []byte) (int, error) {
 	for {
 		n, err := t.nc.Read(p)
 		if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
 			return n, err
+		}
+		if t.c.paused {
+			if t.nc.SetReadDeadline(time.Time{}) != nil {
+				return 0, err
+			}
+			return 0, errWouldBlock
 		}
 		// look ended the read. The server may stop between the first glance and the new deadline.
 		if t.c.s.isStopping() || t.c.outstayed(time.Now()) || t.nc.SetReadDeadline(time.Time{}) != nil || t.c.s.isStopping() {
@@ -59,9 +65,9 @@ func (t *thread) run() {
 	for {
 		t.hold(true)
 		switch c.advance() {
-		case forInput:
+		case forInput, forPause:
 			t.hold(false)
-			if n, _ := c.fill(); n == 0 {
+			if n, err := c.fill(); n == 0 && !errors.Is(err, errWouldBlock) {
 				return
 			}
 		case forGroups:
@@ -134,6 +140,9 @@ func (t *thread) sendPushed() {
 
 // arrived implements driver.
 func (t *thread) arrived(c *conn) { c.run.signal() }
+
+// resume implements driver.
+func (t *thread) resume(*conn) { t.look() }
 
 // kill implements driver.
 func (t *thread) kill(*conn) { t.nc.Close() }
