@@ -151,7 +151,7 @@ func (r *run) gather(p placed, t *target, op entry.Op, proto int8, follower bool
 // isRead reports whether op changes nothing. A transaction of reads is a read: the machine answers it at one moment.
 func isRead(spec *command.Spec, op *entry.Op) bool {
 	if op.Tx == nil {
-		return spec.Has(command.ReadOnly) || op.Cmd == command.Watch
+		return !spec.Has(command.Write) // Redis does not call all others read-only: WATCH, CLUSTER COUNTKEYSINSLOT
 	}
 	for i := range op.Tx.Ops {
 		if !command.ByID(op.Tx.Ops[i].Cmd).Has(command.ReadOnly) {
