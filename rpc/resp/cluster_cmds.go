@@ -137,7 +137,9 @@ func cmdClusterSlotStats(c *conn, args [][]byte) {
 			c.w().Error("ERR Start slot number " + string(args[1]) + " is greater than end slot number " + string(args[2]))
 			return
 		}
-		c.writeSlotStats(c.slotStats(first, last))
+		if stats, ok := c.slotStats(first, last); ok {
+			c.writeSlotStats(stats)
+		}
 	case mode == "ORDERBY" && len(args) >= 2:
 		c.orderedSlotStats(args[1:])
 	default:
@@ -174,7 +176,10 @@ func (c *conn) orderedSlotStats(args [][]byte) {
 			return
 		}
 	}
-	stats := c.slotStats(0, slot.Count-1)
+	stats, ok := c.slotStats(0, slot.Count-1)
+	if !ok {
+		return
+	}
 	slices.SortStableFunc(stats, func(a, b slotStat) int {
 		if asc {
 			return cmp.Compare(a.keys, b.keys)
@@ -184,28 +189,27 @@ func (c *conn) orderedSlotStats(args [][]byte) {
 	c.writeSlotStats(stats[:min(limit, len(stats))])
 }
 
-// slotStats counts the keys of the slots that this node leads, first to last.
-func (c *conn) slotStats(first, last uint16) (out []slotStat) {
+// slotStats counts the keys of those slots, first to last, that this node answers for. If ok is false, an error was answered.
+func (c *conn) slotStats(first, last uint16) (out []slotStat, ok bool) {
 	rt := c.view()
-	var asked []uint16
-	var targets []*target
-	for n := int(first); n <= int(last); n++ {
-		if t := rt.at(uint16(n)); t.leading {
-			asked, targets = append(asked, uint16(n)), append(targets, t)
+	var own []uint16
+	for n := first; n <= last; n++ {
+		if rt.at(n).own() {
+			own = append(own, n)
 		}
 	}
-	for i, a := range c.countKeys(asked, targets) {
-		if n, ok := integer(a.reply); ok {
-			out = append(out, slotStat{asked[i], n})
+	replies := c.askOwners(command.ClusterCountkeysinslot, own, func(i int) [][]byte {
+		return [][]byte{strconv.AppendUint(nil, uint64(own[i]), 10)}
+	})
+	if c.relayError(replies) {
+		return nil, false
+	}
+	for i, got := range replies {
+		if n, ok := integer(got); ok {
+			out = append(out, slotStat{own[i], n})
 		}
 	}
-	return out
-}
-
-// countKeys asks for the number of keys of each slot, as one call per group.
-func (c *conn) countKeys(slots []uint16, targets []*target) (out []answer) {
-	spec := command.ByID(command.ClusterCountkeysinslot)
-	return c.askEach(spec, targets, func(i int) [][]byte { return [][]byte{strconv.AppendUint(nil, uint64(slots[i]), 10)} })
+	return out, true
 }
 
 func (c *conn) writeSlotStats(stats []slotStat) {

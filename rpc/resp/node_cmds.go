@@ -1,7 +1,7 @@
 package resp
 
 import (
-	"errors"
+	"bytes"
 	"math/rand/v2"
 	"strconv"
 
@@ -10,89 +10,88 @@ import (
 	"github.com/quorate/quorate/fsm/entry"
 	"github.com/quorate/quorate/fsm/reply"
 	"github.com/quorate/quorate/fsm/slot"
-	"github.com/quorate/quorate/shardgroup"
 )
 
-// Commands about the whole node act on the groups that it leads, and on no followers: a client that asks every master
-// and adds up would otherwise count each key once per replica.
+// Commands about the whole node act on the groups that it answers for, and on no followers: a client that asks every master
+// and adds up would otherwise count each key once per replica. For a group without a leader every member answers: it waits, as keyed
+// commands do, for a leader to be known. If all of them left the group out, nothing would tell the client.
 
-// led lists the groups that this node leads.
-func (r *routes) led() (out []*target) {
-	for i := range r.targets {
-		if r.targets[i].leading {
-			out = append(out, &r.targets[i])
+// own reports whether this node answers for the group: it leads it, or is a member and knows nobody who leads.
+func (t *target) own() bool { return t.leading || t.leader == "" && t.member }
+
+// ownGroups gives one slot of each group that this node answers for.
+func (r *routes) ownGroups() (slots []uint16) {
+	seen := make([]bool, len(r.targets))
+	for n, i := range r.slots {
+		if !seen[i] && r.targets[i].own() {
+			slots = append(slots, uint16(n))
 		}
+		seen[i] = true
 	}
-	return out
+	return slots
 }
 
-// answer is one group's reply to a command about the node.
-type answer struct {
-	reply []byte
-	// err is that of the call; NotLeader and the like mean that the group is no longer this node's to answer for.
-	err error
-}
-
-// askGroups executes one command in each of the groups and returns their replies.
-func (c *conn) askGroups(id command.ID, args [][]byte, targets ...*target) []answer {
-	return c.askEach(command.ByID(id), targets, func(int) [][]byte { return args })
-}
-
-// askEach is askGroups with arguments of its own for each target; a group may be asked several times.
-func (c *conn) askEach(spec *command.Spec, targets []*target, args func(i int) [][]byte) []answer {
-	r := &c.run
-	for i, t := range targets {
-		r.gather(placed{spec: spec}, t, entry.Op{Cmd: spec.ID, Args: args(i)}, 2, false)
+// askOwners has the group of each slot execute a command and returns their replies. A reply is an error if the group gave none, and
+// empty if another node turned out to lead it, which answers for it then.
+func (c *conn) askOwners(id command.ID, slots []uint16, args func(i int) [][]byte) [][]byte {
+	r, spec := &c.run, command.ByID(id)
+	r.routes = c.view()
+	for i, n := range slots {
+		r.gather(placed{spec: spec, slot: n}, r.routes.at(n), entry.Op{Cmd: id, Args: args(i)}, c.proto, false)
 	}
-	c.ask(0)
-	out := make([]answer, len(targets))
-	for i := range r.cmds {
-		gc := r.calls[r.cmds[i].call]
-		switch {
-		case gc.Err != nil:
-			out[i].err = gc.Err
-		case len(gc.Moved) > 0:
-			out[i].err = shardgroup.ErrNoLeader
-		default:
-			out[i].reply = append([]byte(nil), r.replyOf(&r.cmds[i])...)
-		}
-	}
-	r.clearCalls()
-	return out
+	return c.collect()
 }
 
-func (c *conn) askLed(id command.ID, args [][]byte) []answer {
-	return c.askGroups(id, args, c.s.routes.Load().led()...)
+func (c *conn) askOwner(id command.ID, n uint16, args [][]byte) []byte {
+	return c.askOwners(id, []uint16{n}, func(int) [][]byte { return args })[0]
 }
 
-// firstError is the first error reply among the answers, nil if there is none.
-func firstError(answers []answer) []byte {
-	for _, a := range answers {
-		if len(a.reply) > 0 && a.reply[0] == '-' {
-			return a.reply
+// askOwn has every group that this node answers for execute a command.
+func (c *conn) askOwn(id command.ID, args [][]byte) [][]byte {
+	return c.askOwners(id, c.view().ownGroups(), func(int) [][]byte { return args })
+}
+
+// firstWith is the first of the replies that begins with prefix, nil if none does.
+func firstWith(prefix string, replies [][]byte) []byte {
+	for _, got := range replies {
+		if bytes.HasPrefix(got, []byte(prefix)) {
+			return got
 		}
 	}
 	return nil
 }
 
+// relay answers what a group has answered.
+func (c *conn) relay(got []byte) { c.w().Buf = append(c.w().Buf, got...) }
+
+// relayError answers the first error among the replies; false if there is none. The other replies are a part of what was asked for.
+func (c *conn) relayError(replies [][]byte) bool {
+	failed := firstWith("-", replies)
+	c.relay(failed)
+	return failed != nil
+}
+
 func cmdDbsize(c *conn, args [][]byte) {
+	replies := c.askOwn(command.Dbsize, args)
+	if c.relayError(replies) {
+		return
+	}
 	sum := int64(0)
-	for _, a := range c.askLed(command.Dbsize, args) {
-		n, _ := integer(a.reply)
+	for _, got := range replies {
+		n, _ := integer(got)
 		sum += n
 	}
 	c.w().Int(sum)
 }
 
 func cmdKeys(c *conn, args [][]byte) {
-	answers := c.askLed(command.Keys, args)
-	if e := firstError(answers); e != nil {
-		c.w().Buf = append(c.w().Buf, e...)
+	replies := c.askOwn(command.Keys, args)
+	if c.relayError(replies) {
 		return
 	}
 	var keys [][]byte
-	for _, a := range answers {
-		keys = append(keys, elements(a.reply)...)
+	for _, got := range replies {
+		keys = append(keys, elements(got)...)
 	}
 	c.writeRaw(keys)
 }
@@ -101,105 +100,101 @@ func cmdKeys(c *conn, args [][]byte) {
 func (c *conn) writeRaw(list [][]byte) {
 	c.w().Array(len(list))
 	for _, e := range list {
-		c.w().Buf = append(c.w().Buf, e...)
+		c.relay(e)
 	}
 }
 
-// cmdRandomkey asks the groups in a random order until one has a key.
+// cmdRandomkey answers a key of any group; that there is none, only all of them together can say.
 func cmdRandomkey(c *conn, args [][]byte) {
-	led := c.s.routes.Load().led()
-	rand.Shuffle(len(led), func(i, j int) { led[i], led[j] = led[j], led[i] })
-	for _, t := range led {
-		if key := bulk(c.askGroups(command.Randomkey, args, t)[0].reply); key != nil {
-			c.w().Bulk(key)
+	replies := c.askOwn(command.Randomkey, args)
+	rand.Shuffle(len(replies), func(i, j int) { replies[i], replies[j] = replies[j], replies[i] })
+	for _, got := range replies {
+		if bulk(got) != nil {
+			c.relay(got)
 			return
 		}
 	}
-	c.w().Null()
+	if !c.relayError(replies) {
+		c.w().Null()
+	}
 }
 
 func cmdFlushall(c *conn, args [][]byte) { c.flushGroups(command.Flushall, args) }
 func cmdFlushdb(c *conn, args [][]byte)  { c.flushGroups(command.Flushdb, args) }
 
-// flushGroups empties every group that this node leads, each through its log. One that did not answer leaves the
-// outcome open, as others may be empty by now.
+// flushGroups empties every group that this node answers for, each through its log. That nothing was applied may be said only if no
+// group was emptied.
 func (c *conn) flushGroups(id command.ID, args [][]byte) {
-	answers := c.askLed(id, args)
-	if e := firstError(answers); e != nil {
-		c.w().Buf = append(c.w().Buf, e...)
-		return
-	}
-	for _, a := range answers {
-		if a.err == nil {
-			continue
-		}
-		var other *shardgroup.NotLeaderError
-		if len(answers) == 1 && (errors.As(a.err, &other) || errors.Is(a.err, shardgroup.ErrNoLeader)) {
-			c.w().Error(reply.ClusterDown)
-			return
-		}
+	replies := c.askOwn(id, args)
+	failed, unknown := firstWith("-", replies), firstWith("-UNCERTAIN", replies)
+	switch {
+	case failed == nil:
+		c.w().OK()
+	case unknown != nil:
+		c.relay(unknown)
+	case firstWith("+", replies) == nil:
+		c.relay(failed)
+	default:
 		c.s.stats.uncertain.Add(1)
-		c.w().Error("UNCERTAIN some groups may not have been emptied: " + a.err.Error())
-		return
+		c.w().Error("UNCERTAIN some groups were emptied and others were not: " + string(bytes.TrimSpace(failed[1:])))
 	}
-	c.w().OK()
 }
 
-// cmdScan passes the cursor, which holds the slot, to the group that owns it, and skips slots that are led elsewhere:
-// the client scans those there.
+// cmdScan passes the cursor, which holds the slot, to the group that owns it, and skips slots of groups that other nodes
+// answer for: the client scans those there.
 func cmdScan(c *conn, args [][]byte) {
 	cursor, err := strconv.ParseUint(string(args[0]), 10, 64)
-	at, ok := fsm.CursorSlot(cursor)
-	if err != nil || !ok {
+	if _, ok := fsm.CursorSlot(cursor); err != nil || !ok {
 		c.w().Error(reply.InvalidCursor)
 		return
 	}
-	rt := c.s.routes.Load()
-	if !rt.at(at).leading {
-		cursor = rt.nextLed(at)
-		if at, ok = fsm.CursorSlot(cursor); !ok || cursor == 0 {
-			c.writeScan(0, nil)
-			return
-		}
-	}
-	args = append([][]byte{strconv.AppendUint(nil, cursor, 10)}, args[1:]...)
-	got := c.askGroups(command.Scan, args, rt.at(at))[0]
-	if got.err != nil {
-		// The group left this node in between; its keys are found at its new leader.
-		c.writeScan(rt.nextLed(lastOf(rt, at)), nil)
+	rt := c.view()
+	cursor, ok := rt.nextOwn(cursor)
+	if !ok {
+		c.writeScan(0, nil)
 		return
 	}
-	parts := elements(got.reply)
+	n, _ := fsm.CursorSlot(cursor)
+	got := c.askOwner(command.Scan, n, append([][]byte{strconv.AppendUint(nil, cursor, 10)}, args[1:]...))
+	if len(got) == 0 {
+		c.writeScan(rt.behind(n), nil)
+		return
+	}
+	parts := elements(got)
 	if len(parts) != 2 {
-		c.w().Buf = append(c.w().Buf, got.reply...)
+		c.relay(got)
 		return
 	}
 	next, _ := strconv.ParseUint(string(bulk(parts[0])), 10, 64)
-	if n, _ := fsm.CursorSlot(next); next != 0 && !rt.at(n).leading {
-		next = rt.nextLed(n)
-	}
 	c.writeScan(next, elements(parts[1]))
 }
 
-// nextLed is the cursor at the start of the first slot after n that this node leads, 0 if there is none.
-func (r *routes) nextLed(n uint16) uint64 {
-	for i := int(n) + 1; i < slot.Count; i++ {
-		if r.at(uint16(i)).leading {
-			return fsm.ScanStart(uint16(i))
+// nextOwn is where a scan goes on that has come to cursor: there, or at the first slot behind it of a group that this node answers
+// for; ok is false if there is none.
+func (r *routes) nextOwn(cursor uint64) (next uint64, ok bool) {
+	first, _ := fsm.CursorSlot(cursor)
+	for n := first; n < slot.Count; n++ {
+		if r.at(n).own() {
+			return max(cursor, fsm.ScanStart(n)), true
 		}
 	}
-	return 0
+	return 0, false
 }
 
-// lastOf is the last slot of the run of n's group that n is in.
-func lastOf(r *routes, n uint16) uint16 {
-	for int(n)+1 < slot.Count && r.slots[n+1] == r.slots[n] {
+// behind is the cursor at the end of the run of slots of n's group that n is in.
+func (r *routes) behind(n uint16) uint64 {
+	group := r.slots[n]
+	for n < slot.Count && r.slots[n] == group {
 		n++
 	}
-	return n
+	return fsm.ScanStart(n)
 }
 
+// writeScan answers the keys and where to go on; cursor 0 is the end.
 func (c *conn) writeScan(cursor uint64, keys [][]byte) {
+	if cursor != 0 {
+		cursor, _ = c.view().nextOwn(cursor)
+	}
 	c.w().Array(2)
 	c.w().BulkString(strconv.FormatUint(cursor, 10))
 	c.writeRaw(keys)
@@ -222,7 +217,7 @@ func cmdGetkeysinslot(c *conn, args [][]byte) {
 	c.inSlot(command.ClusterGetkeysinslot, args, func() { c.w().Array(0) })
 }
 
-// inSlot asks the group that owns the slot args[0]; absent answers if this node does not lead it.
+// inSlot asks the group that owns the slot args[0]; absent answers if another node answers for it.
 func (c *conn) inSlot(id command.ID, args [][]byte, absent func()) {
 	n, err := strconv.ParseInt(string(args[0]), 10, 64)
 	switch {
@@ -232,16 +227,14 @@ func (c *conn) inSlot(id command.ID, args [][]byte, absent func()) {
 	case n < 0 || n >= slot.Count:
 		c.w().Error("ERR Invalid slot")
 		return
-	}
-	t := c.s.routes.Load().at(uint16(n))
-	if !t.leading {
+	case !c.view().at(uint16(n)).own():
 		absent()
 		return
 	}
-	got := c.askGroups(id, args, t)[0]
-	if got.err != nil {
+	got := c.askOwner(id, uint16(n), args)
+	if len(got) == 0 {
 		absent()
 		return
 	}
-	c.w().Buf = append(c.w().Buf, got.reply...)
+	c.relay(got)
 }

@@ -164,14 +164,13 @@ func (c *conn) debugSleep(arg []byte) {
 
 // debugObject answers the part of Redis's line that has a meaning here.
 func (c *conn) debugObject(key []byte) {
-	t := c.view().at(slot.Of(key))
-	if !t.leading {
-		c.w().Error(reply.NoSuchKey)
+	got := c.askOwner(command.ObjectEncoding, slot.Of(key), [][]byte{key})
+	encoding := bulk(got)
+	switch {
+	case encoding == nil && got[0] == '-':
+		c.relay(got)
 		return
-	}
-	got := c.askGroups(command.ObjectEncoding, [][]byte{key}, t)[0]
-	encoding := bulk(got.reply)
-	if encoding == nil {
+	case encoding == nil:
 		c.w().Error(reply.NoSuchKey)
 		return
 	}

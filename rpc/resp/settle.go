@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/quorate/quorate/fsm/command"
 	"github.com/quorate/quorate/fsm/reply"
 	"github.com/quorate/quorate/shardgroup"
 )
@@ -63,8 +64,7 @@ func (c *conn) explain(p *placed, gc *groupCall, answers late) bool {
 		if addr == "" || other.Leader == string(c.s.b.Self()) {
 			return false
 		}
-		c.learnTopology()
-		answers.add(p, func(w *reply.Writer) { w.Moved(p.slot, addr) })
+		c.elsewhere(p, addr, answers)
 	case errors.Is(gc.Err, shardgroup.ErrNoLeader):
 		answers.error(p, reply.ClusterDown)
 	case errors.Is(gc.Err, shardgroup.ErrOverloaded):
@@ -104,14 +104,23 @@ func (c *conn) reroute(open []int, rt *routes, answers late) (waiting []int) {
 			}
 			c.regather(p, old, gc)
 		case !t.leading && t.addr != "":
-			c.learnTopology()
-			answers.add(p, func(w *reply.Writer) { w.Moved(p.slot, t.addr) })
+			c.elsewhere(p, t.addr, answers)
 		default:
 			waiting = append(waiting, i)
 		}
 	}
 	r.routes = rt
 	return waiting
+}
+
+// elsewhere answers a command whose group another node leads. One about the whole node is asked there anyway: its handler gets nothing.
+func (c *conn) elsewhere(p *placed, addr string, answers late) {
+	if p.spec.Home == command.Node {
+		answers.add(p, func(*reply.Writer) {})
+		return
+	}
+	c.learnTopology()
+	answers.add(p, func(w *reply.Writer) { w.Moved(p.slot, addr) })
 }
 
 // regather moves p's op from a call that did not execute it to another.

@@ -2,6 +2,7 @@ package resp
 
 import (
 	"net"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -32,6 +33,8 @@ type target struct {
 	// replica is this node's, nil if there is none; leading says that leader is this node.
 	replica Group
 	leading bool
+	// member: this node may be elected, even if its replica is not open yet. One that joins may not, and learns late who leads.
+	member bool
 }
 
 // at returns the group that owns slot n.
@@ -59,7 +62,7 @@ func (rt *router) refresh(b Backend) (next *routes, lost bool) {
 	next = &routes{slots: rt.slots, targets: make([]target, 1+len(m.Groups)), changed: make(chan struct{})}
 	leading := map[slot.GroupID]bool{}
 	for i := range m.Groups {
-		t := newTarget(b, m, m.Groups[i].ID)
+		t := newTarget(b, m, &m.Groups[i])
 		if t.leader != "" {
 			rt.last[t.id] = t.leader
 		}
@@ -76,8 +79,8 @@ func (rt *router) refresh(b Backend) (next *routes, lost bool) {
 	return next, lost
 }
 
-func newTarget(b Backend, m *topology.Map, g slot.GroupID) target {
-	t := target{id: g, leader: b.Leader(g), replica: b.Replica(g)}
+func newTarget(b Backend, m *topology.Map, g *topology.Group) target {
+	t := target{id: g.ID, leader: b.Leader(g.ID), replica: b.Replica(g.ID), member: slices.Contains(g.Members, b.Self())}
 	if t.leader == b.Self() {
 		// A leader whose replica is closing or not yet open cannot serve: as good as unknown.
 		t.leading = t.replica != nil

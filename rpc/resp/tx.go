@@ -2,7 +2,6 @@ package resp
 
 import (
 	"bytes"
-	"slices"
 	"strconv"
 
 	"github.com/quorate/quorate/fsm/command"
@@ -205,11 +204,11 @@ func (c *conn) execKeyed(n uint16, t tx) {
 		c.tx.gathered = true
 		return
 	}
-	if group := c.executeLast(); len(group) > 0 && group[0] == '*' && !bytes.HasPrefix(group, []byte("*-1")) {
+	if group := c.collect()[0]; len(group) > 0 && group[0] == '*' && !bytes.HasPrefix(group, []byte("*-1")) {
 		c.execLocal(t.queue, group)
 	} else {
 		// A broken WATCH, or an error of the whole transaction.
-		c.w().Buf = append(c.w().Buf, group...)
+		c.relay(group)
 	}
 }
 
@@ -227,16 +226,19 @@ func (c *conn) routeExec(n uint16) (t *target, ok bool) {
 	return t, true
 }
 
-// executeLast executes a run of one gathered command and returns its reply instead of sending it.
-func (c *conn) executeLast() []byte {
+// collect executes what was gathered, which is all that the run holds, and returns the replies instead of sending them.
+func (c *conn) collect() [][]byte {
 	r := &c.run
 	c.ask(0)
 	if !r.clean() {
 		c.settle()
 	}
-	got := slices.Clone(r.replyOf(&r.cmds[0]))
+	replies := make([][]byte, len(r.cmds))
+	for i := range replies {
+		replies[i] = bytes.Clone(r.replyOf(&r.cmds[i]))
+	}
 	r.clearCalls()
-	return got
+	return replies
 }
 
 // execLocal writes the array of EXEC's replies: the connection's own commands are executed now, the replies of the
@@ -277,10 +279,10 @@ func cmdWatch(c *conn, args [][]byte) {
 			return
 		}
 		c.run.gather(placed{spec: spec, slot: n}, target, op, c.proto, false)
-		got := c.executeLast()
+		got := c.collect()[0]
 		version, ok := watchVersion(got)
 		if !ok {
-			c.w().Buf = append(c.w().Buf, got...)
+			c.relay(got)
 			return
 		}
 		c.tx.watches = append(c.tx.watches, entry.Watch{Key: bytes.Clone(key), Version: version})
