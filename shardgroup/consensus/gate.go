@@ -51,8 +51,7 @@ func (g *Gate) Check(t Ticket, now time.Time) bool {
 }
 
 func (g *Gate) leads(term uint64) bool {
-	inst := g.r.current.Load()
-	return inst != nil && term != 0 && g.ready.Load() == term && inst.leads(term)
+	return term != 0 && g.ready.Load() == term && g.r.leads(term)
 }
 
 func (g *Gate) holds(term uint64, now time.Time) bool {

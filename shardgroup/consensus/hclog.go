@@ -52,10 +52,11 @@ func routine(msg string) bool {
 	return false
 }
 
-// ending reports whether a message tells that a request was refused because the instance ends, which each stop of a leader does.
+// ending reports whether a message tells that a request was refused because the instance ends or leads no more, which each stop of a
+// leader does.
 func ending(args []any) bool {
 	for _, a := range args {
-		if err, ok := a.(error); ok && errors.Is(err, raft.ErrRaftShutdown) {
+		if err, ok := a.(error); ok && (errors.Is(err, raft.ErrRaftShutdown) || errors.Is(err, errDeposed)) {
 			return true
 		}
 	}

@@ -34,9 +34,11 @@ func TestElectionsAreNoWarnings(t *testing.T) {
 	if out.Len() > 0 {
 		t.Errorf("an election is a warning: %q", out.String())
 	}
-	l.Error("failed to appendEntries to", "peer", "n1", "error", raft.ErrRaftShutdown)
-	if out.Len() > 0 {
-		t.Errorf("the end of an instance is a warning: %q", out.String())
+	for _, err := range []error{raft.ErrRaftShutdown, errDeposed} {
+		l.Error("failed to appendEntries to", "peer", "n1", "error", err)
+		if out.Len() > 0 {
+			t.Errorf("the end of an instance or of a term is a warning: %q", out.String())
+		}
 	}
 	l.Error("failed to appendEntries to", "peer", "n1", "error", errors.New("no route"))
 	if out.Len() == 0 {

@@ -84,7 +84,8 @@ func (l *limited) news(id raft.ServerID, req *raft.AppendEntriesRequest) bool {
 
 // fill adds what has come since raft made req: it need not wait for the answer. Entries of req's term were added by this leader,
 // whose log has not changed before them, so that they follow req's previous entry; raft counts as replicated what req has
-// when it returns.
+// when it returns. If the replica has been deposed, what is applied may be another history than the one that req's previous entry
+// is in: AppendEntries sends nothing then.
 func (l *limited) fill(req *raft.AppendEntriesRequest) {
 	req.LeaderCommitIndex = max(req.LeaderCommitIndex, l.fsm.applied.Load())
 	last, err := l.fsm.logs.LastIndex()

@@ -157,7 +157,14 @@ func (r *Replica) catchUp(inst *instance, term uint64) bool {
 	return false
 }
 
-// leads reports whether inst is the leader of term at this moment.
+// leads reports whether this replica leads term at this moment.
+func (r *Replica) leads(term uint64) bool {
+	inst := r.current.Load()
+	return inst != nil && inst.leads(term)
+}
+
+// leads reports whether inst is the leader of term at this moment. The state is looked at first: terms only rise, and whoever leads, and
+// then is in a term that it has led, led that one. The other way around it could lead a later one.
 func (inst *instance) leads(term uint64) bool {
 	return inst.raft.State() == raft.Leader && inst.raft.CurrentTerm() == term
 }

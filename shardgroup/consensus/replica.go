@@ -101,6 +101,7 @@ func newReplica(cfg Config) *Replica {
 	r.fsm = newMachine(cfg.FSM, r.logs, r.snapshotOverConflict, cfg.Timers.Apply, cfg.Timers.Mark)
 	r.fsm.off, r.logs.off = cfg.off, cfg.off
 	r.transport = newLimited(cfg.Transport, raft.ServerID(cfg.Self), r.fsm, &cfg.Pulse.beats, cfg.off, r.snapshotOutdated)
+	r.transport.leads = r.leads
 	r.snapshots.ending = r.transport.down.Load
 	r.fsm.advanced, r.fsm.refuse = r.transport.stir, cfg.Transport.RefuseSnapshot
 	r.gate.init(r)

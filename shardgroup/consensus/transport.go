@@ -18,6 +18,11 @@ import (
 // a follower that applied an entry before its leader did could show it to a linearizable reader, and the leader's own
 // reads, a moment later, would not have it yet. So no AppendEntries carries a commit index above what this node's
 // state machine has applied. Sending a lower commit index is always allowed.
+//
+// And it sends nothing that was not all read while this replica led the request's term. Raft reads the commit index, the previous entry and
+// the entries one after the other, without a lock; a replica that is deposed meanwhile, or while a request is held, truncates its
+// log and commits what others have written. A follower that is still in the old term would take the one for the other: it would commit
+// entries that nobody else has, or put new ones behind them.
 type limited struct {
 	raft.Transport
 	preVote raft.WithPreVote
@@ -27,6 +32,8 @@ type limited struct {
 	// down is set while the instance ends. Raft's heartbeats go on until its last request to that follower has come
 	// back, and would keep the others from electing somebody who works.
 	down atomic.Bool
+	// leads reports whether this replica leads a term at this moment.
+	leads func(term uint64) bool
 	// outdated is called when a follower has refused a snapshot as older than what it has.
 	outdated func()
 	// held counts the requests that are held; stirred is closed to make them look around. wanted counts those who do not
@@ -86,8 +93,11 @@ func (l *limited) AppendEntries(id raft.ServerID, to raft.ServerAddress, req *ra
 		time.Sleep(refusal)
 		return raft.ErrRaftShutdown
 	}
-	if l.hold(id, req); l.down.Load() {
+	switch l.hold(id, req); {
+	case l.down.Load():
 		return raft.ErrRaftShutdown
+	case !l.leads(req.Term): // looked at when all is read
+		return errDeposed
 	}
 	sent := time.Now()
 	if err := l.Transport.AppendEntries(id, to, req, resp); err != nil {
