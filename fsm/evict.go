@@ -32,17 +32,20 @@ const (
 	weightsAge = 64
 	// fruitless is how many samples in a row may give no new victim before Victims gives up.
 	fruitless = 64
-	// maxVictimBytes bounds the keys that one op evicts, beside what is incoming: they go through the log, and a limit that
-	// is lowered far makes every key a victim. Reached in many small steps, it holds up nothing else.
+	// maxSampled bounds the keys that are looked at for one op, each at the cost of some cache misses: 2 µs, so 8 ms at most.
+	maxSampled = 4096
+	// maxVictimBytes bounds the keys that one op evicts: they go through the log. What needs more room, or a limit that was
+	// lowered far, has it in many small steps, which hold up nothing else.
 	maxVictimBytes = 256 << 10
 )
 
-// Victims chooses keys to evict so that incoming bytes more fit into the limit, at most max keys (fewer long ones), and
-// returns the op that evicts them and how many bytes that frees. ok is false if nothing is to be evicted or nothing can be.
+// Victims chooses keys to evict so that incoming bytes more fit into the limit, at most max keys (fewer long ones, and fewer
+// if many are sampled for each), and returns the op that evicts them and how many bytes that frees; that may be less than is
+// needed. ok is false if nothing is to be evicted or nothing can be.
 //
 // The leader calls it, from any goroutine, and logs the op ahead of the writes that need the room. now is the later of
 // its clock and the machine's, Unix ms; every random choice comes from seed. Victims that are chosen and not applied
-// yet may be chosen again, which does no harm; a caller with such ops in flight lowers incoming by what they free.
+// yet may be chosen again by another call: its caller has at most one such op in flight.
 func (m *Machine) Victims(incoming int64, max int, now int64, seed uint64) (op entry.Op, freed int64, ok bool) {
 	st := m.current.Load()
 	limits := st.limits()
@@ -53,17 +56,14 @@ func (m *Machine) Victims(incoming int64, max int, now int64, seed uint64) (op e
 	m.evictor.mu.Lock()
 	defer m.evictor.mu.Unlock()
 	h := hunt{evictor: &m.evictor, limits: *limits, now: now, rng: rng(seed), chosen: map[string]struct{}{}}
-	h.prepare(st)
-	most := int64(maxVictimBytes)
-	if incoming > 0 {
-		most += incoming // a key's own bytes count for what it frees, so incoming can always be had
+	known := h.knows(st)
+	if !known {
+		h.weigh(st)
 	}
-	for misses := 0; h.freed < need && len(h.chosen) < max && h.bytes < most && misses < fruitless; {
-		if h.one() {
-			misses = 0
-		} else {
-			misses++
-		}
+	if h.run(need, max); len(h.victims) == 0 && known {
+		// What the weights know may be gone, and there may be keys in slots that they don't know.
+		h.weigh(st)
+		h.run(need, max)
 	}
 	return entry.Evict(h.victims), h.freed, len(h.victims) > 0
 }
@@ -79,14 +79,32 @@ type hunt struct {
 	freed   int64
 	// bytes is the length of the victims' keys.
 	bytes int64
+	// sampled counts the samples.
+	sampled int
 }
 
-// prepare counts the slots' weights if they are old, and drops the pool if it was filled by another policy's scores.
-func (h *hunt) prepare(st *state) {
-	if h.state == st && h.of == h.limits.Policy && h.age < weightsAge {
-		h.age++
-		return
+// run chooses victims until need is met, a bound is reached, or none are found any more.
+func (h *hunt) run(need int64, max int) {
+	for misses := 0; h.freed < need && len(h.chosen) < max && h.bytes < maxVictimBytes && misses < fruitless; {
+		if h.sampled >= maxSampled && len(h.victims) > 0 {
+			return
+		}
+		if h.one() {
+			misses = 0
+		} else {
+			misses++
+		}
 	}
+}
+
+// knows reports whether the slots' weights are young enough, and of this state and policy.
+func (h *hunt) knows(st *state) bool {
+	h.age++
+	return h.state == st && h.of == h.limits.Policy && h.age <= weightsAge
+}
+
+// weigh counts the slots' weights, and drops the pool: another policy's scores may have filled it.
+func (h *hunt) weigh(st *state) {
 	h.state, h.of, h.age = st, h.limits.Policy, 0
 	h.pool.clear()
 	h.shards, h.upTo = h.shards[:0], h.upTo[:0]
@@ -115,6 +133,7 @@ func (h *hunt) one() bool {
 	for range n {
 		h.sample()
 	}
+	h.sampled += int(n)
 	best, ok := h.pool.take()
 	return ok && h.choose(best)
 }
@@ -136,8 +155,6 @@ func (h *hunt) randomShard() *shard {
 func (h *hunt) sample() {
 	s := h.randomShard()
 	if s == nil {
-		// What the weights know is gone: count again at the next call.
-		h.age = weightsAge
 		return
 	}
 	offer := func(r table.Record) { h.pool.offer(h.score(r), s.slot, r.Key) }
@@ -191,6 +208,7 @@ func cmdEvict(c *call) {
 		c.w.Error(fmt.Sprintf("ERR %v", err))
 		return
 	}
+	c.st.ceiling = max(c.st.ceiling, c.st.bytes.Load())
 	n := int64(0)
 	for _, v := range victims {
 		if c.evict(v.Key, v.Version) {

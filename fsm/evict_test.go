@@ -156,11 +156,62 @@ func TestVictimsOfLongKeysAreFewer(t *testing.T) {
 		if keys := len(op.Args) / 2; !ok || keys < 1 || keys > 3 {
 			t.Errorf("%d victims of %d bytes each", keys, long)
 		}
-		op, freed, _ := r.m.Victims(20*long, 50, r.now, seed)
-		if keys := len(op.Args) / 2; freed < 20*long || keys > 23 {
-			t.Errorf("%d victims free %d bytes, %d are wanted", keys, freed, 20*long)
+	}
+}
+
+// The leader must not spend tens of milliseconds on one entry, however many samples are asked for.
+func TestVictimsOfManySamplesAreFewer(t *testing.T) {
+	r := newReplica(t)
+	for i := range 2000 {
+		r.do("SET", fmt.Sprintf("key%d", i), "v")
+	}
+	for samples, most := range map[uint32]int{5: 820, 100: 41, entry.MaxSamples: 5} {
+		r.apply(&reply.Writer{}, entry.Limit(entry.Limits{MaxMemory: 1, Policy: entry.AllKeysLRU, Samples: samples}))
+		op, _, ok := r.m.Victims(0, 2000, r.now, 1)
+		if keys := len(op.Args) / 2; !ok || keys < most/2 || keys > most {
+			t.Errorf("%d victims with %d samples each, want some %d", keys, samples, most)
 		}
 	}
+}
+
+// A leader that takes no victims for none at all refuses writes for which there would be room.
+func TestVictimsAreFoundInSlotsThatWereEmpty(t *testing.T) {
+	for _, p := range []entry.Policy{entry.AllKeysLRU, entry.AllKeysRandom, entry.VolatileLFU} {
+		r := newReplica(t)
+		r.apply(&reply.Writer{}, entry.Limit(entry.Limits{MaxMemory: 1000, Policy: p, Samples: 5}))
+		r.do("SET", "old", "v", "EX", "1000")
+		if _, _, ok := r.m.Victims(1000, 1, r.now, 1); !ok {
+			t.Fatal("no victim")
+		}
+		r.do("DEL", "old")
+		r.do("SET", "new", "v", "EX", "1000")
+		if op, _, ok := r.m.Victims(1000, 1, r.now, 1); !ok || string(op.Args[0]) != "new" {
+			t.Errorf("%v: %q, want the key of a slot that was empty when the slots were looked at", p, op.Args)
+		}
+	}
+}
+
+// Over a limit that was lowered, writes may take what their entry's evictions free, and no more.
+func TestEvictionsMakeRoomOverALoweredLimit(t *testing.T) {
+	r := newReplica(t)
+	value := strings.Repeat("v", 100)
+	for i := range 20 {
+		r.do("SET", fmt.Sprintf("key%02d", i), value)
+	}
+	set := func(key string) entry.Op { return opOf(t, "SET", key, value) }
+	r.apply(&reply.Writer{}, entry.Limit(entry.Limits{MaxMemory: 1000, Policy: entry.AllKeysLRU, Samples: 5}))
+	before := r.m.Memory()
+	victims, _, _ := r.m.Victims(0, 2, r.now, 1)
+	w := &reply.Writer{}
+	r.apply(w, victims, set("new01"), set("new02"), set("new03"))
+	expect(t, string(w.Buf), ":2\r\n+OK\r\n+OK\r\n"+oom)
+	if now := r.m.Memory(); now != before {
+		t.Errorf("%d bytes, %d before", now, before)
+	}
+	// What one entry has freed is no room in the next.
+	victims, _, _ = r.m.Victims(0, 2, r.now, 2)
+	r.apply(&reply.Writer{}, victims)
+	expect(t, r.do("SET", "new04", value), oom)
 }
 
 func TestEvictionSparesAChangedKey(t *testing.T) {

@@ -55,7 +55,7 @@ func New(g Genesis) *Machine {
 // (deadline, slot, key) order. Begin, Ahead, Do, End, Snapshot and Restore are for the applying goroutine alone.
 func (m *Machine) Begin(index uint64, now int64) {
 	st := m.current.Load()
-	st.index = index
+	st.index, st.ceiling = index, 0
 	if !offClockMaximum {
 		now = max(st.now.Load(), now)
 	}
@@ -68,8 +68,9 @@ func (m *Machine) Begin(index uint64, now int64) {
 // A command that Redis flags denyoom is answered -OOM, and changes nothing, if it would make Memory grow and end over the
 // limit; the evictions that the leader has put ahead of it in the entry count. So memory never passes the limit by such
 // a command, where Redis lets it pass by one; and one that needs no more room, like an overwrite by a value of the same
-// size, works at the limit. Other commands are never refused: EXPIRE and RENAME may add the bytes of a deadline or of a
-// longer name. A transaction is refused as a whole.
+// size, works at the limit. Over a limit that was lowered and is not reached yet, an entry's writes may take the room
+// that its evictions make: memory does not grow. Other commands are never refused: EXPIRE and RENAME may add the bytes of
+// a deadline or of a longer name. A transaction is refused as a whole.
 func (m *Machine) Do(op *entry.Op, w *reply.Writer) Verdict {
 	st := m.current.Load()
 	m.ahead.step(st)

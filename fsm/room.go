@@ -73,7 +73,7 @@ func (st *state) limited() bool { return st.limits().MaxMemory > 0 }
 // room is how much may be added; negative if a limit was lowered, or if what Redis never refuses (EXPIRE, RENAME to a
 // longer name) has added a few bytes.
 func (st *state) room() int64 {
-	return int64(min(st.limits().MaxMemory, math.MaxInt64)) - st.bytes.Load()
+	return max(int64(min(st.limits().MaxMemory, math.MaxInt64)), st.ceiling) - st.bytes.Load()
 }
 
 // runWithin runs the command unless memory would grow over the limit. The slot is locked, there is a limit. In a

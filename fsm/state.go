@@ -47,6 +47,10 @@ type state struct {
 	settled atomic.Uint64
 	due     dueHeap
 
+	// ceiling is what memory was before the entry's evictions, 0 if it has none: its writes may take what these have freed,
+	// also over a limit that was lowered.
+	ceiling int64
+
 	// epoch counts snapshots; live are those not released.
 	epoch uint64
 	live  liveSnapshots

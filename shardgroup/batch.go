@@ -7,17 +7,8 @@ import (
 	"github.com/quorate/quorate/fsm/entry"
 )
 
-const (
-	// maxVictims bounds the keys that one entry evicts.
-	maxVictims = 512
-	// victimTries is how often victims are looked for, for one entry: each search is a few random samples.
-	victimTries = 4
-	// maxPrefixed is how large an entry may become by its evictions. They must not be what makes it too large to be logged,
-	// because without the room that they make nothing could be written any more.
-	maxPrefixed = entry.MaxBytes - 1<<20
-	// entryHeader is about what an entry takes beside its ops.
-	entryHeader = 64
-)
+// entryHeader is about what an entry takes beside its ops.
+const entryHeader = 64
 
 // part is a run of a call's ops in one entry.
 type part struct {
@@ -30,7 +21,7 @@ type batch struct {
 	id   uint64
 	now  int64
 	data []byte
-	// prefix is what the leader itself has to say ahead of the calls: a new limit, evictions.
+	// prefix is what the leader itself has to say ahead of the calls: a new limit or evictions.
 	prefix []entry.Op
 	parts  []part
 	// whole counts the parts that end their calls. Only the last part can be a call's beginning or middle.
@@ -42,17 +33,18 @@ type batch struct {
 	advance *advance
 }
 
-// gather chooses what goes into the next entry.
-func (b *batch) gather(waiting []*Call, limit int) {
-	b.size = entryHeader
+// gather chooses what goes into the next entry: at most so many ops.
+func (b *batch) gather(waiting []*Call, limit, most int) {
+	b.parts, b.whole, b.size = b.parts[:0], 0, entryHeader
 	for _, c := range waiting {
 		p := part{call: c, from: c.placed, to: c.placed}
 		for ; p.to < len(c.Ops); p.to++ {
 			n := opBytes(&c.Ops[p.to])
-			if b.size+n > limit && b.size > entryHeader {
+			if most == 0 || b.size+n > limit && b.size > entryHeader {
 				break
 			}
 			b.size += n
+			most--
 		}
 		if p.to < len(c.Ops) {
 			if p.to > p.from {
@@ -65,21 +57,41 @@ func (b *batch) gather(waiting []*Call, limit int) {
 	}
 }
 
-// growth bounds how much memory the batch's writes take, but for those that take more than there is altogether: they will
-// be refused, and must not cost all other keys first.
-func (b *batch) growth(m *fsm.Machine, limit uint64) int64 {
+// growth bounds how much memory the batch's writes take.
+func (b *batch) growth(m *fsm.Machine, limit int64) int64 {
 	total := int64(0)
 	for _, p := range b.parts {
 		for i := p.from; i < p.to; i++ {
-			if p.call.rides(i) {
-				continue
-			}
-			if n := m.Growth(&p.call.Ops[i]); uint64(n) <= limit {
-				total += n
-			}
+			total += p.call.growth(i, m, limit)
 		}
 	}
 	return total
+}
+
+// fitting counts the ops, from the first on, whose writes together take no more than room.
+func (b *batch) fitting(m *fsm.Machine, limit, room int64) (n int) {
+	for _, p := range b.parts {
+		for i := p.from; i < p.to; i++ {
+			if room -= p.call.growth(i, m, limit); room < 0 {
+				return n
+			}
+			n++
+		}
+	}
+	return n
+}
+
+// growth bounds how much memory the i-th op takes; 0 if that is more than there is altogether: it will be refused, and must
+// not cost all other keys first.
+func (c *Call) growth(i int, m *fsm.Machine, limit int64) int64 {
+	if c.rides(i) {
+		return 0
+	}
+	n := m.Growth(&c.Ops[i])
+	if n > limit {
+		return 0
+	}
+	return n
 }
 
 // encode writes the entry. If an op cannot be logged, it returns its call and why.

@@ -2,6 +2,7 @@ package shardgroup
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/quorate/quorate/fsm/entry"
@@ -122,7 +123,7 @@ func (g *Group) nextChore() time.Duration {
 func (g *Group) form() (*batch, bool) {
 	g.lastBatch++
 	b := &batch{id: g.lastBatch, now: g.clock.now()}
-	b.gather(g.queue.waiting(), g.cfg.Limits.EntryBytes)
+	g.gather(b, math.MaxInt)
 	g.addPrefix(b)
 	culprit, err := b.encode()
 	switch {
@@ -137,36 +138,8 @@ func (g *Group) form() (*batch, bool) {
 	return b, true
 }
 
-// addPrefix puts a new limit and the evictions that the batch needs ahead of it.
-func (g *Group) addPrefix(b *batch) {
-	limit := g.machine.Limits()
-	if want := g.limit.Load(); want != nil && *want != limit {
-		b.prefix = append(b.prefix, entry.Limit(*want))
-	}
-	if limit.MaxMemory == 0 || offEvictionInLog {
-		return
-	}
-	room := b.growth(g.machine, limit.MaxMemory)
-	evicting := len(b.prefix)
-	for try := range uint64(victimTries) {
-		victims, freed, ok := g.machine.Victims(room, maxVictims, max(b.now, g.machine.Now()), b.id*victimTries+try)
-		size := opBytes(&victims)
-		if b.size+size > maxPrefixed {
-			return // keys and writes of hundreds of megabytes: these writes may be refused for want of memory
-		}
-		if ok {
-			b.prefix = append(b.prefix, victims)
-			b.size += size
-			g.stats.evictions.Add(uint64(len(victims.Args) / 2))
-		}
-		room -= freed
-		if g.machine.Memory()+room <= int64(limit.MaxMemory) {
-			return
-		}
-	}
-	if len(b.prefix) == evicting {
-		g.nextHunt = time.Now().Add(huntPause)
-	}
+func (g *Group) gather(b *batch, most int) {
+	b.gather(g.queue.waiting(), g.cfg.Limits.EntryBytes, most)
 }
 
 // refuse ends a call with an op that cannot be logged.
