@@ -118,7 +118,7 @@ func (p *infoPage) clients() {
 	p.line("clients_in_timeout_table", 0)
 }
 
-// heap is what the Go heap and the whole runtime hold, in bytes.
+// heapBytes is what the Go heap and the whole runtime hold.
 func heapBytes() (objects, total uint64) {
 	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/total:bytes"}}
 	metrics.Read(sample)
@@ -139,13 +139,14 @@ func (p *infoPage) logical() (led, held int64) {
 func (p *infoPage) memory() {
 	led, held := p.logical()
 	objects, total := heapBytes()
+	peak := p.c.s.peak.see(max(led, int64(objects)))
 	set := p.c.view().view.Map.Settings
 	p.line("used_memory", led)
 	p.line("used_memory_human", human(led))
 	p.line("used_memory_rss", residentBytes(total))
 	p.line("used_memory_rss_human", human(int64(residentBytes(total))))
-	p.line("used_memory_peak", max(led, int64(objects)))
-	p.line("used_memory_peak_human", human(max(led, int64(objects))))
+	p.line("used_memory_peak", peak)
+	p.line("used_memory_peak_human", human(peak))
 	p.line("used_memory_dataset", led)
 	p.line("used_memory_replicas", held)
 	p.line("used_memory_heap", objects)

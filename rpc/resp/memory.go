@@ -6,6 +6,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/quorate/quorate/rpc/heap"
 )
@@ -25,6 +26,19 @@ func residentBytes(fallback uint64) uint64 {
 		return fallback
 	}
 	return pages * uint64(os.Getpagesize())
+}
+
+// peak is the most memory that was in use when anybody looked.
+type peak struct{ atomic.Int64 }
+
+// see notes that n bytes are in use, and returns the most so far.
+func (p *peak) see(n int64) int64 {
+	for {
+		most := p.Load()
+		if n <= most || p.CompareAndSwap(most, n) {
+			return max(most, n)
+		}
+	}
 }
 
 func mapKeys[V any](m map[string]V) iter.Seq[string] { return maps.Keys(m) }
@@ -47,6 +61,7 @@ func cmdMemoryStats(c *conn, _ [][]byte) {
 	p := &infoPage{c: c, status: c.s.b.Status()}
 	led, held := p.logical()
 	objects, total := heapBytes()
+	peak := c.s.peak.see(max(led, int64(objects)))
 	keys := int64(0)
 	for _, g := range p.status.Groups {
 		if g.Leading {
@@ -58,7 +73,7 @@ func cmdMemoryStats(c *conn, _ [][]byte) {
 		name  string
 		value int64
 	}{
-		{"peak.allocated", int64(objects)}, {"total.allocated", int64(objects)}, {"startup.allocated", 0},
+		{"peak.allocated", peak}, {"total.allocated", int64(objects)}, {"startup.allocated", 0},
 		{"dataset.bytes", led}, {"replicas.bytes", held}, {"keys.count", keys}, {"keys.bytes-per-key", led / max(keys, 1)},
 		{"allocator.resident", int64(residentBytes(total))},
 	}

@@ -39,6 +39,7 @@ type Server struct {
 	stats   stats
 	slow    slowlog
 	pause   pause
+	peak    peak
 
 	conns   connTable
 	threads threads
@@ -170,7 +171,7 @@ const (
 	shortestIdleFor = 5 * time.Millisecond
 )
 
-// watchIdle has idle clients disconnected.
+// watchIdle has idle clients disconnected, and looks how much memory is in use.
 func (s *Server) watchIdle() {
 	for {
 		period := idlePoll
@@ -183,6 +184,8 @@ func (s *Server) watchIdle() {
 			return
 		case <-time.After(period):
 		}
+		objects, _ := heapBytes()
+		s.peak.see(int64(objects))
 		if timeout > 0 {
 			s.lookAround()
 		}
