@@ -17,7 +17,7 @@ type tx struct {
 	spoiled bool
 	queue   []queued
 	watches []entry.Watch
-	// bytes is what queue and watches hold.
+	// bytes is what queue and watches hold, roughly.
 	bytes int64
 	// gathered: EXEC was passed on to a group, which will reply.
 	gathered bool
@@ -51,13 +51,21 @@ func (t *tx) end() { *t = tx{} }
 // maxQueued bounds the commands and the watched keys of one transaction: they are one log entry.
 const maxQueued = 1 << 16
 
+// What queue and watches hold of a command, and of an argument, beside the argument's bytes, roughly: their places in lists that grow by
+// doubling, and what allocations are rounded up by.
+const (
+	queuedOverhead = 128
+	argOverhead    = 32
+)
+
 // notQueued have no reply, or several, and so no place in EXEC's array.
 var notQueued = map[command.ID]bool{command.Subscribe: true, command.Unsubscribe: true, command.ClientReply: true}
 
 // hold counts bytes that the transaction will keep. If they are too many the error has been answered.
 func (c *conn) hold(args [][]byte) bool {
+	c.tx.bytes += queuedOverhead
 	for _, a := range args {
-		c.tx.bytes += int64(len(a))
+		c.tx.bytes += int64(len(a)) + argOverhead
 	}
 	if limit := c.s.cfg.Load().QueryBufferLimit; c.tx.bytes > limit || len(c.tx.queue)+len(c.tx.watches) >= maxQueued {
 		c.w().Error("ERR transaction too large: at most " + strconv.Itoa(maxQueued) + " commands and watched keys of " + strconv.FormatInt(limit, 10) + " bytes together")
@@ -241,22 +249,30 @@ func (c *conn) collect() [][]byte {
 	return replies
 }
 
+// maxOwnReplies bounds what the connection's own commands of one transaction answer. A short command may have a long reply: 65536 times
+// COMMAND DOCS would make gigabytes.
+const maxOwnReplies = 16 << 20
+
 // execLocal writes the array of EXEC's replies: the connection's own commands are executed now, the replies of the
 // others are taken, in order, from group, which is an array.
 func (c *conn) execLocal(queue []queued, group []byte) {
 	if i := bytes.IndexByte(group, '\n'); i >= 0 {
 		group = group[i+1:]
 	}
-	c.w().Array(len(queue))
+	w, own := c.w(), 0
+	w.Array(len(queue))
 	for i := range queue {
-		q := &queue[i]
-		if q.spec.Home != command.Keyed {
+		switch q, before := &queue[i], len(w.Buf); {
+		case q.spec.Home == command.Keyed:
+			n := replyLen(group)
+			w.Buf = append(w.Buf, group[:n]...)
+			group = group[n:]
+		case own > maxOwnReplies:
+			w.Error("ERR not executed: the replies of this transaction are too large")
+		default:
 			handlers[q.spec.ID](c, q.args)
-			continue
+			own += len(w.Buf) - before
 		}
-		n := replyLen(group)
-		c.w().Buf = append(c.w().Buf, group[:n]...)
-		group = group[n:]
 	}
 }
 

@@ -356,6 +356,13 @@ func (w *world) dial(t testing.TB) *client {
 	return &client{t: t, nc: nc}
 }
 
+// undriven is a connection that belongs to the test alone.
+func (w *world) undriven(t testing.TB) *conn {
+	far, near := net.Pipe()
+	t.Cleanup(func() { far.Close(); near.Close() })
+	return newConn(w.srv, far)
+}
+
 // patience is how long a test waits for a reply that must come.
 const patience = 10 * time.Second
 
