@@ -60,7 +60,7 @@ type run struct {
 type placed struct {
 	spec *command.Spec
 	// at is the op's index in calls[call]; for inline commands the end of the reply in own.Buf.
-	at   int32
+	at   int
 	call int16
 	slot uint16
 	// mute hides the reply (CLIENT REPLY OFF).
@@ -124,7 +124,7 @@ func (r *run) start() {
 
 // answered notes that the connection wrote the command's reply to own.
 func (r *run) answered(spec *command.Spec, mute bool) {
-	r.cmds = append(r.cmds, placed{spec: spec, at: int32(len(r.own.Buf)), call: inline, mute: mute})
+	r.cmds = append(r.cmds, placed{spec: spec, at: len(r.own.Buf), call: inline, mute: mute})
 }
 
 // fail adds an error that belongs to no command.
@@ -142,7 +142,7 @@ func (r *run) gather(p placed, t *target, op entry.Op, proto int8, follower bool
 	}
 	read := isRead(p.spec, &op)
 	gc.writes = gc.writes || !read
-	p.at, p.call = int32(len(gc.Ops)), gc.number
+	p.at, p.call = len(gc.Ops), gc.number
 	gc.Ops = append(gc.Ops, op)
 	gc.Reads = append(gc.Reads, read)
 	r.cmds = append(r.cmds, p)
@@ -329,7 +329,7 @@ func (c *conn) muted() bool {
 // assemble copies the replies in the order of the commands.
 func (c *conn) assemble() {
 	r := &c.run
-	start := int32(0)
+	start := 0
 	for i := range r.cmds {
 		p := &r.cmds[i]
 		if p.call == inline {

@@ -47,7 +47,7 @@ func (c *conn) unanswered(first int, answers late) (open []int) {
 			continue
 		}
 		gc := r.calls[p.call]
-		_, moved := slices.BinarySearch(gc.Moved, int(p.at))
+		_, moved := slices.BinarySearch(gc.Moved, p.at)
 		if gc.parked || gc.Err == nil && moved || gc.Err != nil && !c.explain(p, gc, answers) {
 			open = append(open, i)
 		}
@@ -127,7 +127,7 @@ func (c *conn) elsewhere(p *placed, addr string, answers late) {
 func (c *conn) regather(p *placed, old, gc *groupCall) {
 	op, read := old.Ops[p.at], old.Reads[p.at]
 	gc.writes = gc.writes || !read
-	p.at, p.call = int32(len(gc.Ops)), gc.number
+	p.at, p.call = len(gc.Ops), gc.number
 	gc.Ops = append(gc.Ops, op)
 	gc.Reads = append(gc.Reads, read)
 }
@@ -147,7 +147,7 @@ func (c *conn) giveUp(open []int, answers late) {
 func (l late) add(p *placed, write func(w *reply.Writer)) {
 	write(&l.Out)
 	l.Ends = append(l.Ends, len(l.Out.Buf))
-	p.at, p.call = int32(len(l.Ends)-1), l.number
+	p.at, p.call = len(l.Ends)-1, l.number
 }
 
 func (l late) error(p *placed, text string) {

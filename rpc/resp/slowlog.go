@@ -43,7 +43,7 @@ func (c *conn) logSlow(took time.Duration) {
 			continue
 		}
 		var args [][]byte
-		if gc := p.call; gc != inline && int(p.at) < len(c.run.calls[gc].Ops) {
+		if gc := p.call; gc != inline && p.at < len(c.run.calls[gc].Ops) {
 			args = c.run.calls[gc].Ops[p.at].Args
 		} else if p.call == inline && i == 0 {
 			args = c.ownArgs

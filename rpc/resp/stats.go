@@ -67,7 +67,7 @@ func (c *conn) account() {
 	st := &c.s.stats
 	usec := uint64(elapsed.Microseconds())
 	share := usec / uint64(len(r.cmds))
-	own := int32(0)
+	own := 0
 	for i := 0; i < len(r.cmds); {
 		spec := r.cmds[i].spec
 		n, failed := uint64(0), uint64(0)
@@ -108,7 +108,7 @@ func (st *stats) count(spec *command.Spec, n, failed, share, usec uint64) {
 }
 
 // countReply looks at one reply; own is the end of the inline reply before. It reports whether it is an error.
-func (c *conn) countReply(p *placed, own *int32) bool {
+func (c *conn) countReply(p *placed, own *int) bool {
 	var text []byte
 	if p.call == inline {
 		text = c.run.own.Buf[*own:p.at]
