@@ -107,17 +107,22 @@ func orphaned(dir string) error {
 }
 
 func (s *stores) openLogs(c config.Config, written func(wal.Commit), fatal func(error)) (err error) {
-	if err = s.stable.BeginRun(c.Durability == wal.Interval.String()); err != nil {
+	if err = s.stable.BeginRun(); err != nil {
 		return err
 	}
 	if s.log, err = s.openLog(c, written, fatal); err != nil {
 		return err
 	}
-	s.placement, err = s.openWAL("placement/log", wal.Options{
+	if s.placement, err = s.openWAL("placement/log", wal.Options{
 		Durability: wal.Always, SegmentBytes: placementSegment, TailBytes: placementSegment, StallTimeout: c.StallTimeout, Fatal: fatal,
-	})
-	if err != nil {
+	}); err != nil {
 		return errors.Join(err, s.log.close())
+	}
+	if _, shared := s.log.(sharedLog); !shared {
+		return nil // it syncs its own entries, but not those that the other kind of log has left
+	}
+	if err = s.stable.LogOpened(c.Durability == wal.Interval.String()); err != nil {
+		return errors.Join(err, s.log.close(), s.placement.Close())
 	}
 	return nil
 }
@@ -267,5 +272,9 @@ var errLost = errors.New("this node has voted, but its log and snapshots are gon
 	"restore the data folder, or start with an empty one as a new node")
 
 func (s *stores) close() error {
-	return errors.Join(s.log.close(), s.placement.Close(), s.stable.Close(), s.unlock())
+	err := s.log.close()
+	if err == nil {
+		err = s.stable.EndRun()
+	}
+	return errors.Join(err, s.placement.Close(), s.stable.Close(), s.unlock())
 }

@@ -1,7 +1,9 @@
 package node
 
 import (
+	"encoding/json"
 	"errors"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -56,6 +58,98 @@ func TestReplicaThatLostItsLog(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A killed run in durability interval leaves entries that nothing has synced. They stay in danger until a run has opened the log:
+// neither a start that fails before, nor one with another kind of log, may count as their rescue.
+func TestATailInDangerIsRemembered(t *testing.T) {
+	for name, tc := range map[string]struct {
+		durability, logStore string
+		// broken: the log cannot be opened.
+		broken   bool
+		lostTail bool
+	}{
+		"the log is opened, always":   {"always", "wal", false, false},
+		"the log is opened, interval": {"interval", "wal", false, false},
+		"the log cannot be opened":    {"interval", "wal", true, true},
+		"another kind of log":         {"always", "boltdb", false, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var c config.Config
+			config.Flags(pflag.NewFlagSet(t.Name(), pflag.ContinueOnError), &c)
+			c.DataDir = t.TempDir()
+			start := func(durability, logStore string) (*stores, error) {
+				c := c
+				c.Durability, c.LogStore = durability, logStore
+				return openStores(c, Host{}, nil, nil, func(err error) { t.Error(err) })
+			}
+			end := func(s *stores, err error) {
+				if err == nil {
+					err = s.close()
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			record, log := filepath.Join(c.DataDir, "stable.db"), filepath.Join(c.DataDir, "log")
+			end(start("interval", "wal"))
+			amend(t, record, "clean", false) // it was killed
+
+			if tc.broken {
+				aside(t, log, func() {
+					if _, err := start(tc.durability, tc.logStore); err == nil {
+						t.Fatal("a file was opened as the folder of the log")
+					}
+				})
+			} else {
+				end(start(tc.durability, tc.logStore))
+			}
+			amend(t, record, "boot", "another") // then the power went
+
+			s, err := start("always", "wal")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if g, err := s.group(1); err != nil || g.lostTail != tc.lostTail {
+				t.Errorf("tail lost: %v, %v; want %v", g.lostTail, err, tc.lostTail)
+			}
+			end(s, nil)
+		})
+	}
+}
+
+// aside has a file in the place of a folder while f runs.
+func aside(t *testing.T, folder string, f func()) {
+	t.Helper()
+	if err := errors.Join(os.Rename(folder, folder+".aside"), os.WriteFile(folder, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	f()
+	if err := errors.Join(os.Remove(folder), os.Rename(folder+".aside", folder)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// amend changes a field in a stable store's record of the last run.
+func amend(t *testing.T, path, field string, value any) {
+	t.Helper()
+	bolt, err := raftboltdb.NewBoltStore(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record, err := bolt.Get([]byte("run"))
+	if err := errors.Join(err, bolt.Close()); err != nil {
+		t.Fatal(err)
+	}
+	run := map[string]any{}
+	if err := json.Unmarshal(record, &run); err != nil {
+		t.Fatal(err)
+	}
+	run[field] = value
+	if record, err = json.Marshal(run); err != nil {
+		t.Fatal(err)
+	}
+	overwrite(t, path, "run", string(record))
 }
 
 // overwrite changes one record of a stable store, if value is not empty.

@@ -4,11 +4,14 @@
 //	lock, err := stable.LockDir(dir)             // one process per data folder
 //	s, err := stable.Open(path, fatal)           // OpenOn takes another file than bbolt's, for simulations
 //	s.NodeID()                                   // 40 hex digits, drawn when the file was made
-//	s.BeginRun(durability == wal.Interval)
+//	s.BeginRun()
+//	log := wal.Open(…)
+//	s.LogOpened(durability == wal.Interval)
 //	if s.LostTail(group) { … }                   // catch up before voting, s.GroupRecovered(group) before the first vote
 //	s.TailRecovered()                            // when all of the node's groups have
 //	raft.NewRaft(…, s.ForGroup(id), …)
-//	s.Close()                                    // after the log's Close: marks a clean end
+//	s.EndRun()                                   // after the log's Close, if that had no error: marks a clean end
+//	s.Close()
 //
 // What is not detected: a file that was replaced by an older copy of itself. Who restores one, restores a node that
 // forgot votes; let a restored node join under a new identity.

@@ -13,9 +13,10 @@ import (
 
 // run is the node-level record of the present run, or of the one before until BeginRun.
 type run struct {
-	Boot  string `json:"boot"`  // the kernel's boot id
-	Lossy bool   `json:"lossy"` // entries were acknowledged before they were synced
-	Clean bool   `json:"clean"` // the run ended with Close
+	Boot string `json:"boot"` // the kernel's boot id
+	// Lossy: entries may have been acknowledged, by this run or by earlier ones, that are not synced yet.
+	Lossy bool `json:"lossy"`
+	Clean bool `json:"clean"` // the run ended with EndRun
 	// Suspect: this or an earlier run may have lost acknowledged entries, and the node has not caught up since.
 	Suspect bool `json:"suspect"`
 	// Recovered are the groups that have caught up since the last loss, though not all of the node's have.
@@ -43,9 +44,12 @@ func (s *Store) loadRun() error {
 	return nil
 }
 
-// BeginRun marks the start of a run, durably. lossy says that this run's log acknowledges entries before they are
-// synced (durability: interval). Without a boot id (not Linux) any unclean end of a lossy run counts as a power cut.
-func (s *Store) BeginRun(lossy bool) error {
+// BeginRun marks the start of a run, durably; LogOpened follows. Without a boot id (not Linux) any unclean end of a lossy run
+// counts as a power cut.
+//
+// What an earlier run of the same boot acknowledged is in the log, but perhaps not on the disk before LogOpened: until then,
+// and if the log cannot be opened, a power cut takes it as if that run had not ended.
+func (s *Store) BeginRun() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.running {
@@ -56,8 +60,9 @@ func (s *Store) BeginRun(lossy bool) error {
 		boot = ""
 	}
 	last := s.run
-	cut := last.Lossy && !last.Clean && (boot == "" || boot != last.Boot)
-	next := run{Boot: boot, Lossy: lossy, Suspect: last.Suspect || cut, Recovered: last.Recovered}
+	unsynced := last.Lossy && !last.Clean
+	cut := unsynced && (boot == "" || boot != last.Boot)
+	next := run{Boot: boot, Lossy: unsynced, Suspect: last.Suspect || cut, Recovered: last.Recovered}
 	if cut {
 		next.Recovered = nil
 	}
@@ -66,6 +71,36 @@ func (s *Store) BeginRun(lossy bool) error {
 	}
 	s.running = true
 	return nil
+}
+
+// LogOpened records, before the run acknowledges anything, that all that earlier runs left in the log is synced. lossy says that
+// this run acknowledges entries before they are (durability: interval).
+func (s *Store) LogOpened(lossy bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.running {
+		return errors.New("stable: LogOpened before BeginRun")
+	}
+	r := s.run
+	r.Lossy = lossy
+	if err := s.saveRun(r); err != nil {
+		return err
+	}
+	s.logOpen = true
+	return nil
+}
+
+// EndRun marks the run's end as clean: the log was closed, and so synced, without an error. A run that has not come to LogOpened
+// leaves what earlier ones left.
+func (s *Store) EndRun() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.logOpen {
+		return nil
+	}
+	r := s.run
+	r.Clean = true
+	return s.saveRun(r)
 }
 
 // LostTailPossible reports, after BeginRun, whether the machine lost power (or crashed) during a lossy run and the node
@@ -119,18 +154,4 @@ func (s *Store) saveRun(r run) error {
 	}
 	s.run = r
 	return nil
-}
-
-// Close marks the run's end as clean and closes the file. Close the log before: clean says that it was synced.
-func (s *Store) Close() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var err error
-	if s.running {
-		r := s.run
-		r.Clean = true
-		err = s.saveRun(r)
-		s.running = false
-	}
-	return errors.Join(err, s.file.Close())
 }

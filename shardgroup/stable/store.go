@@ -42,6 +42,7 @@ type Store struct {
 	cluster string
 	run     run
 	running bool
+	logOpen bool
 	bootID  func() (string, error)
 }
 
@@ -222,3 +223,6 @@ func (s *Store) set(key, v []byte) error {
 	s.watch.Start()
 	return s.watch.Done(s.file.Set(key, v))
 }
+
+// Close closes the file. It marks no clean end: see EndRun.
+func (s *Store) Close() error { return s.file.Close() }

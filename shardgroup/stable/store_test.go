@@ -235,19 +235,24 @@ func TestRuns(t *testing.T) {
 	type life struct {
 		boot    string
 		lossy   bool
-		crash   bool // ends without Close
+		noLog   bool // the log is not opened
+		crash   bool // ends without EndRun
 		recover bool // TailRecovered is called
 		suspect bool // want
 	}
 	for name, lives := range map[string][]life{
-		"a first run has lost nothing":              {{boot: "1", lossy: lossy}},
-		"a clean end loses nothing":                 {{boot: "1", lossy: lossy}, {boot: "2", lossy: lossy}},
-		"a killed process loses nothing":            {{boot: "1", lossy: lossy, crash: true}, {boot: "1", lossy: lossy}},
-		"a power cut of a synced run loses nothing": {{boot: "1", lossy: synced, crash: true}, {boot: "2", lossy: lossy}},
-		"a power cut of a lossy run may lose":       {{boot: "1", lossy: lossy, crash: true}, {boot: "2", lossy: synced, suspect: true}},
-		"suspicion outlives crashes and clean ends": {{boot: "1", lossy: lossy, crash: true}, {boot: "2", lossy: lossy, crash: true, suspect: true}, {boot: "2", lossy: lossy, suspect: true}, {boot: "2", suspect: true}},
-		"catching up ends it":                       {{boot: "1", lossy: lossy, crash: true}, {boot: "2", lossy: lossy, recover: true, crash: true, suspect: true}, {boot: "2", lossy: lossy}},
-		"without a boot id any crash counts":        {{boot: "", lossy: lossy, crash: true}, {boot: "", lossy: lossy, suspect: true}},
+		"a first run has lost nothing":                {{boot: "1", lossy: lossy}},
+		"a clean end loses nothing":                   {{boot: "1", lossy: lossy}, {boot: "2", lossy: lossy}},
+		"a killed process loses nothing":              {{boot: "1", lossy: lossy, crash: true}, {boot: "1", lossy: lossy}},
+		"a power cut of a synced run loses nothing":   {{boot: "1", lossy: synced, crash: true}, {boot: "2", lossy: lossy}},
+		"a power cut of a lossy run may lose":         {{boot: "1", lossy: lossy, crash: true}, {boot: "2", lossy: synced, suspect: true}},
+		"suspicion outlives crashes and clean ends":   {{boot: "1", lossy: lossy, crash: true}, {boot: "2", lossy: lossy, crash: true, suspect: true}, {boot: "2", lossy: lossy, suspect: true}, {boot: "2", suspect: true}},
+		"catching up ends it":                         {{boot: "1", lossy: lossy, crash: true}, {boot: "2", lossy: lossy, recover: true, crash: true, suspect: true}, {boot: "2", lossy: lossy}},
+		"a tail that is not synced may be lost later": {{boot: "1", lossy: lossy, crash: true}, {boot: "1", lossy: synced, noLog: true, crash: true}, {boot: "2", lossy: synced, suspect: true}},
+		"to open the log syncs the tail":              {{boot: "1", lossy: lossy, crash: true}, {boot: "1", lossy: synced, crash: true}, {boot: "2", lossy: synced}},
+		"a log that did not open was not synced":      {{boot: "1", lossy: lossy, crash: true}, {boot: "1", lossy: lossy, noLog: true}, {boot: "2", lossy: lossy, suspect: true}},
+		"without the log nothing is acknowledged":     {{boot: "1", lossy: lossy}, {boot: "1", lossy: lossy, noLog: true, crash: true}, {boot: "2", lossy: lossy}},
+		"without a boot id any crash counts":          {{boot: "", lossy: lossy, crash: true}, {boot: "", lossy: lossy, suspect: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "stable")
@@ -259,19 +264,20 @@ func TestRuns(t *testing.T) {
 					}
 					return life.boot, nil
 				}
-				must(t, s.BeginRun(life.lossy))
+				must(t, s.BeginRun())
 				if got := s.LostTailPossible(); got != life.suspect {
 					t.Errorf("life %d: lost tail possible: %v, want %v", i+1, got, life.suspect)
+				}
+				if !life.noLog {
+					must(t, s.LogOpened(life.lossy))
 				}
 				if life.recover {
 					must(t, s.TailRecovered())
 				}
-				if life.crash {
-					must(t, s.file.Close())
-					s.running = false // so that the deferred Close writes no clean end
-				} else {
-					must(t, s.Close())
+				if !life.crash {
+					must(t, s.EndRun())
 				}
+				must(t, s.Close())
 			}
 		})
 	}
@@ -279,11 +285,14 @@ func TestRuns(t *testing.T) {
 
 func TestBeginRunOnce(t *testing.T) {
 	s := openAt(t, filepath.Join(t.TempDir(), "stable"))
-	must(t, s.BeginRun(true))
+	if err := s.LogOpened(true); err == nil {
+		t.Error("the log of no run was opened")
+	}
+	must(t, s.BeginRun())
 	if s.run.Boot == "" {
 		t.Error("no boot id of this kernel")
 	}
-	if err := s.BeginRun(true); err == nil {
+	if err := s.BeginRun(); err == nil {
 		t.Error("a second BeginRun was taken")
 	}
 }
@@ -354,7 +363,7 @@ func TestStoreOnAnotherFile(t *testing.T) {
 		reopen := func(boot string) *Store {
 			s, err := OpenOn(file, func() (string, error) { return boot, nil }, func(err error) { t.Errorf("fatal: %v", err) })
 			must(t, err)
-			must(t, s.BeginRun(true))
+			must(t, errors.Join(s.BeginRun(), s.LogOpened(true)))
 			return s
 		}
 		s := reopen("1")
@@ -401,13 +410,10 @@ func TestAGroupThatCaughtUpHasNotLostItsTailAgain(t *testing.T) {
 	begin := func(boot string) *Store {
 		s := openAt(t, path)
 		s.bootID = func() (string, error) { return boot, nil }
-		must(t, s.BeginRun(true))
+		must(t, errors.Join(s.BeginRun(), s.LogOpened(true)))
 		return s
 	}
-	kill := func(s *Store) {
-		must(t, s.file.Close())
-		s.running = false // so that the deferred Close writes no clean end
-	}
+	kill := func(s *Store) { must(t, s.Close()) }
 	expect := func(s *Store, what string, first, second bool) {
 		t.Helper()
 		if s.LostTail(1) != first || s.LostTail(2) != second || s.LostTailPossible() != (first || second) {

@@ -140,7 +140,7 @@ func TestStableStoreAndClock(t *testing.T) {
 			p := m.Start(seed)
 			s, err := p.Stable(func(err error) { t.Error(err) })
 			if err == nil {
-				err = s.BeginRun(true)
+				err = errors.Join(s.BeginRun(), s.LogOpened(true))
 			}
 			if err != nil {
 				t.Fatal(err)
