@@ -53,10 +53,11 @@ type Node struct {
 	peers  Peers
 	mux    *raftnet.Mux
 	pulse  *consensus.Pulse
-	turn   *consensus.Turn
-	place  *service.Service
-	front  *resp.Server
-	http   *http.Server
+	// snapshots and restores are the groups' turns.
+	snapshots, restores *consensus.Turn
+	place               *service.Service
+	front               *resp.Server
+	http                *http.Server
 
 	timings  timings
 	replicas replicas
@@ -80,7 +81,8 @@ func Start(o Options) (n *Node, err error) {
 	}
 	n = &Node{
 		cfg: c, version: o.Version, log: o.Logger, level: o.Level, fatal: o.Fatal, host: o.Host,
-		started: time.Now(), asked: make(chan struct{}), timings: newTimings(), pulse: consensus.NewPulse(c.Lease), turn: consensus.NewTurn(),
+		started: time.Now(), asked: make(chan struct{}), timings: newTimings(), pulse: consensus.NewPulse(c.Lease),
+		snapshots: consensus.NewTurn(), restores: consensus.NewTurn(),
 		replicas: replicas{mu: disk.NewLock()},
 	}
 	if n.level == nil {

@@ -126,7 +126,7 @@ func (n *Node) openReplica(g *topology.Group) (*replica, error) {
 		return nil, err
 	}
 	cc.Timers = consensus.Timers{Apply: n.timings.apply.observe, Mark: n.timings.mark.observe, Snapshot: n.timings.snapshot.observe}
-	cc.Turn = n.turn // placement's snapshots are small, and wait for nobody
+	cc.Turn, cc.Restores = n.snapshots, n.restores // placement's snapshots are small, and wait for nobody
 	gc := shardgroup.Config{
 		ID:        g.ID,
 		Self:      string(n.self.ID),

@@ -96,8 +96,13 @@ type Config struct {
 	Reads     Reads
 	// Pulse is shared by the replicas of a process that have the same Timing.Lease; nil: it has one of its own.
 	Pulse *Pulse
-	// Turn is shared by the replicas of a process; nil: this one writes its snapshots whenever it wants.
+	// Turn is shared by the replicas of a process, which write their snapshots in turn; nil: this one does whenever it wants. Each
+	// keeps its state as it was for a fraction of the time only then, and what is written to meanwhile is there twice.
 	Turn *Turn
+	// Restores is another one, for restoring the snapshots that leaders have sent: the old state stays until the new one is complete. A
+	// node that comes back when all of its groups' leaders have dropped the log that it lacks would take twice its memory. It can't
+	// be Turn: whoever writes a snapshot needs the goroutine that restores to mark the state.
+	Restores *Turn
 	// SnapshotBytes of log since the last snapshot trigger the next one, if that has no more bytes itself, or up to half as
 	// many again; 64 MiB by default.
 	SnapshotBytes int64

@@ -27,6 +27,8 @@ type machine struct {
 	advanced func()
 	// refuse is told of a snapshot that is not installed because more is applied already.
 	refuse func(index uint64)
+	// inTurn calls a function that builds a state beside the old one, or returns an error if the replica closes before that.
+	inTurn func(func() error) error
 	logs   *logStore
 	off    Off
 	// running is false while an instance starts, when restoring a snapshot is no installation.
@@ -51,6 +53,7 @@ type indexed interface{ Index() uint64 }
 
 func newMachine(fsm raft.FSM, logs *logStore, conflict func(raft.SnapshotMeta), held, marked func(time.Duration)) *machine {
 	m := &machine{FSM: fsm, logs: logs, conflict: conflict, held: held, marked: marked, advanced: func() {}, moved: make(chan struct{})}
+	m.inTurn = func(restore func() error) error { return restore() }
 	m.batching, _ = fsm.(raft.BatchingFSM)
 	m.configs, _ = fsm.(raft.ConfigurationStore)
 	m.indexed, _ = fsm.(indexed)
@@ -149,7 +152,7 @@ func (m *machine) Restore(r io.ReadCloser) error {
 		m.passed = meta.Index
 		return r.Close()
 	}
-	if err := m.FSM.Restore(r); err != nil {
+	if err := m.replace(r, running && m.applied.Load() > 0); err != nil {
 		return fmt.Errorf("restore snapshot at %d: %w", meta.Index, err)
 	}
 	if m.indexed != nil && m.indexed.Index() > meta.Index {
@@ -167,6 +170,14 @@ func (m *machine) Restore(r io.ReadCloser) error {
 		}
 	}
 	return nil
+}
+
+// replace restores a snapshot; inTurn, when it is this replica's turn.
+func (m *machine) replace(r io.ReadCloser, inTurn bool) error {
+	if !inTurn {
+		return m.FSM.Restore(r)
+	}
+	return m.inTurn(func() error { return m.FSM.Restore(r) })
 }
 
 func (m *machine) advance(index uint64) {

@@ -103,7 +103,7 @@ func newReplica(cfg Config) *Replica {
 	r.transport = newLimited(cfg.Transport, raft.ServerID(cfg.Self), r.fsm, &cfg.Pulse.beats, cfg.off, r.snapshotOutdated)
 	r.transport.leads = r.leads
 	r.snapshots.ending = r.transport.down.Load
-	r.fsm.advanced, r.fsm.refuse = r.transport.stir, cfg.Transport.RefuseSnapshot
+	r.fsm.advanced, r.fsm.refuse, r.fsm.inTurn = r.transport.stir, cfg.Transport.RefuseSnapshot, r.restoreInTurn
 	r.gate.init(r)
 	r.held.Store(cfg.LostTail)
 	return r

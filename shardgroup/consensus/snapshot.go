@@ -43,6 +43,16 @@ func (r *Replica) snapshot() error {
 	return nil
 }
 
+// restoreInTurn is called when a snapshot is complete on this node's disk, so that nobody waits for another one's network. Meanwhile the
+// transport answers the leader's heartbeats.
+func (r *Replica) restoreInTurn(restore func() error) error {
+	if err := r.cfg.Restores.take(r.ctx); err != nil {
+		return ErrClosed
+	}
+	defer r.cfg.Restores.give()
+	return restore()
+}
+
 // enough is how many bytes of log are worth a snapshot: at least as many as the last one had. So to write snapshots costs
 // no more than to write the log, however large the state is.
 //

@@ -5,9 +5,8 @@ import (
 	"sync/atomic"
 )
 
-// Turn has the replicas of a process write their snapshots one after the other. All of them take about as long as if they did it
-// together on a node with work to do (see Waiting), but each keeps its state as it was for a fraction of that only. What is kept costs memory: all that
-// is written to meanwhile is there twice.
+// Turn has the replicas of a process do something that costs memory one after the other: Config says what. All of them take about as
+// long as if they did it together on a node with work to do (see Waiting).
 type Turn struct {
 	taken   chan struct{}
 	waiting atomic.Int32

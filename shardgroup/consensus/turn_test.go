@@ -1,6 +1,8 @@
 package consensus
 
 import (
+	"errors"
+	"io"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -131,4 +133,138 @@ func TestAFollowerDoesNotWaitForATurn(t *testing.T) {
 			t.Errorf("%d snapshots while another replica has the turn", s.Snapshots)
 		}
 	})
+}
+
+// restoring is a state machine whose restores take ten seconds each, and are counted.
+type restoring struct {
+	list
+	seen *crowd
+	// err is what a restore ends with.
+	err error
+}
+
+func (f *restoring) Restore(r io.ReadCloser) error {
+	f.seen.add(1)
+	defer f.seen.add(-1)
+	time.Sleep(10 * time.Second)
+	return errors.Join(f.err, f.list.Restore(r))
+}
+
+// behind makes a group of two voters and a learner that is offered a snapshot once it is connected again. It has applied something before
+// if holding is set.
+func (c *crowd) behind(t *testing.T, holding bool, err error) (group *cluster, late *node) {
+	group = newCluster(t, 2, func(cfg *Config) {
+		cfg.TrailingLogs, cfg.Restores, cfg.FSM = 1, c.turn, &restoring{seen: c, err: err}
+	})
+	l := group.ready()
+	late = group.add("late")
+	late.open(false)
+	if !holding {
+		late.isolate()
+	}
+	// It does not wait for the learner.
+	if err := l.AddNonvoter("late", 0); err != nil {
+		t.Fatal(err)
+	}
+	if holding {
+		if err := l.propose("first"); err != nil {
+			t.Fatal(err)
+		}
+		group.await("a learner that holds something", func() bool { return late.Stats().Applied >= l.Stats().Applied })
+		late.isolate()
+	}
+	for range 5 {
+		if err := l.propose("x"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.Snapshot(); err != nil {
+		t.Fatal(err)
+	}
+	return group, late
+}
+
+// TestRestoresTakeTurns pins that replicas of a process that hold a state restore what their leaders send one after the other, and that
+// a turn is given back also after an error.
+func TestRestoresTakeTurns(t *testing.T) {
+	for name, err := range map[string]error{"restored": nil, "failed": errors.New("no")} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				seen := &crowd{turn: NewTurn()}
+				var groups []*cluster
+				for range 4 {
+					group, _ := seen.behind(t, true, err)
+					groups = append(groups, group)
+				}
+				for _, g := range groups {
+					g.net.HealAll()
+				}
+				time.Sleep(2 * time.Minute)
+				seen.mu.Lock() // raft tries a failed restore again and again
+				if seen.max != 1 || seen.waiting < 2 {
+					t.Errorf("%d at the same time, up to %d waited; want 1 and, of 4, at least 2", seen.max, seen.waiting)
+				}
+				seen.mu.Unlock()
+				for i, g := range groups {
+					late := g.nodes[2]
+					if installed := late.Stats().Installed; (installed > 0) != (err == nil) {
+						t.Errorf("group %d: %d snapshots installed", i, installed)
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestAnEmptyReplicaDoesNotWaitForATurn: it has no other state beside the one that it restores.
+func TestAnEmptyReplicaDoesNotWaitForATurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		seen := &crowd{turn: NewTurn()}
+		if err := seen.turn.take(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		defer seen.turn.give()
+		group, late := seen.behind(t, false, nil)
+		group.net.HealAll()
+		group.await("an installed snapshot", func() bool { return late.Stats().Installed == 1 })
+	})
+}
+
+// TestWhoWaitsForATurnToRestore: it follows its leader meanwhile, which hears its heartbeats answered, and can be closed, also while a guard
+// restarts its instance.
+func TestWhoWaitsForATurnToRestore(t *testing.T) {
+	for _, how := range []string{"close", "restart"} {
+		t.Run(how, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				seen := &crowd{turn: NewTurn()}
+				group, late := seen.behind(t, true, nil)
+				if err := seen.turn.take(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				group.net.HealAll()
+				group.await("a replica that waits", func() bool { return seen.turn.Waiting() == 1 })
+				time.Sleep(time.Minute)
+				if l, s := group.ready(), late.Stats(); s.Leader != l.id || s.Installed != 0 || seen.turn.Waiting() != 1 {
+					t.Errorf("after a minute it follows %q, not %s; %d snapshots installed, %d waiting", s.Leader, l.id, s.Installed, seen.turn.Waiting())
+				}
+				if how == "restart" {
+					late.Replica.current.Load().wishRestart("test")
+					time.Sleep(time.Second)
+				}
+				// As a node does: the network goes last, since it waits for whoever serves the leader's snapshot.
+				if err := late.Replica.Close(); err != nil {
+					t.Error(err)
+				}
+				late.close()
+				if seen.turn.Waiting() != 0 {
+					t.Errorf("closed: %d waiting", seen.turn.Waiting())
+				}
+				late.open(false) // with what it received
+				seen.turn.give()
+				if got := late.Applied(); got < late.Stats().SnapshotIndex || late.Stats().SnapshotIndex == 0 {
+					t.Errorf("opened again, it has applied %d entries, of a snapshot of %d", got, late.Stats().SnapshotIndex)
+				}
+			})
+		})
+	}
 }
