@@ -104,7 +104,7 @@ func Start(o Options) (n *Node, err error) {
 		return n, err
 	}
 	opened.add(func() error { n.faults.Close(); return nil })
-	if n.stores, err = openStores(c, n.host, n.faults, n.timings.written, n.fatal); err != nil {
+	if n.stores, err = openStores(c, n.host, n.faults, n.timings.written, n.log, n.fatal); err != nil {
 		return n, err
 	}
 	opened.add(n.stores.close)

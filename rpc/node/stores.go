@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -36,6 +37,7 @@ type stores struct {
 	stable    *stable.Store
 	log       logStore
 	placement *wal.Log
+	logger    *slog.Logger // nil: slog.Default
 }
 
 // logStore gives each group its part of the node's log.
@@ -46,8 +48,8 @@ type logStore interface {
 	close() error
 }
 
-func openStores(c config.Config, h Host, faults *testfaults.Faults, written func(wal.Commit), fatal func(error)) (s *stores, err error) {
-	s = &stores{dir: c.DataDir, host: h, faults: faults}
+func openStores(c config.Config, h Host, faults *testfaults.Faults, written func(wal.Commit), logger *slog.Logger, fatal func(error)) (s *stores, err error) {
+	s = &stores{dir: c.DataDir, host: h, faults: faults, logger: logger}
 	if h.Stable != nil {
 		s.stable, err = h.Stable(fatal)
 	} else {
@@ -134,6 +136,7 @@ func (s *stores) openWAL(folder string, o wal.Options) (l *wal.Log, err error) {
 	if o.FS, err = s.folder(folder); err != nil {
 		return nil, fmt.Errorf("wal: %w", err)
 	}
+	o.Logger = s.logger
 	if s.host.Log != nil {
 		s.host.Log(&o)
 	}

@@ -32,7 +32,7 @@ func TestReplicaThatLostItsLog(t *testing.T) {
 			config.Flags(pflag.NewFlagSet(t.Name(), pflag.ContinueOnError), &c)
 			c.DataDir, c.Durability = t.TempDir(), "interval"
 			fatal := func(err error) { t.Error(err) }
-			s, err := openStores(c, Host{}, nil, nil, fatal)
+			s, err := openStores(c, Host{}, nil, nil, nil, fatal)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -43,7 +43,7 @@ func TestReplicaThatLostItsLog(t *testing.T) {
 				t.Fatal(err)
 			}
 			overwrite(t, filepath.Join(c.DataDir, "stable.db"), "run", tc.run)
-			if s, err = openStores(c, Host{}, nil, nil, fatal); err != nil {
+			if s, err = openStores(c, Host{}, nil, nil, nil, fatal); err != nil {
 				t.Fatal(err)
 			}
 			g, err := s.group(1)
@@ -81,7 +81,7 @@ func TestATailInDangerIsRemembered(t *testing.T) {
 			start := func(durability, logStore string) (*stores, error) {
 				c := c
 				c.Durability, c.LogStore = durability, logStore
-				return openStores(c, Host{}, nil, nil, func(err error) { t.Error(err) })
+				return openStores(c, Host{}, nil, nil, nil, func(err error) { t.Error(err) })
 			}
 			end := func(s *stores, err error) {
 				if err == nil {
@@ -179,7 +179,7 @@ func TestALaterLifeStartsEmpty(t *testing.T) {
 			config.Flags(pflag.NewFlagSet(t.Name(), pflag.ContinueOnError), &c)
 			c.DataDir, c.LogStore = t.TempDir(), logStore
 			open := func() *stores {
-				s, err := openStores(c, Host{}, nil, nil, func(err error) { t.Error(err) })
+				s, err := openStores(c, Host{}, nil, nil, nil, func(err error) { t.Error(err) })
 				if err != nil {
 					t.Fatal(err)
 				}

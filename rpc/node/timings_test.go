@@ -20,7 +20,7 @@ func TestLogWritesAreTimed(t *testing.T) {
 	config.Flags(pflag.NewFlagSet(t.Name(), pflag.ContinueOnError), &c)
 	c.DataDir, c.Durability = t.TempDir(), wal.Always.String()
 	timings := newTimings()
-	s, err := openStores(c, Host{}, nil, timings.written, func(err error) { t.Error(err) })
+	s, err := openStores(c, Host{}, nil, timings.written, nil, func(err error) { t.Error(err) })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -84,7 +84,7 @@ func Open(dir string, o Options) (*Log, error) {
 	if d, ok := fs.(disk.Fitting); ok && o.Durability == Interval {
 		fs = d.Cached()
 	} else if ok {
-		fs = d.Durable()
+		fs = d.Durable(func(why error) { o.Logger.Info("the log is written through the page cache", "folder", dir, "why", why) })
 	}
 	l := newLog(fs, o)
 	if err := l.load(); err != nil {

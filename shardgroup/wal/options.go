@@ -1,8 +1,10 @@
 package wal
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/quorate/quorate/shardgroup/wal/disk"
@@ -50,6 +52,8 @@ type Options struct {
 	Fatal func(error)
 	// Observe, if set, is told of every group commit, by the goroutine that made it. It must be quick.
 	Observe func(Commit)
+	// Logger hears what an operator should know. Default slog.Default().
+	Logger *slog.Logger
 	// FS replaces the directory given to Open, for tests and simulations.
 	FS disk.FS
 }
@@ -87,6 +91,7 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Fatal == nil {
 		return o, errors.New("wal: Options.Fatal is not set: a failed write must be able to end the process")
 	}
+	o.Logger = cmp.Or(o.Logger, slog.Default())
 	o.SyncEvery = orDefault(o.SyncEvery, time.Second)
 	o.SegmentBytes = orDefault(o.SegmentBytes, 64<<20)
 	o.TailBytes = orDefault(o.TailBytes, 16<<20)

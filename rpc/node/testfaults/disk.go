@@ -32,7 +32,9 @@ type folder struct {
 func (d folder) Cached() disk.FS { return folder{d.fitting.Cached(), d.fitting, d.faults} }
 
 // Durable implements disk.Fitting.
-func (d folder) Durable() disk.FS { return folder{d.fitting.Durable(), d.fitting, d.faults} }
+func (d folder) Durable(cached func(why error)) disk.FS {
+	return folder{d.fitting.Durable(cached), d.fitting, d.faults}
+}
 
 // Create implements disk.FS.
 func (d folder) Create(name string, size int64, pause func() error) (disk.File, error) {

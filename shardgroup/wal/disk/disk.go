@@ -24,8 +24,9 @@ type FS interface {
 type Fitting interface {
 	// Cached is for a log that is synced now and then only.
 	Cached() FS
-	// Durable is for a log that has every write on the disk before it goes on. Its files may be SyncWriters.
-	Durable() FS
+	// Durable is for a log that has every write on the disk before it goes on. Its files may be SyncWriters; cached hears, at most
+	// twice, why they write by way of the page cache instead.
+	Durable(cached func(why error)) FS
 }
 
 // File has the size that it was created with, unless that was 0. ReadAt and WriteAt may run beside each other and beside Sync.

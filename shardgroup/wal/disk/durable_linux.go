@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -16,7 +17,9 @@ import (
 // Durable is d for a log that has every write on the disk before it goes on: its files are SyncWriters, whose writes go
 // around the page cache and are waited for without a thread (see aio). Where the kernel or the file system does not do
 // such writes well, they are ordinary ones, and so are those that follow one that made its caller wait: see patience.
-func (d Dir) Durable() FS { return durableDir{d, &direct{trusted: trusted, submit: (*aio).submit}} }
+func (d Dir) Durable(cached func(why error)) FS {
+	return durableDir{d, &direct{cached: cached, trusted: trusted, submit: (*aio).submit}}
+}
 
 // trusted are the types of file systems, as statfs(2) knows them, that do such writes well; those that do not don't say so. FUSE
 // forgets to sync after them, and reads beside them leave stale pages in the cache; btrfs makes all of the write and the sync in
@@ -74,8 +77,10 @@ type direct struct {
 	// that was, -1 if unknown.
 	buf      []byte
 	end      int64
-	never    bool // it does not work here
 	patience patience
+	// never: it does not work here. told: cached has heard why it did not.
+	never, told bool
+	cached      func(why error)
 	// trusted and submit, which is aio.submit, are others in tests.
 	trusted map[int64]bool
 	submit  func(a *aio, fd uintptr, b []byte, at int64) error
@@ -90,26 +95,26 @@ func (d *direct) write(f *durableFile, b []byte, at int64) (n int, err error) {
 	defer d.mu.Unlock()
 	if d.of != f {
 		if err := d.enter(f); err != nil {
-			d.never = true // whatever it is that this kernel or this file system can't do, plain writes will do or fail
+			d.fallBack(err) // whatever it is that this kernel or this file system can't do, plain writes will do or fail
 		}
 	}
 	head := int(at % BlockBytes)
 	n = min(len(b), directBytes-head)
 	blocks := (head + n + BlockBytes - 1) / BlockBytes * BlockBytes
-	if d.never || at-int64(head)+int64(blocks) > d.size || d.patience.lost(time.Now()) {
+	if d.never || d.of != f || at-int64(head)+int64(blocks) > d.size || d.patience.lost(time.Now()) {
 		return d.plain(f, b, at)
 	}
 	if err := d.fill(f, b[:n], at, head, blocks); err != nil {
 		return 0, err
 	}
 	if err := d.start(blocks, at-int64(head)); err != nil {
-		d.never = true // nothing was written
+		d.fallBack(err) // nothing was written
 		return d.plain(f, b, at)
 	}
 	done, err := d.aio.wait()
 	switch whole := done / BlockBytes * BlockBytes; {
 	case errors.Is(err, unix.EINVAL): // the disk has larger blocks
-		d.never = true
+		d.fallBack(err)
 		return d.plain(f, b, at)
 	case err != nil:
 		return 0, err
@@ -118,6 +123,23 @@ func (d *direct) write(f *durableFile, b []byte, at int64) (n int, err error) {
 	default:
 		return d.keep(min(n, whole-head), at, head), nil
 	}
+}
+
+// fallBack notes why a write went by way of the page cache: for good, or because something is short at the moment.
+func (d *direct) fallBack(why error) {
+	d.never = lasting(why)
+	if d.never || !d.told {
+		d.cached(why)
+	}
+	d.told = true
+}
+
+// lasting reports whether what failed with err will fail again. What is merely short at the moment, as descriptors (EMFILE) or the
+// kernel's memory for such writes (EAGAIN), is not.
+func lasting(err error) bool {
+	return slices.ContainsFunc([]error{errNotTrusted, unix.ENOSYS, unix.EPERM, unix.EINVAL, unix.EOPNOTSUPP}, func(one error) bool {
+		return errors.Is(err, one)
+	})
 }
 
 // start hands the first blocks of buf to the kernel.
@@ -168,8 +190,11 @@ func (d *direct) enter(f *durableFile) (err error) {
 		return err
 	}
 	var fs unix.Statfs_t
-	if err := unix.Fstatfs(int(f.Fd()), &fs); err != nil || !d.trusted[fs.Type] {
-		return errors.Join(err, errNotTrusted)
+	if err := unix.Fstatfs(int(f.Fd()), &fs); err != nil {
+		return os.NewSyscallError("fstatfs", err)
+	}
+	if !d.trusted[fs.Type] {
+		return errNotTrusted
 	}
 	// Not by its name, it may have another one by now.
 	if d.raw, err = os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", f.Fd()), os.O_RDWR|syscall.O_DIRECT|syscall.O_DSYNC, 0); err != nil {
@@ -190,7 +215,7 @@ func (d *direct) enter(f *durableFile) (err error) {
 }
 
 // leave frees everything, if f is the file that was written to last. It does not wait for a write, which may hang for ever:
-// nobody closes a file that is written to, unless the disk has failed him.
+// nobody closes a file that is written to, unless the disk has failed.
 func (d *direct) leave(f *durableFile) error {
 	if !d.mu.TryLock() {
 		return nil

@@ -62,7 +62,7 @@ func (p *syncPool) take() *aio {
 		return nil
 	}
 	a, err := newAIO()
-	p.never = err != nil
+	p.never = lasting(err)
 	return a
 }
 
