@@ -7,7 +7,7 @@ import (
 	"github.com/quorate/quorate/fsm/entry"
 )
 
-// entryHeader is about what an entry takes beside its ops.
+// entryHeader is the most that an entry takes beside evictions and its calls' ops: its header, and a new limit.
 const entryHeader = 64
 
 // part is a run of a call's ops in one entry.
@@ -28,7 +28,8 @@ type batch struct {
 	whole int
 	// behind counts the calls that waited for the next entry when this one had been applied, before its own calls were done.
 	behind int
-	size   int
+	// size is what the entry takes at most.
+	size int
 	// advance is done when the entry is applied; may be nil.
 	advance *advance
 }
@@ -39,7 +40,7 @@ func (b *batch) gather(waiting []*Call, limit, most int) {
 	for _, c := range waiting {
 		p := part{call: c, from: c.placed, to: c.placed}
 		for ; p.to < len(c.Ops); p.to++ {
-			n := opBytes(&c.Ops[p.to])
+			n := c.Ops[p.to].Size()
 			if most == 0 || b.size+n > limit && b.size > entryHeader {
 				break
 			}

@@ -66,26 +66,7 @@ func (c *Call) rides(i int) bool { return i < len(c.Reads) && c.Reads[i] }
 func (c *Call) bytes() int64 {
 	total := int64(0)
 	for i := range c.Ops {
-		total += int64(opBytes(&c.Ops[i]))
-	}
-	return total
-}
-
-// opOverhead is what an op and each of its arguments cost in an entry beside their bytes, roughly.
-const opOverhead = 4
-
-func opBytes(op *entry.Op) int {
-	total := opOverhead
-	for _, arg := range op.Args {
-		total += len(arg) + opOverhead
-	}
-	if op.Tx != nil {
-		for i := range op.Tx.Watches {
-			total += len(op.Tx.Watches[i].Key) + 2*opOverhead
-		}
-		for i := range op.Tx.Ops {
-			total += opBytes(&op.Tx.Ops[i])
-		}
+		total += int64(c.Ops[i].Size())
 	}
 	return total
 }

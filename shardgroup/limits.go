@@ -3,6 +3,8 @@ package shardgroup
 import (
 	"fmt"
 	"time"
+
+	"github.com/quorate/quorate/fsm/entry"
 )
 
 // Limits bound what a group holds for its callers. Zero values take the defaults.
@@ -37,6 +39,9 @@ func (l Limits) withDefaults() (Limits, error) {
 	}
 	if l.QueueBytes == 0 {
 		l.QueueBytes = defaultQueueBytes
+	}
+	if l.EntryBytes > entry.MaxOp {
+		return l, fmt.Errorf("limits %+v: an entry has at most %d bytes and room for evictions", l, entry.MaxOp)
 	}
 	if l.Park == 0 {
 		l.Park = defaultPark

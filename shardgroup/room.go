@@ -7,13 +7,8 @@ import (
 	"github.com/quorate/quorate/fsm/entry"
 )
 
-const (
-	// maxVictims bounds the keys that one entry evicts: it takes some milliseconds to apply that many.
-	maxVictims = 2048
-	// maxPrefixed is how large an entry may become by its evictions. They must not be what makes it too large to be logged,
-	// because without the room that they make nothing could be written any more.
-	maxPrefixed = entry.MaxBytes - 1<<20
-)
+// maxVictims bounds the keys that one entry evicts: it takes some milliseconds to apply that many.
+const maxVictims = 2048
 
 // addPrefix puts ahead of the batch what the leader has to say itself: a new limit, or the evictions that make room for it.
 //
@@ -44,8 +39,8 @@ func (g *Group) addPrefix(b *batch) {
 	if room := limit - used + freed; growth > room {
 		g.gather(b, g.fitting(b, limit, room, freed))
 	}
-	size := opBytes(&victims)
-	if b.size+size > maxPrefixed {
+	size := victims.Size()
+	if b.size+size > entry.MaxBytes { // a key of megabytes beside a large write
 		g.gather(b, 0)
 	}
 	b.prefix = append(b.prefix, victims)

@@ -2,6 +2,7 @@ package entry
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"flag"
@@ -193,7 +194,7 @@ func TestDecodedArgumentsAliasTheInput(t *testing.T) {
 }
 
 func TestEncoderRefuses(t *testing.T) {
-	huge := make([]byte, MaxArg+1)
+	huge := make([]byte, MaxBytes)
 	for name, c := range map[string]struct {
 		op   Op
 		want error
@@ -208,7 +209,7 @@ func TestEncoderRefuses(t *testing.T) {
 		"an eviction without versions": {op(command.Evict, "k", "short"), ErrInvalid},
 		"an eviction of nothing":       {Evict(nil), ErrInvalid},
 		"a limit without samples":      {Limit(Limits{}), ErrInvalid},
-		"a value over 512 MB":          {Op{Cmd: command.Set, Args: [][]byte{{'k'}, huge}}, ErrTooLarge},
+		"a value beyond an entry":      {Op{Cmd: command.Set, Args: [][]byte{{'k'}, huge}}, ErrTooLarge},
 		"too many arguments":           {Op{Cmd: command.Del, Args: make([][]byte, MaxArgs+1)}, ErrTooLarge},
 		"too many watches":             {exec(make([]Watch, MaxWatches+1)), ErrTooLarge},
 	} {
@@ -288,4 +289,34 @@ func equalOps(a, b []Op) bool {
 func equalTx(a, b *Tx) bool {
 	return len(a.Watches) == len(b.Watches) && equalOps(a.Ops, b.Ops) &&
 		(len(a.Watches) == 0 || reflect.DeepEqual(a.Watches, b.Watches))
+}
+
+// Earlier versions have logged entries that are not encoded any more.
+func TestLargerEntriesOfEarlierVersionsDecode(t *testing.T) {
+	value := make([]byte, MaxBytes+1)
+	body := append([]byte{byte(command.Set), 2, 1, 'k'}, binary.AppendUvarint(nil, uint64(len(value)))...)
+	var into Entry
+	if err := Decode(signed(1, append(body, value...)), &into); err != nil {
+		t.Fatal(err)
+	}
+	if got := into.Ops[0].Args[1]; len(got) != len(value) {
+		t.Errorf("the value has %d bytes, want %d", len(got), len(value))
+	}
+}
+
+func TestSizeBoundsTheEncoding(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		op := genOp(true)(rt)
+		if op.Tx != nil {
+			op.Tx.Watches = append(op.Tx.Watches, Watch{Version: math.MaxUint64})
+		}
+		var e Encoder
+		e.Reset(1, 2)
+		if err := e.AppendOp(&op); err != nil {
+			rt.Skip()
+		}
+		if took, size := e.Len()-headerAt, op.Size(); took > size {
+			rt.Fatalf("%d bytes, the size is said to be %d", took, size)
+		}
+	})
 }

@@ -39,8 +39,8 @@ func checkHeader(data []byte) error {
 			ErrVersion, data[1], version)
 	case len(data) < headerAt:
 		return fmt.Errorf("%w: the header takes %d bytes", ErrCorrupt, headerAt)
-	case len(data) > MaxBytes:
-		return fmt.Errorf("%w: at most %d bytes are allowed", ErrCorrupt, MaxBytes)
+	case len(data) > maxDecoded:
+		return fmt.Errorf("%w: at most %d bytes are allowed", ErrCorrupt, maxDecoded)
 	}
 	if want, got := binary.LittleEndian.Uint32(data[crcAt:]), checksum(data); got != want {
 		return fmt.Errorf("%w: checksum %08x, the header says %08x", ErrCorrupt, got, want)
@@ -82,7 +82,7 @@ func (r *reader) count(n uint64, least, limit int, what string) int {
 }
 
 func (r *reader) ops(into []Op, announced uint64, nested bool) []Op {
-	n := r.count(announced, leastOp, MaxBytes, "ops")
+	n := r.count(announced, leastOp, maxDecoded, "ops")
 	into = slices.Grow(into[:0], n)[:n]
 	for i := range into {
 		if r.op(&into[i], nested); r.err != nil {
@@ -135,7 +135,7 @@ func (r *reader) tx(tx *Tx) {
 }
 
 func (r *reader) bytes() []byte {
-	n := r.count(r.uvarint(), 1, MaxArg, "bytes")
+	n := r.count(r.uvarint(), 1, maxDecodedArg, "bytes")
 	b := r.data[r.at : r.at+n : r.at+n]
 	r.at += n
 	return b

@@ -130,9 +130,8 @@ func (e *Encoder) tx(tx *Tx) error {
 }
 
 func (e *Encoder) bytes(b []byte) error {
-	if len(b) > MaxArg || len(e.Buf)+len(b) > MaxBytes {
-		return fmt.Errorf("%w: %d bytes in one argument after %d in the entry, at most %d and %d are allowed",
-			ErrTooLarge, len(b), len(e.Buf), MaxArg, MaxBytes)
+	if len(e.Buf)+len(b) > MaxBytes {
+		return fmt.Errorf("%w: an argument of %d bytes after %d in the entry, which holds at most %d", ErrTooLarge, len(b), len(e.Buf), MaxBytes)
 	}
 	e.uvarint(uint64(len(b)))
 	e.Buf = append(e.Buf, b...)

@@ -6,12 +6,27 @@ import "errors"
 const (
 	// MaxArgs is the number of arguments of one op, as many as Redis accepts.
 	MaxArgs = 1 << 20
-	// MaxArg is the length of one argument in bytes: Redis's proto-max-bulk-len.
-	MaxArg = 512 << 20
 	// MaxWatches is the number of keys that one transaction may watch.
 	MaxWatches = 1 << 20
-	// MaxBytes is the length of an encoded entry.
-	MaxBytes = 1 << 30
+)
+
+// Limits in bytes of what is encoded. An entry goes to each replica in one message and to the disk in one record: one that a
+// leader could store and not send would stop its group's writes for good. So the limits of messages and records follow from these.
+const (
+	// MaxBytes is the length of an entry, Envelope what Raft, the network and the disk may add to it.
+	MaxBytes = 64<<20 - Envelope
+	Envelope = 64 << 10
+	// MaxOp is the Size of a client's op. It leaves 1 MiB for what the leader logs ahead of it: without the evictions that make
+	// room for an op, it could not be executed.
+	MaxOp = MaxBytes - 1<<20
+	// MaxArg is the length of an argument that a client may send. It leaves room in MaxOp for the others: the key, options.
+	MaxArg = 60 << 20
+)
+
+// Limits in bytes of what is decoded: earlier versions have logged entries as large as these.
+const (
+	maxDecoded    = 1 << 30
+	maxDecodedArg = 512 << 20
 )
 
 var (

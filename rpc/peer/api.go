@@ -26,6 +26,8 @@ type StreamHandler = func(ctx context.Context, from topology.NodeID, group slot.
 var (
 	// ErrNotSent: the handler did not run and never will (no address, no connection, a full queue, a refusal).
 	ErrNotSent = errors.New("not sent")
+	// ErrTooLarge comes together with ErrNotSent: the request is over Options.MaxFrame, so whoever sends it again sends it for ever.
+	ErrTooLarge = errors.New("larger than a frame")
 	// ErrNoAnswer: the request was handed to the network and no answer came; the handler may or may not have run.
 	ErrNoAnswer = errors.New("no answer")
 	// ErrClosed: this node's Close was called. It comes together with ErrNotSent or ErrNoAnswer.

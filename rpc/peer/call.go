@@ -108,7 +108,7 @@ var errStopped = errors.New("the caller has stopped")
 func (c *conn) exchange(stop <-chan struct{}, why func() error, now int64, timeout time.Duration, f frame, reply []byte) ([]byte, error) {
 	switch {
 	case len(f.payload) > c.n.o.MaxFrame:
-		return nil, c.failed(ErrNotSent, fmt.Errorf("%d bytes are over the limit of %d", len(f.payload), c.n.o.MaxFrame))
+		return nil, c.failed(ErrNotSent, fmt.Errorf("%w: %d bytes are over the limit of %d", ErrTooLarge, len(f.payload), c.n.o.MaxFrame))
 	case timeout <= 0:
 		return nil, c.failed(ErrNotSent, context.DeadlineExceeded)
 	}

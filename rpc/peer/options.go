@@ -35,7 +35,8 @@ type Options struct {
 	Logger *slog.Logger
 	// CallTimeout is the deadline of a call whose context has none.
 	CallTimeout time.Duration
-	// MaxFrame bounds a request, a reply and a stream's header, in bytes of payload.
+	// MaxFrame bounds a request, a reply and a stream's header, in bytes of payload. The largest log entry
+	// must fit, in a message of Raft's.
 	MaxFrame int
 	// MaxStream bounds the announced size of a stream, in bytes.
 	MaxStream int64

@@ -2,6 +2,10 @@ package raftnet
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -9,6 +13,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"github.com/quorate/quorate/fsm/entry"
 	"github.com/quorate/quorate/rpc/peer"
 )
 
@@ -101,6 +106,33 @@ func TestBadFramesAreNamed(t *testing.T) {
 				t.Errorf("got %+v, %v, want an error with %q", a, err, c.text)
 			}
 		})
+	}
+}
+
+// An entry of the largest size fits into a frame, with the largest numbers around it.
+func TestLargestEntryFitsIntoAFrame(t *testing.T) {
+	const last = math.MaxUint64
+	a := &raft.AppendEntriesRequest{Term: last, PrevLogEntry: last - 1, PrevLogTerm: last, LeaderCommitIndex: last}
+	a.Entries = []*raft.Log{{Index: last, Term: last, AppendedAt: time.Unix(0, math.MinInt64), Data: make([]byte, entry.MaxBytes)}}
+	if b := mustAppend(t, a); len(b) > peer.DefaultMaxFrame || len(b)-entry.MaxBytes > entry.Envelope {
+		t.Errorf("%d bytes; a frame holds %d", len(b), peer.DefaultMaxFrame)
+	}
+}
+
+// A request that no frame holds fails for ever, so it is not passed off as a fault of the network.
+func TestTooLargeEntryIsTold(t *testing.T) {
+	link := &scripted{call: func(peer.Kind, []byte) ([]byte, error) {
+		return nil, fmt.Errorf("%w: %w", peer.ErrNotSent, peer.ErrTooLarge)
+	}}
+	var log bytes.Buffer
+	tr, err := NewMux(link).Open(7, Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tr.Close()
+	err = tr.AppendEntries("other", "other", sampleAppend(), &raft.AppendEntriesResponse{})
+	if !errors.Is(err, peer.ErrTooLarge) || !strings.Contains(log.String(), "level=ERROR") {
+		t.Errorf("%v; logged: %s", err, &log)
 	}
 }
 

@@ -139,6 +139,11 @@ func (t *Transport) append(timeout time.Duration, id raft.ServerID, args *raft.A
 	}
 	sent := time.Now()
 	reply, err := t.ask(timeout, id, KindAppend, x.frame, x.reply[:0])
+	if errors.Is(err, peer.ErrTooLarge) {
+		// Raft takes it for a fault of the network, which ends, and tries again for ever.
+		t.o.Logger.Error("an entry is too large to be sent: this replica gets nothing more until a snapshot covers it", "group", t.group,
+			"node", id, "index", args.PrevLogEntry+1, "bytes", len(x.frame))
+	}
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,9 @@ package consensus
 
 import (
 	"errors"
+	"fmt"
+
+	"github.com/quorate/quorate/fsm/entry"
 )
 
 // NotLeaderError says that nothing was applied because this replica does not lead the group.
@@ -24,6 +27,8 @@ var (
 	ErrBusy = errors.New("not applied: the replica is busy")
 	// ErrTransferring: nothing was applied; leadership is being handed over.
 	ErrTransferring = errors.New("not applied: leadership is being transferred")
+	// ErrTooLarge: nothing was applied; the entry would not fit into a message to another replica.
+	ErrTooLarge = fmt.Errorf("not applied: the entry is larger than %d bytes", entry.MaxBytes)
 	// ErrClosed: nothing was applied; the replica is closed or restarting.
 	ErrClosed = errors.New("not applied: the replica is closed")
 	// ErrForgotten ends the process: entries that were applied here are the group's no more. A majority has lost them with its
@@ -40,5 +45,6 @@ var (
 // NotApplied reports whether err promises that the proposal had no effect and never will.
 func NotApplied(err error) bool {
 	var notLeader *NotLeaderError
-	return errors.As(err, &notLeader) || errors.Is(err, ErrBusy) || errors.Is(err, ErrTransferring) || errors.Is(err, ErrClosed)
+	return errors.As(err, &notLeader) || errors.Is(err, ErrBusy) || errors.Is(err, ErrTransferring) ||
+		errors.Is(err, ErrTooLarge) || errors.Is(err, ErrClosed)
 }

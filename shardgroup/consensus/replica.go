@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"github.com/quorate/quorate/fsm/entry"
 )
 
 // proposeTimeout is how long a proposal waits for raft's main loop, which may be busy with a slow disk.
@@ -255,6 +257,9 @@ type Result struct {
 // the replica from then on. A nil error: applied. An error for which NotApplied holds: without effect. Any other
 // error is ErrUnknown. It ends by itself: a leader without a quorum steps down within Timing.Lease.
 func (r *Replica) Propose(data []byte) (Result, error) {
+	if len(data) > entry.MaxBytes {
+		return Result{}, ErrTooLarge
+	}
 	inst := r.current.Load()
 	if inst == nil {
 		return Result{}, r.away()

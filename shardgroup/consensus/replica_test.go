@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/quorate/quorate/fsm/entry"
 )
 
 func TestMain(m *testing.M) {
@@ -36,6 +38,19 @@ func TestProposalsReachAllReplicas(t *testing.T) {
 			if err := n.propose("x"); !errors.As(err, &notLeader) || notLeader.Leader != l.id || !NotApplied(err) {
 				t.Fatalf("follower %s: %v, want the leader's ID %s", n.id, err, l.id)
 			}
+		}
+	})
+}
+
+func TestEntryThatCannotBeSentIsNotLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newCluster(t, 1, nil).ready()
+		before, _ := l.logs.LastIndex()
+		if _, err := l.Propose(make([]byte, entry.MaxBytes+1)); !errors.Is(err, ErrTooLarge) || !NotApplied(err) {
+			t.Errorf("one byte too large: %v", err)
+		}
+		if after, _ := l.logs.LastIndex(); after != before {
+			t.Errorf("the log ends at entry %d, it ended at %d", after, before)
 		}
 	})
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"github.com/quorate/quorate/fsm/entry"
 	"github.com/quorate/quorate/fsm/slot"
 	"github.com/quorate/quorate/shardgroup/wal/crashdisk"
 )
@@ -265,6 +266,12 @@ func TestProgramErrorsAreFatal(t *testing.T) {
 			c.once(t, nil)
 		})
 	}
+}
+
+// What another node sends, in a frame as large as an entry and all that may be around it, is no program's error.
+func TestLargestEntryCanBeStored(t *testing.T) {
+	largest := &raft.Log{Index: 1, Data: make([]byte, entry.MaxBytes+entry.Envelope)}
+	must(t, checkStore(0, []*raft.Log{largest}))
 }
 
 // TestClosedAndRemoved: these are not the disk's fault and end nobody's process.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"github.com/quorate/quorate/fsm/entry"
 	"github.com/quorate/quorate/fsm/slot"
 )
 
@@ -29,7 +30,8 @@ const (
 	entryRecordBytes  = recordPrefixBytes + entryBodyBytes
 
 	maxBatchBytes = 4 << 20 // stores join a batch up to this size; one larger entry makes a larger batch
-	maxEntryBytes = 1 << 30 // data and extensions of one entry; Redis' largest value is half of it
+	// maxEntryBytes bounds an entry's record. What comes from another node may be as large as a frame, whatever its version.
+	maxEntryBytes = entryRecordBytes + entry.MaxBytes + entry.Envelope
 )
 
 // kind says what a record does to its group. The values are on disk.
