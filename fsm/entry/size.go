@@ -9,9 +9,6 @@ const (
 	watchOverhead = argOverhead + 10
 )
 
-// Size is the most bytes that the watched key takes in an entry.
-func (w *Watch) Size() int { return watchOverhead + len(w.Key) }
-
 // Size is the most bytes that the op takes in an entry, and but for a few of them what it does.
 func (op *Op) Size() int {
 	size := opOverhead
@@ -23,7 +20,7 @@ func (op *Op) Size() int {
 	}
 	size += txOverhead
 	for i := range op.Tx.Watches {
-		size += op.Tx.Watches[i].Size()
+		size += watchOverhead + len(op.Tx.Watches[i].Key)
 	}
 	for i := range op.Tx.Ops {
 		size += op.Tx.Ops[i].Size()

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"runtime"
 	"time"
+
+	"github.com/quorate/quorate/fsm/entry"
 )
 
 // Config is what the front end is started with. Most of it can be changed later through CONFIG SET.
@@ -25,7 +27,7 @@ type Config struct {
 	Timeout time.Duration
 	// TCPKeepAlive is the interval of keep-alive probes; 300 s by default.
 	TCPKeepAlive time.Duration
-	// MaxBulkLen bounds one argument in bytes (proto-max-bulk-len); 512 MB by default, at least 1 MB.
+	// MaxBulkLen bounds one argument in bytes (proto-max-bulk-len); at least 1 MB, and entry.MaxArg by default and at most.
 	MaxBulkLen int64
 	// QueryBufferLimit bounds the unexecuted bytes of one connection (client-query-buffer-limit); 1 GB by default.
 	QueryBufferLimit int64
@@ -62,7 +64,7 @@ func DefaultConfig() Config {
 		IOThreads:            max(1, runtime.GOMAXPROCS(0)/2),
 		IOUring:              true,
 		TCPKeepAlive:         300 * time.Second,
-		MaxBulkLen:           512 << 20,
+		MaxBulkLen:           entry.MaxArg,
 		QueryBufferLimit:     1 << 30,
 		PushBufferLimit:      32 << 20,
 		ParkTimeout:          2 * time.Second,
@@ -85,8 +87,8 @@ func (c *Config) check() error {
 	switch {
 	case c.MaxClients < 1:
 		return fmt.Errorf("maxclients %d: want at least 1", c.MaxClients)
-	case c.MaxBulkLen < minBulkLen:
-		return fmt.Errorf("proto-max-bulk-len %d: want at least %d bytes", c.MaxBulkLen, minBulkLen)
+	case c.MaxBulkLen < minBulkLen || c.MaxBulkLen > entry.MaxArg:
+		return fmt.Errorf("proto-max-bulk-len %d: want %d to %d bytes", c.MaxBulkLen, minBulkLen, entry.MaxArg)
 	case c.QueryBufferLimit < minBulkLen:
 		return fmt.Errorf("client-query-buffer-limit %d: want at least %d bytes", c.QueryBufferLimit, minBulkLen)
 	case c.IOThreads < 0 || c.IOThreads > maxIOThreads:

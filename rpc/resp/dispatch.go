@@ -2,6 +2,7 @@ package resp
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 
 	"github.com/quorate/quorate/fsm/command"
@@ -155,7 +156,12 @@ func (c *conn) keyed(spec *command.Spec, args [][]byte) {
 		c.refuse(spec, reply.CrossSlot)
 		return
 	}
-	t, follower, ok := c.route(spec, n, spec.Has(command.ReadOnly))
+	read, op := spec.Has(command.ReadOnly), entry.Op{Cmd: spec.ID, Args: args}
+	if !read && op.Size() > entry.MaxOp {
+		c.refuse(spec, fmt.Sprintf("ERR command too large: %d bytes, at most %d can be written in one step", op.Size(), entry.MaxOp))
+		return
+	}
+	t, follower, ok := c.route(spec, n, read)
 	if !ok {
 		return
 	}
@@ -163,7 +169,7 @@ func (c *conn) keyed(spec *command.Spec, args [][]byte) {
 		c.trackReads(spec, args)
 	}
 	p := placed{spec: spec, slot: n, mute: c.mute()}
-	c.run.gather(p, t, entry.Op{Cmd: spec.ID, Args: args}, c.proto, follower)
+	c.run.gather(p, t, op, c.proto, follower)
 }
 
 // route finds the group for slot n. If another node must be asked, or the client should read the new map first, it

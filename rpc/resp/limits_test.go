@@ -1,6 +1,7 @@
 package resp
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,8 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/fsm/command"
+	"github.com/quorate/quorate/fsm/entry"
+	"github.com/quorate/quorate/fsm/reply"
 )
 
 func TestEveryCommandHasAHandler(t *testing.T) {
@@ -55,7 +58,7 @@ func TestIdleTimeout(t *testing.T) {
 }
 
 func TestQueryBufferLimit(t *testing.T) {
-	w := newWorld(t, 1, func(c *Config) { c.QueryBufferLimit = 1 << 20; c.MaxBulkLen = 64 << 20 })
+	w := newWorld(t, 1, func(c *Config) { c.QueryBufferLimit = 1 << 20; c.MaxBulkLen = 32 << 20 })
 	c := w.dial(t)
 	go func() {
 		_, _ = fmt.Fprintf(c.nc, "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$%d\r\n", 32<<20)
@@ -85,6 +88,36 @@ func TestLargeValues(t *testing.T) {
 			t.Fatalf("size %d: %d bytes came back", size, len(got))
 		}
 	}
+}
+
+// What no log entry holds is refused before a group hears of it.
+func TestWritesBeyondAnEntryAreRefused(t *testing.T) {
+	c := newWorld(t, 1).undriven(t)
+	half := bytes.Repeat([]byte("v"), entry.MaxOp/2)
+	big := entry.Op{Args: [][]byte{[]byte("{k}a"), half, []byte("{k}b"), half}}
+	for _, words := range [][][]byte{
+		append([][]byte{[]byte("MSET")}, big.Args...),
+		{[]byte("MULTI")}, append([][]byte{[]byte("SET")}, big.Args[:2]...), append([][]byte{[]byte("SET")}, big.Args[2:]...), {[]byte("EXEC")},
+	} {
+		c.command(command.Find(words), words)
+	}
+	want := fmt.Sprintf("-ERR command too large: %d bytes, at most %d can be written in one step\r\n+OK\r\n+QUEUED\r\n"+
+		"-ERR transaction too large: at most %d commands and watched keys of %d bytes together\r\n-%s\r\n",
+		big.Size(), entry.MaxOp, maxQueued, entry.MaxOp, reply.ExecAborted)
+	if got := string(c.run.own.Buf); got != want || c.run.used > 0 {
+		t.Errorf("%d calls, replies\n%s\nwant\n%s", c.run.used, got, want)
+	}
+}
+
+func TestArgumentBeyondItsLimit(t *testing.T) {
+	w := newWorld(t, 1)
+	c := w.dial(t)
+	c.send(fmt.Sprintf("*3\r\n$3\r\nSET\r\n$1\r\na\r\n$%d\r\n", entry.MaxArg+1))
+	if got, want := c.read(), fmt.Sprintf("-ERR Protocol error: invalid bulk length: at most %d bytes (proto-max-bulk-len)\r\n", entry.MaxArg); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	w.dial(t).expect("-ERR CONFIG SET failed (possibly related to argument 'proto-max-bulk-len') - proto-max-bulk-len 62914561: want 1048576 to 62914560 bytes\r\n",
+		"CONFIG", "SET", "proto-max-bulk-len", "62914561")
 }
 
 // TestSlowReaderHoldsUpNobody: a client that does not read its replies stops only itself.

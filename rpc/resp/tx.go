@@ -67,7 +67,8 @@ func (c *conn) hold(args [][]byte) bool {
 	for _, a := range args {
 		c.tx.bytes += int64(len(a)) + argOverhead
 	}
-	if limit := c.s.cfg.Load().QueryBufferLimit; c.tx.bytes > limit || len(c.tx.queue)+len(c.tx.watches) >= maxQueued {
+	limit := min(c.s.cfg.Load().QueryBufferLimit, entry.MaxOp) // in an entry they take less
+	if c.tx.bytes > limit || len(c.tx.queue)+len(c.tx.watches) >= maxQueued {
 		c.w().Error("ERR transaction too large: at most " + strconv.Itoa(maxQueued) + " commands and watched keys of " + strconv.FormatInt(limit, 10) + " bytes together")
 		return false
 	}

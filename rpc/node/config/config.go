@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/quorate/quorate/fsm/entry"
 )
 
 // Config is a node's configuration. Its fields are documented where they are declared as keys, in Flags.
@@ -104,7 +106,7 @@ func (c *Config) Complete() error {
 		{c.IOThreads >= 0 && c.IOThreads <= 128, "io-threads", "must be 0 (half of the processors) to 128"},
 		{c.MaxProcs >= 0 && c.MaxProcs <= 1024, "max-procs", "must be 0 (all) to 1024"},
 		{c.IdleTimeout >= 0, "timeout", "must not be negative"},
-		{c.MaxBulk >= 1<<20 && c.MaxBulk <= 512<<20, "proto-max-bulk-len", "must be 1mb to 512mb"},
+		{c.MaxBulk >= 1<<20 && c.MaxBulk <= entry.MaxArg, "proto-max-bulk-len", "must be 1mb to 60mb, because a command is one log entry"},
 		{c.QueryBuffer >= 1<<20, "client-query-buffer-limit", "must be at least 1mb"},
 		{c.OutputBuffer == 0 || c.OutputBuffer >= 1<<20, "client-output-buffer-limit", "must be 0 (no limit) or at least 1mb"},
 		{c.TrackingKeys >= 1, "tracking-table-max-keys", "must be at least 1"},

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"github.com/quorate/quorate/fsm/entry"
 )
 
 // Flags declares every key on fs, bound to c, with its default.
@@ -68,7 +70,7 @@ func memoryFlags(fs *pflag.FlagSet, c *Config) {
 }
 
 func clientFlags(fs *pflag.FlagSet, c *Config) {
-	c.MaxBulk, c.QueryBuffer, c.OutputBuffer = 512<<20, 1<<30, 32<<20
+	c.MaxBulk, c.QueryBuffer, c.OutputBuffer = entry.MaxArg, 1<<30, 32<<20
 	c.DebugCommand = "no"
 	fs.StringVar(&c.RequirePass, "requirepass", "", "password of the default user; empty lets everybody in who can connect")
 	fs.BoolVar(&c.ProtectedMode, "protected-mode", true, "without a password, answer only clients on the loopback interface")
@@ -77,7 +79,7 @@ func clientFlags(fs *pflag.FlagSet, c *Config) {
 	fs.BoolVar(&c.IOUring, "io-uring", true, "receive from several clients, and send to several, with one system call, if the kernel allows it (Linux 5.18, sysctl kernel.io_uring_disabled, seccomp)")
 	fs.DurationVar(&c.IdleTimeout, "timeout", 0, "close a client connection idle for this long; 0 never")
 	fs.DurationVar(&c.TCPKeepAlive, "tcp-keepalive", 300*time.Second, "time between TCP keep-alive probes; 0 is none")
-	fs.Var(&c.MaxBulk, "proto-max-bulk-len", "largest argument")
+	fs.Var(&c.MaxBulk, "proto-max-bulk-len", "largest argument; Redis allows 512 MB, but here a command is one log entry and one message to each replica, of 64 MB at most")
 	fs.Var(&c.QueryBuffer, "client-query-buffer-limit", "largest unfinished request of a connection")
 	fs.Var(&c.OutputBuffer, "client-output-buffer-limit", "largest backlog of invalidations that a client with CLIENT TRACKING has not read; beyond it the connection is closed; 0 is no limit")
 	fs.BoolVar(&c.TopologyNudge, "topology-nudge", true, "after a topology change, answer one command per connection with MOVED so that clients reload their map")

@@ -108,8 +108,11 @@ func checkCount(count int64, lim Limits) error {
 }
 
 func checkBulk(size int64, lim Limits) error {
-	if size < 0 || size > lim.Bulk {
+	if size < 0 {
 		return Error("invalid bulk length")
+	}
+	if size > lim.Bulk {
+		return Error(fmt.Sprintf("invalid bulk length: at most %d bytes (proto-max-bulk-len)", lim.Bulk))
 	}
 	if lim.Unauthenticated && size > unauthBulk {
 		return Error("unauthenticated bulk length")

@@ -64,7 +64,7 @@ func TestRefusedBeforeBuffering(t *testing.T) {
 		"count overflows":           {"*99999999999999999999\r\n", open, "invalid multibulk length"},
 		"count without end":         {"*" + strings.Repeat("1", MaxLine+1), open, "too big mbulk count string"},
 		"no dollar":                 {"*1\r\n:1\r\n", open, "expected '$', got ':'"},
-		"bulk too big":              {"*1\r\n$536870913\r\n", open, "invalid bulk length"},
+		"bulk too big":              {"*1\r\n$536870913\r\n", open, "invalid bulk length: at most 536870912 bytes (proto-max-bulk-len)"},
 		"bulk negative":             {"*1\r\n$-1\r\n", open, "invalid bulk length"},
 		"bulk negative, redcon bug": {"*1\r\n$-2\r\n", open, "invalid bulk length"},
 		"bulk without end":          {"*1\r\n$" + strings.Repeat("1", MaxLine+1), open, "too big bulk count string"},
