@@ -51,8 +51,8 @@ func keep(ctx context.Context, every time.Duration) {
 	}
 }
 
-// wait waits for the next look, which is sooner if somebody asks, or as soon as there is work after a quiet time: it ends a return, and
-// huge pages are missing. ok is false if ctx has ended.
+// wait waits for the next look. It comes sooner if somebody asks, or once a quiet server has work again: work ends a return of memory,
+// and needs the huge pages that the return broke up. ok is false if ctx has ended.
 func (k *keeper) wait(ctx context.Context, glance <-chan time.Time, every time.Duration) (purge, ok bool) {
 	for range glances {
 		select {
@@ -69,7 +69,7 @@ func (k *keeper) wait(ctx context.Context, glance <-chan time.Time, every time.D
 	return false, true
 }
 
-// step is what is to be done about the heap; of what is 0 nothing.
+// step is what to do about the heap; zero fields mean that nothing is to be done.
 type step struct {
 	// percent is GOGC, limit is GOMEMLIMIT.
 	percent int
@@ -131,7 +131,7 @@ func worked() time.Duration {
 
 // keeper decides.
 type keeper struct {
-	// fixed: somebody else has set GOGC, which was percent.
+	// fixed: GOGC or GOMEMLIMIT is set in the environment, so GOGC is left alone. percent is GOGC as it was set last.
 	fixed   bool
 	percent int
 	returns returns

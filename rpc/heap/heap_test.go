@@ -303,7 +303,7 @@ func TestReadsAreNoQuiet(t *testing.T) {
 	if m.look(mb/2, false); m.limit != unlimited {
 		t.Error("the limit stays while the server is busy")
 	}
-	for looks = 0; m.limit == unlimited || m.k.returns.cause != calm; looks++ {
+	for looks = 0; m.limit == unlimited || m.k.returns.cause != forCalm; looks++ {
 		m.work = 80 * time.Millisecond
 		if looks%(2*restLooks) < restLooks/10 {
 			m.work = 0

@@ -17,17 +17,17 @@ type mend struct {
 	spare, mapped uint64
 }
 
-// torn has the newest wish.
-var torn = make(chan mend, 1)
+// wishes has the newest one.
+var wishes = make(chan mend, 1)
 
 // ask replaces a wish that nobody has seen yet: HugePages is at work, or not there.
 func (m mend) ask() {
 	select {
-	case <-torn:
+	case <-wishes:
 	default:
 	}
 	select {
-	case torn <- m:
+	case wishes <- m:
 	default: // somebody else's is as new
 	}
 }

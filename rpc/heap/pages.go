@@ -55,7 +55,7 @@ func (p *pages) run(ctx context.Context) {
 		select {
 		case <-timer.C:
 			timer.Reset(p.look(heapSize()))
-		case m := <-torn:
+		case m := <-wishes:
 			p.mend(m)
 			timer.Reset(0)
 		case <-ctx.Done():
@@ -66,7 +66,7 @@ func (p *pages) run(ctx context.Context) {
 
 // pages knows which parts of the heap are still to be huge pages.
 type pages struct {
-	heap mapped
+	heap memory
 	log  *slog.Logger
 	// slice is the time that a look may take.
 	slice time.Duration
@@ -88,8 +88,8 @@ type piece struct {
 	tries int
 }
 
-// mapped is the memory of the heap.
-type mapped interface {
+// memory is that of the heap.
+type memory interface {
 	// grown returns the pieces that were mapped behind end, and where the last one ends.
 	grown(end uintptr) (pieces []uintptr, now uintptr, err error)
 	// pageSize is how many bytes a piece has, held how many of them are in memory.

@@ -27,7 +27,7 @@ type goHeap struct {
 }
 
 // newHeap fails where there are no huge pages, or where nobody wants them.
-func newHeap() (mapped, error) {
+func newHeap() (memory, error) {
 	if err := wanted(); err != nil {
 		return nil, err
 	}

@@ -4,4 +4,4 @@ package heap
 
 import "errors"
 
-func newHeap() (mapped, error) { return nil, errors.ErrUnsupported }
+func newHeap() (memory, error) { return nil, errors.ErrUnsupported }

@@ -52,9 +52,9 @@ type returns struct {
 type cause uint8
 
 const (
-	quiet cause = iota
-	calm
-	purged
+	forQuiet cause = iota
+	forCalm
+	forPurge
 )
 
 // note looks at what the server did since the last look.
@@ -88,7 +88,7 @@ func (r *returns) busy() bool { return r.left == 0 && r.works }
 
 // disturbed: what let a return begin is no longer so.
 func (r *returns) disturbed() bool {
-	return r.cause == quiet && r.quiet == 0 || r.cause == calm && r.calm == 0
+	return r.cause == forQuiet && r.quiet == 0 || r.cause == forCalm && r.calm == 0
 }
 
 func (r *returns) look(s sample, purge bool) step {
@@ -98,12 +98,12 @@ func (r *returns) look(s sample, purge bool) step {
 	worth := garbage+s.free > max(s.live/returnShare, leastReturn)
 	few := max(s.live/returnShare, leastReturn) / 4
 	switch {
-	case purge && !(r.cause == purged && r.left > 0): // who asks again and again does not keep the limit low
-		return r.begin(purged, askedLooks, s)
+	case purge && !(r.cause == forPurge && r.left > 0): // who asks again and again does not keep the limit low
+		return r.begin(forPurge, askedLooks, s)
 	case r.left == 0 && r.quiet >= quietLooks && r.rest == 0 && worth:
-		return r.begin(quiet, mostLooks, s)
+		return r.begin(forQuiet, mostLooks, s)
 	case r.left == 0 && r.calm >= calmLooks && r.rest == 0 && worth:
-		return r.begin(calm, mostLooks, s)
+		return r.begin(forCalm, mostLooks, s)
 	case r.left == 0:
 		return step{}
 	case r.disturbed(): // calm goes on: a server that is never quiet for long must come to it
