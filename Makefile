@@ -7,7 +7,7 @@ SIM_HOURS ?= 1000
 BIN     := bin/quorate
 
 help: ## list these targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/quorate
 	$(GO) build -o $(BIN) ./cmd/quorate
