@@ -26,8 +26,10 @@ type call struct {
 	rng     rng
 	// measuring: the primitives change nothing and add up in grown by how much they would let memory grow (growth).
 	measuring bool
-	grown     int64
-	nowhere   reply.Writer
+	// noTouch: the op's lookups are no uses of its keys.
+	noTouch bool
+	grown   int64
+	nowhere reply.Writer
 	// tx is the transaction being executed.
 	tx *entry.Tx
 	// looks are a reader's lookups of the op's keys, in order, as far as they were fetched. Nothing was written since.
@@ -72,7 +74,7 @@ func (c *call) place(key []byte) (table.Place, bool) {
 // find is lookup as a use of the key.
 func (c *call) find(key []byte) (table.Record, bool) {
 	p, r, ok := c.seek(key)
-	if !ok || c.measuring {
+	if !ok || c.measuring || c.noTouch {
 		return r, ok
 	}
 	// Most touches change nothing, as the clock is coarse.

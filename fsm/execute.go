@@ -12,7 +12,7 @@ func (c *call) single(op *entry.Op) Verdict {
 	if o.write {
 		c.mustBeApplying(o.spec.Name)
 	}
-	c.op, c.args, c.s = o, op.Args, nil
+	c.op, c.args, c.s, c.noTouch = o, op.Args, nil, op.NoTouch
 	if !o.spec.ArityOK(len(op.Args)) {
 		c.w.WrongArity(o.spec.Name)
 		return Done

@@ -183,7 +183,8 @@ func (c *call) readFetched(r *Reading, i int) int {
 	c.attend(r)
 	// The clock is read behind the lock, as in onSlot.
 	c.now, c.early = c.st.now.Load(), false
-	c.op, c.s, c.args, c.looks = f.ops[i], f.shards[i], r.Ops[len(r.Ends)].Args, f.looks[i:i+1]
+	op := &r.Ops[len(r.Ends)]
+	c.op, c.s, c.args, c.noTouch, c.looks = f.ops[i], f.shards[i], op.Args, op.NoTouch, f.looks[i:i+1]
 	start := len(c.w.Buf)
 	c.op.run(c)
 	if c.early {

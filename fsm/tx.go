@@ -94,7 +94,7 @@ func (c *call) runTransaction() {
 
 // prepare makes op the one that is executed; false if it has too few or too many arguments.
 func (c *call) prepare(op *entry.Op) bool {
-	c.op, c.args = operationOf(op.Cmd), op.Args
+	c.op, c.args, c.noTouch = operationOf(op.Cmd), op.Args, op.NoTouch
 	return c.op.spec.ArityOK(len(c.args))
 }
 

@@ -15,8 +15,10 @@ type Entry struct {
 
 // Op is one command. Args exclude the command's name and alias the buffer they were parsed from.
 type Op struct {
-	Cmd  command.ID
-	Args [][]byte
+	Cmd command.ID
+	// NoTouch: a read is no use of its keys. It is not logged, as reads are not.
+	NoTouch bool
+	Args    [][]byte
 	// Tx is set for EXEC only: the queued commands and what they were conditioned on.
 	Tx *Tx
 }

@@ -160,9 +160,7 @@ func cmdClientNoEvict(c *conn, args [][]byte) {
 
 func cmdClientNoTouch(c *conn, args [][]byte) {
 	if on, ok := c.onOff(args[0]); ok {
-		c.label.mu.Lock()
-		c.label.noTouch = on
-		c.label.mu.Unlock()
+		c.noTouch = on
 		c.w().OK()
 	}
 }

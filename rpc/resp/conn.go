@@ -71,7 +71,9 @@ type conn struct {
 	proto    int8
 	authed   bool
 	readonly bool
-	reply    replyMode
+	// noTouch: what the client reads counts as unused (CLIENT NO-TOUCH).
+	noTouch bool
+	reply   replyMode
 	// closing ends the connection once its replies are sent.
 	closing bool
 	tx      tx
@@ -108,7 +110,6 @@ type label struct {
 	name            string
 	libName, libVer string
 	noEvict         bool
-	noTouch         bool
 }
 
 // newConn describes a client's connection; who admits it sets by and wire.

@@ -156,7 +156,7 @@ func (c *conn) keyed(spec *command.Spec, args [][]byte) {
 		c.refuse(spec, reply.CrossSlot)
 		return
 	}
-	read, op := spec.Has(command.ReadOnly), entry.Op{Cmd: spec.ID, Args: args}
+	read, op := spec.Has(command.ReadOnly), c.op(spec, args)
 	if !read && op.Size() > entry.MaxOp {
 		c.refuse(spec, fmt.Sprintf("ERR command too large: %d bytes, at most %d can be written in one step", op.Size(), entry.MaxOp))
 		return
@@ -170,6 +170,11 @@ func (c *conn) keyed(spec *command.Spec, args [][]byte) {
 	}
 	p := placed{spec: spec, slot: n, mute: c.mute()}
 	c.run.gather(p, t, op, c.proto, follower)
+}
+
+// op is a keyed command for its group. TOUCH touches whatever the client asked for.
+func (c *conn) op(spec *command.Spec, args [][]byte) entry.Op {
+	return entry.Op{Cmd: spec.ID, Args: args, NoTouch: c.noTouch && spec.Has(command.ReadOnly) && spec.ID != command.Touch}
 }
 
 // route finds the group for slot n. If another node must be asked, or the client should read the new map first, it

@@ -69,7 +69,7 @@ func cmdReset(c *conn, _ [][]byte) {
 	c.tx.end()
 	c.stopTracking()
 	c.channels, c.subscribed = nil, false
-	c.readonly, c.reply = false, replyOn
+	c.readonly, c.noTouch, c.reply = false, false, replyOn
 	c.label.reset()
 	c.authed = c.s.cfg.Load().RequirePass == ""
 	c.setProto(2)
@@ -220,7 +220,7 @@ func (l *label) setName(name string) {
 func (l *label) reset() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.name, l.noEvict, l.noTouch = "", false, false
+	l.name, l.noEvict = "", false
 }
 
 func cmdTime(c *conn, _ [][]byte) {

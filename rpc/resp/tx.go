@@ -193,7 +193,7 @@ func (c *conn) execKeyed(n uint16, t tx) {
 	op := entry.Op{Cmd: command.Exec, Tx: &entry.Tx{Watches: t.watches}}
 	for i := range t.queue {
 		if q := &t.queue[i]; q.spec.Home == command.Keyed {
-			op.Tx.Ops = append(op.Tx.Ops, entry.Op{Cmd: q.spec.ID, Args: q.args})
+			op.Tx.Ops = append(op.Tx.Ops, c.op(q.spec, q.args))
 			if c.track.on {
 				c.trackReads(q.spec, q.args)
 			}
