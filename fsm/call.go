@@ -30,8 +30,10 @@ type call struct {
 	noTouch bool
 	grown   int64
 	nowhere reply.Writer
-	// tx is the transaction being executed.
+	// tx is the transaction being executed, nil if none is.
 	tx *entry.Tx
+	// unlocked is what a reader's operation leaves to be done when the slot's lock is given back; nil if nothing.
+	unlocked func()
 	// looks are a reader's lookups of the op's keys, in order, as far as they were fetched. Nothing was written since.
 	looks   []table.Look
 	fetched fetched

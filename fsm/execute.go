@@ -35,6 +35,10 @@ func (c *call) single(op *entry.Op) Verdict {
 		run = (*call).runWithin
 	}
 	c.onSlot(o.write, run)
+	if c.unlocked != nil {
+		c.unlocked()
+		c.unlocked = nil
+	}
 	return Done
 }
 

@@ -1,6 +1,18 @@
 package fsm
 
-import "github.com/quorate/quorate/fsm/reply"
+import (
+	"bytes"
+	"sync/atomic"
+
+	"github.com/quorate/quorate/fsm/reply"
+)
+
+// maxLCSMemory bounds what readers' LCS take at one moment, in all machines of the process: one of them takes 16 MiB for strings
+// of 11 KB, and 128 MiB at most. Nobody waits for others to end, since that would hold up whoever reads on the same goroutine.
+const maxLCSMemory = 256 << 20
+
+// lcsMemory is what they take.
+var lcsMemory atomic.Int64
 
 // lcsOptions are the options of LCS.
 type lcsOptions struct {
@@ -51,7 +63,37 @@ func cmdLCS(c *call) {
 		c.w.Error("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len")
 		return
 	}
-	t := newLCSTable(a.Value, b.Value)
+	switch {
+	case c.w.Discard: // of a transaction in the log
+	case c.applying(): // there is one such goroutine per group, and it must answer
+		c.answerLCS(a.Value, b.Value, o)
+	default:
+		c.readLCS(a.Value, b.Value, o)
+	}
+}
+
+// readLCS answers a reader, without the slot's lock if it can: writers would wait for it.
+func (c *call) readLCS(a, b []byte, o lcsOptions) {
+	size := lcsBytes(len(a), len(b), !o.length)
+	if lcsMemory.Add(size) > maxLCSMemory {
+		lcsMemory.Add(-size)
+		c.w.Error("ERR Insufficient memory, transient memory for LCS is taken by other clients, try again")
+		return
+	}
+	if c.tx != nil {
+		c.answerLCS(a, b, o)
+		lcsMemory.Add(-size)
+		return
+	}
+	a, b = bytes.Clone(a), bytes.Clone(b)
+	c.unlocked = func() {
+		c.answerLCS(a, b, o)
+		lcsMemory.Add(-size)
+	}
+}
+
+func (c *call) answerLCS(a, b []byte, o lcsOptions) {
+	t := newLCSTable(a, b, !o.length)
 	if o.length {
 		c.w.Int(int64(t.length()))
 		return

@@ -97,8 +97,11 @@ func TestLCSAgainstPlainRecursion(t *testing.T) {
 	}
 	for range 2000 {
 		a, b := random(), random()
-		table := newLCSTable(a, b)
+		table := newLCSTable(a, b, true)
 		common, runs := table.walk()
+		if n := newLCSTable(a, b, false).length(); n != table.length() {
+			t.Fatalf("%q and %q: length %d without rows, %d with them", a, b, n, table.length())
+		}
 		if want := length(a, b); table.length() != want || len(common) != want {
 			t.Fatalf("%q and %q: length %d, common %q; want %d", a, b, table.length(), common, want)
 		}

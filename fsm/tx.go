@@ -11,7 +11,7 @@ import (
 // the last reply, so a reader sees all of it or nothing.
 func (c *call) transaction(tx *entry.Tx) Verdict {
 	plan := c.planTransaction(tx)
-	c.s, c.args, c.tx = nil, nil, tx
+	c.s, c.args = nil, nil
 	switch {
 	case plan.misfit != "":
 		c.w.Error("EXECABORT Transaction discarded because of: " + plan.misfit)
@@ -23,7 +23,9 @@ func (c *call) transaction(tx *entry.Tx) Verdict {
 	if c.s = c.st.serving(plan.slot); c.s == nil {
 		return NotOwned
 	}
+	c.tx = tx
 	c.onSlot(plan.write, (*call).runTransaction)
+	c.tx = nil
 	return Done
 }
 
