@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"github.com/hashicorp/raft"
 
@@ -95,7 +96,7 @@ func (n *Node) consensusConfig(g slot.GroupID, first *raft.Configuration) (_ con
 	if err != nil {
 		return consensus.Config{}, nil, false, err
 	}
-	transport, err := n.mux.Open(g, raftnet.Options{Lease: n.cfg.Lease, HadState: s.hadState, HoldVotes: s.lostTail, Logger: n.log})
+	transport, err := n.mux.Open(g, n.transportOptions(s))
 	if err != nil {
 		return consensus.Config{}, nil, false, err
 	}
@@ -112,6 +113,21 @@ func (n *Node) consensusConfig(g slot.GroupID, first *raft.Configuration) (_ con
 		TrailingLogs:  uint64(n.cfg.TrailingLogs),
 		LostTail:      s.lostTail,
 	}, transport, s.hadState, nil
+}
+
+func (n *Node) transportOptions(s groupStores) raftnet.Options {
+	return raftnet.Options{Lease: n.cfg.Lease, HadState: s.hadState, Hold: n.stores.hold, HoldVotes: s.lostTail, Logger: n.log}
+}
+
+// outliveLeases waits until what earlier runs with a longer lease have promised is over, so that the next start need not hold for it.
+func (n *Node) outliveLeases(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(n.stores.hold):
+		if err := n.stores.stable.PromisesOver(); err != nil {
+			n.fatal(err)
+		}
+	}
 }
 
 // placementStatus tells placement's driver about this node's replicas. A node that stops shows none, so that the

@@ -21,7 +21,7 @@ func TestPowerCutOfAllNodes(t *testing.T) {
 	write(t, l, 1)
 	stop(t, l)
 	for i := range 3 {
-		node.Overwrite(t, filepath.Join(dir, fmt.Sprintf("node%d", i+1), "stable.db"), "run", `{"boot":"another","lossy":true,"clean":false}`)
+		node.Overwrite(t, filepath.Join(dir, fmt.Sprintf("node%d", i+1), "stable.db"), "run", `{"boot":"another","lossy":true,"clean":false,"lease":400000000}`)
 	}
 	l = openLocal(t, dir, port, interval)
 	defer stop(t, l)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"github.com/hashicorp/raft"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/quorate/quorate/placement/topology"
 	"github.com/quorate/quorate/rpc/node/config"
 	"github.com/quorate/quorate/rpc/node/testfaults"
+	"github.com/quorate/quorate/rpc/raftnet"
 	"github.com/quorate/quorate/shardgroup/consensus/snapfile"
 	"github.com/quorate/quorate/shardgroup/stable"
 	"github.com/quorate/quorate/shardgroup/wal"
@@ -38,6 +40,8 @@ type stores struct {
 	log       logStore
 	placement *wal.Log
 	logger    *slog.Logger // nil: slog.Default
+	// hold is for how long from the start on an earlier run's promises may have to be kept.
+	hold time.Duration
 }
 
 // logStore gives each group its part of the node's log.
@@ -109,7 +113,7 @@ func orphaned(dir string) error {
 }
 
 func (s *stores) openLogs(c config.Config, written func(wal.Commit), fatal func(error)) (err error) {
-	if err = s.stable.BeginRun(); err != nil {
+	if s.hold, err = s.stable.BeginRun(c.Lease, raftnet.MaxLease); err != nil {
 		return err
 	}
 	if s.log, err = s.openLog(c, written, fatal); err != nil {

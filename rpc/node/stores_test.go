@@ -1,17 +1,22 @@
 package node
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/hashicorp/raft"
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
 	"github.com/spf13/pflag"
 
 	"github.com/quorate/quorate/rpc/node/config"
+	"github.com/quorate/quorate/rpc/raftnet"
+	"github.com/quorate/quorate/shardgroup/stable"
 )
 
 // A replica that voted and has no log may not start as if nothing had been. If a power cut explains it (durability
@@ -49,6 +54,9 @@ func TestReplicaThatLostItsLog(t *testing.T) {
 			g, err := s.group(1)
 			if err != nil || g.lost != tc.lost || g.lostTail != tc.lostTail {
 				t.Errorf("lost %v, tail lost %v, error %v; want %v, %v", g.lost, g.lostTail, err, tc.lost, tc.lostTail)
+			}
+			if tc.run != "" && s.hold != raftnet.MaxLease {
+				t.Errorf("after a version that did not record its lease, votes are held for %v", s.hold)
 			}
 			if p, err := s.group(placementGroup); err != nil || p.lostTail {
 				t.Errorf("placement's log, which is always synced, may have lost its tail: %v, %v", p.lostTail, err)
@@ -151,6 +159,45 @@ func amend(t *testing.T, path, field string, value any) {
 	}
 	overwrite(t, path, "run", string(record))
 }
+
+// A node that starts with a shorter lease keeps what it has promised with the longer one, and forgets that once it is over.
+func TestHoldForALongerLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		file := records{}
+		start := func(lease time.Duration) *Node {
+			s, err := stable.OpenOn(file, func() (string, error) { return "boot", nil }, func(err error) { t.Error(err) })
+			if err != nil {
+				t.Fatal(err)
+			}
+			n := &Node{cfg: config.Config{Lease: lease}, stores: &stores{stable: s}, fatal: func(err error) { t.Error(err) }}
+			if n.stores.hold, err = s.BeginRun(lease, raftnet.MaxLease); err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+		start(9 * time.Second)
+		for i, want := range []time.Duration{9 * time.Second, 9 * time.Second, time.Second} {
+			n := start(time.Second)
+			if o := n.transportOptions(groupStores{hadState: true}); !o.HadState || o.Lease != time.Second || o.Hold != want {
+				t.Errorf("start %d: %+v, want to hold for %v", i+1, o, want)
+			}
+			runs := want - time.Second // not until the hold is over
+			if i > 0 {
+				runs = want
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), runs+time.Millisecond)
+			n.outliveLeases(ctx)
+			cancel()
+		}
+	})
+}
+
+// records is a stable store's file in memory.
+type records map[string][]byte
+
+func (r records) Get(key []byte) ([]byte, error) { return r[string(key)], nil }
+func (r records) Set(key, v []byte) error        { r[string(key)] = v; return nil }
+func (r records) Close() error                   { return nil }
 
 // overwrite changes one record of a stable store, if value is not empty.
 func overwrite(t *testing.T, path, key, value string) {

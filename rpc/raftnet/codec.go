@@ -132,8 +132,8 @@ func decodeAck(b []byte) (ack, error) {
 	a.Success, a.NoRetryBackoff = flags&flagSuccess != 0, flags&flagNoBackoff != 0
 	a.Term, a.LastLog = r.uvarint(), r.uvarint()
 	micros := r.uvarint()
-	if micros > uint64(maxLease/time.Microsecond) {
-		r.fail(fmt.Errorf("a promise of %d µs is longer than %v", micros, maxLease))
+	if micros > uint64(MaxLease/time.Microsecond) {
+		r.fail(fmt.Errorf("a promise of %d µs is longer than %v", micros, MaxLease))
 	}
 	a.promise = time.Duration(micros) * time.Microsecond
 	return a, r.end("AppendEntries reply")

@@ -145,7 +145,7 @@ func TestGapIsNotSent(t *testing.T) {
 }
 
 func TestLongPromiseIsRefused(t *testing.T) {
-	a := yes(5, maxLease+time.Second)
+	a := yes(5, MaxLease+time.Second)
 	if _, err := decodeAck(appendAck(nil, &a)); err == nil {
 		t.Errorf("a promise of %v was taken", a.promise)
 	}

@@ -15,11 +15,11 @@ const leaseRuns = 50
 
 // inside counts the runs of scenario in which a leader was elected while an earlier leader's lease held. scenario
 // takes a cluster with a leader and provokes an election.
-func inside(t *testing.T, off Off, scenario func(c *cluster, l *replica, rnd *rand.Rand)) (violations, elections int) {
+func inside(t *testing.T, off Off, tune func(*replica, *raft.Config, *Options), scenario func(c *cluster, l *replica, rnd *rand.Rand)) (violations, elections int) {
 	t.Helper()
 	for seed := range int64(leaseRuns) {
 		synctest.Test(t, func(t *testing.T) {
-			c := newCluster(t, 3, off, nil)
+			c := newCluster(t, 3, off, tune)
 			l := c.leader()
 			if err := l.apply("x"); err != nil {
 				t.Fatal(err)
@@ -91,7 +91,7 @@ func TestNoElectionInsideLease(t *testing.T) {
 		"an old transfer arrives late":                  {oldTransferArrives, false, []Off{{TransferFence: true}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			violations, elections := inside(t, Off{}, c.scenario)
+			violations, elections := inside(t, Off{}, nil, c.scenario)
 			if violations > 0 {
 				t.Errorf("%d of %d leaders were elected inside the lease of the one before", violations, elections)
 			}
@@ -99,10 +99,25 @@ func TestNoElectionInsideLease(t *testing.T) {
 				t.Errorf("only %d elections in %d runs", elections, leaseRuns)
 			}
 			for _, off := range c.off {
-				if v, _ := inside(t, off, c.scenario); v == 0 {
+				if v, _ := inside(t, off, nil, c.scenario); v == 0 {
 					t.Errorf("with %+v off it does not happen either: this test proves nothing", off)
 				}
 			}
 		})
+	}
+}
+
+// A follower that starts again with a shorter lease must keep what it has promised with the longer one.
+func TestAShorterLease(t *testing.T) {
+	for _, hold := range []time.Duration{DefaultLease, 0} {
+		shorter := func(r *replica, _ *raft.Config, o *Options) {
+			if r.runs > 0 {
+				o.Lease, o.Hold = 50*time.Millisecond, hold
+			}
+		}
+		violations, elections := inside(t, Off{}, shorter, followerRestarts)
+		if elections < leaseRuns || (violations > 0) != (hold == 0) {
+			t.Errorf("held for %v: %d of %d leaders were elected inside the lease of the one before", hold, violations, elections)
+		}
 	}
 }

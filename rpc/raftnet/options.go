@@ -38,9 +38,10 @@ const (
 	DefaultMargin = 5 * time.Millisecond
 )
 
+// MaxLease bounds what Options and frames may say.
+const MaxLease = 10 * time.Second
+
 const (
-	// maxLease bounds what Options and frames may say.
-	maxLease = 10 * time.Second
 	// appendTimeout is how long a request with entries may take; a follower's fsync is in it.
 	appendTimeout = 5 * time.Second
 	// ballotTimeout is how long a vote may take: longer than an election it is of no use.
@@ -90,8 +91,8 @@ func (o Options) withDefaults() (Options, error) {
 		o.Logger = slog.Default()
 	}
 	switch {
-	case o.Lease < time.Millisecond || o.Lease > maxLease:
-		return o, fmt.Errorf("raftnet: the lease is %v; it must be between 1ms and %v", o.Lease, maxLease)
+	case o.Lease < time.Millisecond || o.Lease > MaxLease:
+		return o, fmt.Errorf("raftnet: the lease is %v; it must be between 1ms and %v", o.Lease, MaxLease)
 	case o.Drift < 0 || o.Drift >= 0.5:
 		return o, fmt.Errorf("raftnet: the drift is %v; it must be at least 0 and less than 0.5", o.Drift)
 	case o.Margin < 0 || o.Margin >= o.Lease:

@@ -4,7 +4,7 @@
 //	lock, err := stable.LockDir(dir)             // one process per data folder
 //	s, err := stable.Open(path, fatal)           // OpenOn takes another file than bbolt's, for simulations
 //	s.NodeID()                                   // 40 hex digits, drawn when the file was made
-//	s.BeginRun()
+//	hold, err := s.BeginRun(lease, longest)      // vote for nobody for so long, then s.PromisesOver()
 //	log := wal.Open(…)
 //	s.LogOpened(durability == wal.Interval)
 //	if s.LostTail(group) { … }                   // catch up before voting, s.GroupRecovered(group) before the first vote

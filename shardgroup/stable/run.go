@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/quorate/quorate/fsm/slot"
 )
@@ -17,6 +19,9 @@ type run struct {
 	// Lossy: entries may have been acknowledged, by this run or by earlier ones, that are not synced yet.
 	Lossy bool `json:"lossy"`
 	Clean bool `json:"clean"` // the run ended with EndRun
+	// Lease is the longest promise not to help to elect anybody else that this run makes, or that an earlier one has made and
+	// that may not be over.
+	Lease time.Duration `json:"lease"`
 	// Suspect: this or an earlier run may have lost acknowledged entries, and the node has not caught up since.
 	Suspect bool `json:"suspect"`
 	// Recovered are the groups that have caught up since the last loss, though not all of the node's have.
@@ -28,6 +33,9 @@ const (
 	bootIDFile = "/proc/sys/kernel/random/boot_id" // new with each boot of the kernel, the same in all of its containers
 )
 
+// unknownLease is that of a version which did not record it.
+const unknownLease = math.MaxInt64
+
 func kernelBootID() (string, error) {
 	b, err := os.ReadFile(bootIDFile)
 	return strings.TrimSpace(string(b)), err
@@ -38,22 +46,24 @@ func (s *Store) loadRun() error {
 	if err != nil || v == nil {
 		return err
 	}
+	s.run.Lease = unknownLease
 	if err := json.Unmarshal(v, &s.run); err != nil {
 		return fmt.Errorf("record of the last run %q: %w", v, err)
 	}
 	return nil
 }
 
-// BeginRun marks the start of a run, durably; LogOpened follows. Without a boot id (not Linux) any unclean end of a lossy run
-// counts as a power cut.
+// BeginRun marks the start of a run, durably, before it promises anything; LogOpened follows. lease is how long its promises are,
+// longest how long any can be. hold is for how long from now on one of an earlier run may have to be kept: see PromisesOver.
+// Without a boot id (not Linux) any unclean end of a lossy run counts as a power cut.
 //
 // What an earlier run of the same boot acknowledged is in the log, but perhaps not on the disk before LogOpened: until then,
 // and if the log cannot be opened, a power cut takes it as if that run had not ended.
-func (s *Store) BeginRun() error {
+func (s *Store) BeginRun(lease, longest time.Duration) (hold time.Duration, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.running {
-		return errors.New("stable: BeginRun was called already")
+		return 0, errors.New("stable: BeginRun was called already")
 	}
 	boot, err := s.bootID()
 	if err != nil {
@@ -62,15 +72,31 @@ func (s *Store) BeginRun() error {
 	last := s.run
 	unsynced := last.Lossy && !last.Clean
 	cut := unsynced && (boot == "" || boot != last.Boot)
-	next := run{Boot: boot, Lossy: unsynced, Suspect: last.Suspect || cut, Recovered: last.Recovered}
+	next := run{
+		Boot: boot, Lossy: unsynced, Suspect: last.Suspect || cut, Recovered: last.Recovered,
+		Lease: max(lease, min(last.Lease, longest)),
+	}
 	if cut {
 		next.Recovered = nil
 	}
 	if err := s.saveRun(next); err != nil {
-		return err
+		return 0, err
 	}
-	s.running = true
-	return nil
+	s.running, s.lease = true, lease
+	return next.Lease, nil
+}
+
+// PromisesOver records that the promises of earlier runs are over: what BeginRun returned has passed since. The next run then need
+// not hold for them.
+func (s *Store) PromisesOver() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.running || s.run.Lease == s.lease {
+		return nil
+	}
+	r := s.run
+	r.Lease = s.lease
+	return s.saveRun(r)
 }
 
 // LogOpened records, before the run acknowledges anything, that all that earlier runs left in the log is synced. lossy says that

@@ -42,6 +42,7 @@ type Store struct {
 	cluster string
 	run     run
 	running bool
+	lease   time.Duration // the present run's
 	logOpen bool
 	bootID  func() (string, error)
 }

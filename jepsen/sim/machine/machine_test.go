@@ -140,7 +140,10 @@ func TestStableStoreAndClock(t *testing.T) {
 			p := m.Start(seed)
 			s, err := p.Stable(func(err error) { t.Error(err) })
 			if err == nil {
-				err = errors.Join(s.BeginRun(), s.LogOpened(true))
+				_, err = s.BeginRun(time.Second, time.Second)
+			}
+			if err == nil {
+				err = s.LogOpened(true)
 			}
 			if err != nil {
 				t.Fatal(err)
