@@ -8,9 +8,6 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// entryOverhead is what an entry costs beside its data when log bytes are counted.
-const entryOverhead = 64
-
 // logStore is raft's log store with every failure fatal and without holes. It is not monotonic in raft's sense: raft's path
 // for such stores forgets entries behind an installed snapshot that this replica may have acknowledged.
 type logStore struct {
@@ -97,7 +94,7 @@ func (s *logStore) scan(newest *raft.SnapshotMeta) error {
 			known = append(known, configuration{e.Index, raft.DecodeConfiguration(e.Data)})
 		}
 		if i > s.snapshot {
-			bytes += int64(len(e.Data)) + entryOverhead
+			bytes += weight(&e)
 		}
 	}
 	s.mu.Lock()
@@ -157,7 +154,7 @@ func (s *logStore) StoreLogs(entries []*raft.Log) error {
 	}
 	var bytes int64
 	for _, e := range entries {
-		bytes += int64(len(e.Data)) + entryOverhead
+		bytes += weight(e)
 		if e.Type == raft.LogConfiguration {
 			s.members.append(e.Index, raft.DecodeConfiguration(e.Data))
 		}
@@ -272,19 +269,6 @@ func (s *logStore) lastEntry() (term, index uint64, ok bool) {
 	return e.Term, e.Index, true
 }
 
-// size returns the bytes appended since the last snapshot.
-func (s *logStore) size() int64 {
-	bytes, _ := s.covered()
-	return bytes
-}
-
-// covered returns what a snapshot covers that is marked now, for shrink.
-func (s *logStore) covered() (bytes int64, opened int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.bytes, s.opened
-}
-
 // snapshotSize returns the newest snapshot's bytes, 0 without one.
 func (s *logStore) snapshotSize() int64 {
 	s.mu.Lock()
@@ -297,15 +281,6 @@ func (s *logStore) snapshotIndex() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.snapshot
-}
-
-// shrink takes off what a snapshot has covered, unless the log was opened since, and counted from a snapshot on.
-func (s *logStore) shrink(covered int64, opened int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.opened == opened {
-		s.bytes = max(0, s.bytes-covered)
-	}
 }
 
 // conflicts reports whether the log goes on past a snapshot's last entry with entries of another history: then, and only

@@ -13,8 +13,7 @@ import (
 // snapshotPause is the least time between two snapshots that the log's size triggers.
 const snapshotPause = time.Second
 
-// Snapshot takes a snapshot, when it is this replica's turn, and drops the log behind it. Nothing new since the last one is no
-// error.
+// Snapshot takes a snapshot, when it is this replica's turn, and drops the log behind it. Nothing applied since the start is no error.
 func (r *Replica) Snapshot() error {
 	if err := r.cfg.Turn.take(r.ctx); err != nil {
 		return r.away()
@@ -30,16 +29,17 @@ func (r *Replica) snapshot() error {
 		return r.away()
 	}
 	start := time.Now()
-	covered, opened := r.logs.covered()
+	was := r.logs.extent()
 	_, err := inst.await(inst.raft.Snapshot())
 	switch {
-	case err == nil:
-		r.taken.Add(1)
-		r.cfg.Timers.Snapshot(time.Since(start))
-	case !errors.Is(err, raft.ErrNothingNewToSnapshot):
+	case errors.Is(err, raft.ErrNothingNewToSnapshot):
+		return nil // whatever waits in the log stays there
+	case err != nil:
 		return fmt.Errorf("take snapshot of group %d: %w", r.cfg.Group, err)
 	}
-	r.logs.shrink(covered, opened)
+	r.taken.Add(1)
+	r.cfg.Timers.Snapshot(time.Since(start))
+	r.logs.shrink(was)
 	return nil
 }
 

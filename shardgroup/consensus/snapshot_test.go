@@ -138,23 +138,72 @@ func TestLargeSnapshotsAreRarer(t *testing.T) {
 // ends then must not take off what it covered of the old count, or the next one comes late.
 func TestReopenedLogKeepsItsBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := newCluster(t, 1, nil).ready()
+		c := newCluster(t, 1, nil)
+		fill := func() {
+			for range 10 {
+				if err := c.ready().propose(strings.Repeat("x", 100)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		fill()
+		n := c.ready()
+		logs, was := n.Replica.logs, n.Replica.logs.extent()
+		inst := n.Replica.current.Load()
+		if err := inst.raft.Snapshot().Error(); err != nil {
+			t.Fatal(err)
+		}
+		inst.wishRestart("test")
+		c.await("restart", func() bool { return n.restarts.Load() > 0 && n.current.Load() != nil })
+		fill()
+		want := logs.size()
+		if logs.shrink(was); want < 1000 || logs.size() != want {
+			t.Errorf("%d bytes are left of %d", logs.size(), want)
+		}
+		if err := n.Snapshot(); err != nil || logs.size() != 0 {
+			t.Errorf("%d bytes behind a snapshot of all, %v", logs.size(), err)
+		}
+	})
+}
+
+// Right after a start raft takes no snapshot, whatever waits in the log. That stays there, and so has to count.
+func TestALogWithoutASnapshotKeepsItsBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 3, nil)
 		for range 10 {
-			if err := n.propose(strings.Repeat("x", 100)); err != nil {
+			if err := c.ready().propose(strings.Repeat("x", 100)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		logs := n.Replica.logs
-		covered, opened := logs.covered()
-		n.Replica.current.Load().wishRestart("test")
-		time.Sleep(5 * time.Second)
-		want := logs.size()
-		if logs.shrink(covered, opened); want < 1000 || logs.size() != want {
-			t.Errorf("%d bytes are left of %d", logs.size(), want)
+		c.agree(10)
+		for _, n := range c.nodes {
+			n.close()
 		}
-		covered, opened = logs.covered()
-		if logs.shrink(covered, opened); logs.size() != 0 {
-			t.Errorf("%d bytes behind a snapshot of all", logs.size())
+		n := c.nodes[0]
+		n.open(false) // there is nobody to say what is committed
+		want := n.Replica.logs.size()
+		err := n.Snapshot()
+		if s := n.Stats(); err != nil || s.SnapshotIndex != 0 || want < 1000 || s.LogBytes != want {
+			t.Errorf("%d bytes are left of %d, without a snapshot (%d), %v", s.LogBytes, want, s.SnapshotIndex, err)
 		}
 	})
+}
+
+// A snapshot covers what was applied when it was marked, not all that was in the log.
+func TestASnapshotCoversWhatIsInIt(t *testing.T) {
+	f := newFixture(t, nil, run(1, 9, 1)...)
+	each := f.logs.size() / 9
+	was := f.logs.extent()
+	f.logs.saved(raft.SnapshotMeta{Index: 3, Term: 1})
+	if err := f.logs.StoreLogs(run(10, 10, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if f.logs.shrink(was); f.logs.size() != 7*each {
+		t.Errorf("%d bytes behind entry 3, want 7 entries of %d", f.logs.size(), each)
+	}
+	was = f.logs.extent()
+	f.logs.saved(raft.SnapshotMeta{Index: 10, Term: 1})
+	if f.logs.shrink(was); f.logs.size() != 0 {
+		t.Errorf("%d bytes behind a snapshot of all", f.logs.size())
+	}
 }
