@@ -36,6 +36,8 @@ var (
 	ErrForgotten = errors.New("they may have been applied here, but a majority has lost them with its power: start again to forget them, too")
 	// errLate refuses a snapshot that is older than what is here. Its leader hears of that by Transport.RefuseSnapshot.
 	errLate = errors.New("it came late")
+	// errReceiving keeps a replica from taking a snapshot. It would wait for raft, and others for their turn.
+	errReceiving = errors.New("one comes in from the leader")
 	// errDeposed refuses a request of raft for a term that this replica does not lead any more.
 	errDeposed = errors.New("this replica has been deposed")
 	// ErrNotConfirmed: no quorum confirmed in time that this replica still leads.

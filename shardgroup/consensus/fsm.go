@@ -25,6 +25,8 @@ type machine struct {
 	held, marked func(time.Duration)
 	// advanced is called when applied has moved.
 	advanced func()
+	// receiving reports whether a snapshot comes in. It is asked when none is being taken.
+	receiving func() bool
 	// refuse is told of a snapshot that is not installed because more is applied already.
 	refuse func(index uint64)
 	// inTurn calls a function that builds a state beside the old one, or returns an error if the replica closes before that.
@@ -34,6 +36,8 @@ type machine struct {
 	// running is false while an instance starts, when restoring a snapshot is no installation.
 	running   atomic.Bool
 	installed atomic.Uint64
+	// restoring is true while a snapshot is restored, which may have to wait for its turn.
+	restoring atomic.Bool
 
 	// begun is the newest entry that FSM was given, applied the newest it is done with; only the FSM goroutine writes
 	// them. Between the two, entries are being applied, and those who wait for them may have been told.
@@ -52,7 +56,8 @@ type machine struct {
 type indexed interface{ Index() uint64 }
 
 func newMachine(fsm raft.FSM, logs *logStore, conflict func(raft.SnapshotMeta), held, marked func(time.Duration)) *machine {
-	m := &machine{FSM: fsm, logs: logs, conflict: conflict, held: held, marked: marked, advanced: func() {}, moved: make(chan struct{})}
+	m := &machine{FSM: fsm, logs: logs, conflict: conflict, held: held, marked: marked, moved: make(chan struct{})}
+	m.advanced, m.receiving = func() {}, func() bool { return false }
 	m.inTurn = func(restore func() error) error { return restore() }
 	m.batching, _ = fsm.(raft.BatchingFSM)
 	m.configs, _ = fsm.(raft.ConfigurationStore)
@@ -121,10 +126,14 @@ func allCommands(logs []*raft.Log) bool {
 }
 
 // Snapshot implements raft.FSM. Raft says of a snapshot that it ends with what the instance has passed. While that is less than what the
-// state holds there is none: whoever started from it would apply the rest twice.
+// state holds there is none: whoever started from it would apply the rest twice. Nor is there one while another comes in, when raft's main
+// loop does nothing else, for minutes: a snapshot needs it, and would keep the others of the process from theirs.
 func (m *machine) Snapshot() (raft.FSMSnapshot, error) {
 	if applied := m.applied.Load(); m.passed < applied {
 		return nil, fmt.Errorf("raft was restarted and replays the log: it is at entry %d, the state at %d", m.passed, applied)
+	}
+	if m.receiving() {
+		return nil, errReceiving
 	}
 	start := time.Now()
 	s, err := m.FSM.Snapshot()
@@ -174,6 +183,8 @@ func (m *machine) Restore(r io.ReadCloser) error {
 
 // replace restores a snapshot; inTurn, when it is this replica's turn.
 func (m *machine) replace(r io.ReadCloser, inTurn bool) error {
+	m.restoring.Store(true)
+	defer m.restoring.Store(false)
 	if !inTurn {
 		return m.FSM.Restore(r)
 	}

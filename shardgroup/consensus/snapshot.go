@@ -25,8 +25,11 @@ func (r *Replica) Snapshot() error {
 // snapshot takes one whoever's turn it is.
 func (r *Replica) snapshot() error {
 	inst := r.current.Load()
-	if inst == nil {
+	switch {
+	case inst == nil:
 		return r.away()
+	case r.fsm.restoring.Load():
+		return fmt.Errorf("take snapshot of group %d: %w", r.cfg.Group, errReceiving)
 	}
 	start := time.Now()
 	was := r.logs.extent()

@@ -70,6 +70,8 @@ type snapshotStore struct {
 	ending func() bool
 	// unread is why a snapshot could not be read: raft does not pass that on.
 	unread atomic.Pointer[error]
+	// open counts the sinks that are neither closed nor cancelled.
+	open atomic.Int32
 }
 
 func (s *snapshotStore) Create(version raft.SnapshotVersion, index, term uint64, c raft.Configuration, cIndex uint64, t raft.Transport) (raft.SnapshotSink, error) {
@@ -83,6 +85,7 @@ func (s *snapshotStore) Create(version raft.SnapshotVersion, index, term uint64,
 	if err != nil {
 		return nil, s.fail.check(fmt.Sprintf("create snapshot at %d", index), err)
 	}
+	s.open.Add(1)
 	return &snapshotSink{SnapshotSink: sink, store: s,
 		meta: raft.SnapshotMeta{Index: index, Term: term, Configuration: c, ConfigurationIndex: cIndex}}, nil
 }
@@ -96,6 +99,9 @@ func (s *snapshotStore) List() ([]*raft.SnapshotMeta, error) {
 	}
 	return list[:min(1, len(list))], nil
 }
+
+// receiving reports whether a snapshot comes in, or is being taken.
+func (s *snapshotStore) receiving() bool { return s.open.Load() > 0 }
 
 // discard removes all snapshots.
 func (s *snapshotStore) discard() error {
@@ -166,7 +172,11 @@ type snapshotSink struct {
 	store     *snapshotStore
 	meta      raft.SnapshotMeta
 	cancelled atomic.Bool
+	ended     sync.Once
 }
+
+// end may be called twice: raft closes and cancels what the state machine has closed or cancelled already.
+func (s *snapshotSink) end() { s.ended.Do(func() { s.store.open.Add(-1) }) }
 
 func (s *snapshotSink) Write(p []byte) (int, error) {
 	if s.store.ending() {
@@ -178,11 +188,13 @@ func (s *snapshotSink) Write(p []byte) (int, error) {
 }
 
 func (s *snapshotSink) Cancel() error {
+	defer s.end()
 	s.cancelled.Store(true)
 	return s.SnapshotSink.Cancel()
 }
 
 func (s *snapshotSink) Close() error {
+	defer s.end()
 	if err := s.SnapshotSink.Close(); err != nil || s.cancelled.Load() {
 		return s.store.fail.check("close snapshot", err)
 	}
