@@ -25,7 +25,7 @@ const (
 	// NotOwned: the group does not own the keys' slot at this log position. Nothing happened, nothing is written.
 	NotOwned
 	// NeedAdvance: wall time says that a key the op reads is past its deadline, the machine's clock does not yet.
-	// The leader must log an advance to the wall time and ask again (DESIGN: once seen expired, never seen again).
+	// The leader must log an advance to the wall time and ask again (once seen expired, never seen again).
 	NeedAdvance
 )
 

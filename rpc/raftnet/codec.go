@@ -112,7 +112,7 @@ func (r *reader) entry(e *raft.Log, index, leader uint64) {
 // ack is what a follower says to an AppendEntries request.
 type ack struct {
 	raft.AppendEntriesResponse
-	// promise is for how long the follower will not help anybody else to lead (row 9 of CORRECTNESS's lease hazards:
+	// promise is for how long the follower will not help anybody else to lead (lease hazard 9:
 	// the follower says it, because its setting may differ from the leader's). In whole microseconds.
 	promise time.Duration
 }

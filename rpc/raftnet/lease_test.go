@@ -48,7 +48,7 @@ func inside(t *testing.T, off Off, tune func(*replica, *raft.Config, *Options), 
 }
 
 // One follower is cut off from the leader and campaigns; the other, which has just acknowledged, restarts, and the
-// leader is cut off too: nothing but the boot hold keeps the restarted one from voting (hazard 3).
+// leader is cut off too: nothing but the boot hold keeps the restarted one from voting (lease hazard 3).
 func followerRestarts(c *cluster, l *replica, rnd *rand.Rand) {
 	campaigner, restarted := c.others(l)[0], c.others(l)[1]
 	c.net.Cut(topology.NodeID(l.id), topology.NodeID(campaigner.id))
@@ -60,7 +60,7 @@ func followerRestarts(c *cluster, l *replica, rnd *rand.Rand) {
 	restarted.start()
 }
 
-// Leadership is handed over, and the old leader is the last to hear of it (hazard 4).
+// Leadership is handed over, and the old leader is the last to hear of it (lease hazard 4).
 func leaderHandsOver(c *cluster, l *replica, _ *rand.Rand) {
 	to := c.others(l)[0].id
 	c.net.SetDelay(func(_, dst topology.NodeID) time.Duration {
@@ -72,7 +72,7 @@ func leaderHandsOver(c *cluster, l *replica, _ *rand.Rand) {
 	l.raft.LeadershipTransferToServer(to, raft.ServerAddress(to))
 }
 
-// A TimeoutNow of a term long gone arrives (hazard 5).
+// A TimeoutNow of a term long gone arrives (lease hazard 5).
 func oldTransferArrives(c *cluster, l *replica, _ *rand.Rand) {
 	late, target := c.others(l)[0], c.others(l)[1]
 	late.tr.acks.observe(&raft.AppendEntriesRequest{Term: 1})

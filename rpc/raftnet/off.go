@@ -1,7 +1,8 @@
 package raftnet
 
 // Off switches guards off, so that a test can show that it would notice. The zero value, all guards on, is the only
-// one that a normal build can have; builds with the tag "mutation" have Mux.SwitchOff.
+// one that a normal build can have; builds with the tag "mutation" have Mux.SwitchOff. F1 to F7 and
+// the lease hazards are in shardgroup/consensus/DESIGN.md.
 type Off struct {
 	// Clamp (F1): the leader's commit index goes out as raft gives it, past what the request confirms.
 	Clamp bool

@@ -43,7 +43,7 @@ type Config struct {
 	// SlowlogMaxLen bounds the slow log; 128 by default.
 	SlowlogMaxLen int
 	// TopologyNudge lets a connection's first command after a topology change be answered by a MOVED to this node
-	// itself, without being executed, so that the client reads the new map (PROTOCOL: gratuitous MOVED).
+	// itself, without being executed, so that the client reads the new map.
 	TopologyNudge bool
 	// StaleReads lets READONLY connections read a follower's present state without asking the leader.
 	StaleReads bool

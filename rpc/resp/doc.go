@@ -9,5 +9,5 @@
 //
 // What the front end knows of the cluster is a hint: ownership and leadership are decided by the groups. It never
 // says MOVED, CLUSTERDOWN, TRYAGAIN, LOADING or OOM about a command that may have been applied; for those it has
-// UNCERTAIN (CORRECTNESS 2.7: clients silently send a command again after any of the former).
+// UNCERTAIN: clients silently send a command again after any of the former.
 package resp

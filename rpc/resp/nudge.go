@@ -42,7 +42,7 @@ func (n *nudged) allow(epoch uint64, host string, now time.Time) bool {
 const nudgedHosts = 1024
 
 // nudgeNow answers a single command after a change of topology by a MOVED to this very node, so that the client reads
-// the new map before it meets a dead leader (PROTOCOL: go-redis waits up to 60 s otherwise). The command is not
+// the new map before it meets a dead leader (go-redis waits up to 60 s otherwise). The command is not
 // executed. Pipelines, transactions and blocking commands are left alone.
 func (c *conn) nudgeNow(spec *command.Spec, n uint16) bool {
 	if !c.s.cfg.Load().TopologyNudge {

@@ -8,5 +8,6 @@
 // short loss of leadership.
 //
 // The guards that live here are F3/F4 (send-time confirmation and lease, never raft's own), F6 (snapshot over a
-// conflicting tail), F7 (transfer deadlock) and F8 (fail-stop stores, no pipelining); CORRECTNESS describes them.
+// conflicting tail), F7 (transfer deadlock) and F8 (fail-stop stores, no pipelining). DESIGN.md beside this file describes
+// these faults of hashicorp/raft and the lease hazards, and where each one's guard and test are.
 package consensus

@@ -1,7 +1,8 @@
 package consensus
 
 // Off switches guards off, so that a test can show that it would notice. The zero value, all guards on, is the only
-// one that a normal build can have; builds with the tag "mutation" have SwitchOff.
+// one that a normal build can have; builds with the tag "mutation" have SwitchOff. F1 to F7 and
+// the lease hazards are in DESIGN.md.
 type Off struct {
 	// Barrier (lease hazard 6): a new leader serves reads before it has applied what earlier terms committed.
 	Barrier bool

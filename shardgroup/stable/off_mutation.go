@@ -7,7 +7,7 @@ package stable
 var Off = map[string]*bool{"AtomicVote": &offAtomicVote, "DurableVote": &offDurableVote}
 
 var (
-	// A vote is two records, its term and then its candidate (F5).
+	// A vote is two records, its term and then its candidate (F5 in consensus/DESIGN.md).
 	offAtomicVote bool
 	// Terms and votes are kept in memory only, so that a node that starts again has forgotten them.
 	offDurableVote bool

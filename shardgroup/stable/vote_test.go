@@ -81,7 +81,7 @@ func voterConfig() *raft.Config {
 	return c
 }
 
-// TestTornVote cuts the power between raft's two writes of a vote (hashicorp/raft#661, CORRECTNESS F5) and then lets
+// TestTornVote cuts the power between raft's two writes of a vote (hashicorp/raft#661, F5 in consensus/DESIGN.md) and then lets
 // last term's candidate, which lacks a committed entry, ask in the new term. Over a plain store the vote is granted:
 // that candidate can win and the entry is lost. The case is here to prove that this test sees the fault.
 func TestTornVote(t *testing.T) {

@@ -1,8 +1,7 @@
 // Package boltlog is the log store of `log-store: boltdb`: one raft-boltdb file per group, made fail-stop.
 //
-// It is the well-worn alternative to package wal, at two to three times the CPU per write (DESIGN, Log store). bbolt
-// syncs every write, so it is always durable: it has no interval mode, since bbolt without sync does not survive a
-// power cut at all (bbolt#537).
+// It is the well-worn alternative to package wal, at two to three times the CPU per write. bbolt syncs every write, so it is
+// always durable: it has no interval mode, since bbolt without sync does not survive a power cut at all (bbolt#537).
 package boltlog
 
 import (
