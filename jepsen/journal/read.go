@@ -3,6 +3,7 @@ package journal
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 
@@ -67,7 +68,7 @@ func (j *Journal) readLog(node int, dir string, groups map[slot.GroupID]map[uint
 		return nil // the node has never started
 	}
 	var fatal error
-	l, err := wal.Open(dir, wal.Options{SegmentBytes: segment, Fatal: func(err error) { fatal = err }})
+	l, err := wal.Open(dir, wal.Options{SegmentBytes: segment, Logger: slog.New(slog.DiscardHandler), Fatal: func(err error) { fatal = err }})
 	if err != nil {
 		return err
 	}
