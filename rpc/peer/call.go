@@ -20,7 +20,7 @@ func (n *Node) Call(ctx context.Context, to topology.NodeID, kind Kind, group sl
 	}
 	ctx, cancel := n.withDeadline(ctx)
 	defer cancel()
-	c, err := n.link(to).connection(ctx, nil)
+	c, err := n.link(to).carrying(payload).connection(ctx, nil)
 	if err != nil {
 		return nil, fmt.Errorf("call node %s: %w: %w", to, ErrNotSent, err)
 	}
@@ -31,7 +31,7 @@ func (n *Node) Call(ctx context.Context, to topology.NodeID, kind Kind, group sl
 // nothing. It ends after timeout, or when stop is closed (nil: not before). The answer is appended to reply, whose room
 // must not be used before the return.
 func (n *Node) Ask(stop <-chan struct{}, timeout time.Duration, to topology.NodeID, kind Kind, group slot.GroupID, payload, reply []byte) ([]byte, error) {
-	l, now := n.link(to), n.sinceStart()
+	l, now := n.link(to).carrying(payload), n.sinceStart()
 	c := l.live.Load()
 	if c == nil || !c.alive() {
 		ctx, cancel := context.WithTimeout(n.ctx, timeout)
@@ -101,7 +101,10 @@ func (c *conn) call(ctx context.Context, kind Kind, group slot.GroupID, payload 
 	return c.exchange(ctx.Done(), ctx.Err, c.n.sinceStart(), time.Until(deadline), frame{kind: kind, group: group, payload: payload}, nil)
 }
 
-var errStopped = errors.New("the caller has stopped")
+var (
+	errStopped = errors.New("the caller has stopped")
+	errSilent  = errors.New("it has gone silent")
+)
 
 // exchange sends a request and waits for its reply, which is appended to reply. It gives up after timeout, counted from now,
 // and when stop is closed; why then tells the reason, errStopped if it is nil.
@@ -144,11 +147,15 @@ func (c *conn) exchange(stop <-chan struct{}, why func() error, now int64, timeo
 	return c.answer(p.op, p.reply)
 }
 
-// unanswered is the error of a call whose outcome is not known. It gives up a connection that has been silent.
+// unanswered is the error of a call whose outcome is not known. It gives up a connection that has been silent, and the one for
+// large calls too, where a call may wait for minutes before it notices by itself.
 func (c *conn) unanswered(p *pending, timeout time.Duration, why error) error {
 	c.n.stats.unanswered.Add(1)
-	if errors.Is(why, context.DeadlineExceeded) && timeout >= silence && c.calls.silentSince(p) {
-		c.fail(errors.New("it has gone silent"))
+	if errors.Is(why, context.DeadlineExceeded) && timeout >= silence && c.calls.silentSince(p) && !c.moves(timeout) {
+		c.fail(errSilent)
+		if l := c.n.link(c.peer).large.live.Load(); l != nil && !l.moves(timeout) {
+			l.fail(errSilent)
+		}
 	}
 	return c.failed(ErrNoAnswer, why)
 }

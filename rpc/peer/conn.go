@@ -21,10 +21,10 @@ const (
 	keepBuffer = 1 << 20
 	// writeTimeout is for how long the other side may take nothing of a writeSize before the connection is given up.
 	writeTimeout = 5 * time.Second
-	writeSize    = 256 << 10
-	// silence is how long a call must have waited in vain, without anything else coming either, for the connection to
-	// be given up: after a partition, a new connection works at once, but TCP may wait a minute to send again on an
-	// old one.
+	writeSize    = 64 << 10
+	// silence is how long a call must have waited in vain, without anything else coming either or a write going on, for the
+	// connection to be given up: after a partition, a new connection works at once, but TCP may wait a minute to send again
+	// on an old one.
 	silence = 500 * time.Millisecond
 )
 
@@ -137,6 +137,13 @@ func (c *conn) write(buf []byte) error {
 		buf = buf[k:]
 	}
 	return nil
+}
+
+// moves reports whether a write is under way, some of which the other side has taken within the last d: a write of much on a slow
+// network.
+func (c *conn) moves(d time.Duration) bool {
+	since, writing := c.stall.Since()
+	return writing && since < d
 }
 
 // runWriter takes over when a writer finds that more has come.

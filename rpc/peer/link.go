@@ -18,10 +18,16 @@ const (
 	lastBackoff  = time.Second
 )
 
+// largeCall is how long a payload must be to go by the connection for large calls: one that does not fit into the reader's buffer,
+// and takes 50 ms at 10 Mbit/s.
+const largeCall = readBuffer
+
 // link is this node's way to another: a connection, made when a call needs it.
 type link struct {
 	n  *Node
 	id topology.NodeID
+	// large is the link for large calls; nil if this is it.
+	large *link
 
 	// live is the established connection, nil without one. Set under mu.
 	live atomic.Pointer[conn]
@@ -48,8 +54,21 @@ func (n *Node) link(id topology.NodeID) *link {
 	defer n.mu.Unlock()
 	l := n.links[id]
 	if l == nil {
-		l = &link{n: n, id: id, news: make(chan struct{})}
+		l = n.newLink(id)
+		l.large = n.newLink(id)
 		n.links[id] = l
+	}
+	return l
+}
+
+func (n *Node) newLink(id topology.NodeID) *link {
+	return &link{n: n, id: id, news: make(chan struct{})}
+}
+
+// carrying is the link that a call with this payload takes.
+func (l *link) carrying(payload []byte) *link {
+	if len(payload) > largeCall {
+		return l.large
 	}
 	return l
 }
@@ -148,6 +167,9 @@ func (l *link) watch(c *conn) {
 
 // wake lets a link that is backing off try at once: the book has a new address.
 func (l *link) wake() {
+	if l.large != nil {
+		l.large.wake()
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.failures, l.notBefore = 0, time.Time{}

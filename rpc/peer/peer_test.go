@@ -26,6 +26,7 @@ const (
 	kindWait
 	kindSum
 	kindDeny
+	kindLength
 	kindNone
 )
 
@@ -55,6 +56,9 @@ func listenTaking(t *testing.T, id topology.NodeID, kind Kind, taker Taker, chan
 	tn := &testNode{Node: n, entered: make(chan struct{}, 100), proceed: make(chan struct{}, 100)}
 	n.Handle(kindEcho, func(_ context.Context, from topology.NodeID, g slot.GroupID, p []byte) ([]byte, error) {
 		return fmt.Appendf(nil, "%s/%d/%s", from, g, p), nil
+	})
+	n.Handle(kindLength, func(_ context.Context, _ topology.NodeID, _ slot.GroupID, p []byte) ([]byte, error) {
+		return fmt.Append(nil, len(p)), nil
 	})
 	n.Handle(kindFail, func(context.Context, topology.NodeID, slot.GroupID, []byte) ([]byte, error) {
 		return nil, errors.New("no such thing")

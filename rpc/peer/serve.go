@@ -13,7 +13,7 @@ import (
 const (
 	// maxGreeting bounds the connections that have not proved anything yet.
 	maxGreeting = 128
-	// maxPayloads bounds the bytes of requests that one peer may have running here.
+	// maxPayloads bounds the bytes of requests that one connection's peer may have running here.
 	maxPayloads = 256 << 20
 )
 

@@ -136,6 +136,26 @@ func TestTooLargeEntryIsTold(t *testing.T) {
 	}
 }
 
+// A large entry has the time that it takes on a slow network.
+func TestTimeoutGrowsWithTheRequest(t *testing.T) {
+	link := &scripted{call: func(peer.Kind, []byte) ([]byte, error) { return nil, peer.ErrNoAnswer }}
+	tr, err := NewMux(link).Open(7, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tr.Close()
+	for _, size := range []int{1, entry.MaxBytes} {
+		a := &raft.AppendEntriesRequest{Term: 1, Entries: []*raft.Log{{Index: 1, Term: 1, Data: make([]byte, size)}}}
+		if err := tr.AppendEntries("other", "other", a, &raft.AppendEntriesResponse{}); !errors.Is(err, peer.ErrNoAnswer) {
+			t.Fatal(err)
+		}
+		atLeast := appendTimeout + time.Duration(size)*time.Second/minRate
+		if got := time.Duration(link.timeout.Load()); got < atLeast-time.Second || got > atLeast+time.Second {
+			t.Errorf("%d bytes: %v, want about %v", size, got, atLeast)
+		}
+	}
+}
+
 func TestGapIsNotSent(t *testing.T) {
 	a := sampleAppend()
 	a.Entries[1].Index++

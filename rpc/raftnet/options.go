@@ -42,15 +42,17 @@ const (
 const MaxLease = 10 * time.Second
 
 const (
-	// appendTimeout is how long a request with entries may take; a follower's fsync is in it.
+	// appendTimeout is how long a request with entries may take, beside the time to send it at minRate bytes a second; a
+	// follower's fsync is in it. A slower network than that never gets a large entry through: raft would begin again each time.
 	appendTimeout = 5 * time.Second
+	minRate       = 256 << 10
 	// ballotTimeout is how long a vote may take: longer than an election it is of no use.
 	ballotTimeout = time.Second
 	// busyLimit is for how long a follower answers heartbeats for its Raft without Raft having accepted anything
 	// (unless it is installing a snapshot). A log store that is stuck for that long has stopped the process before.
 	busyLimit = 30 * time.Second
 	// maxAppendBytes cuts what raft would send in one request: up to 64 entries of 256 KiB to a follower that is
-	// behind would hold up the heartbeats of all groups on the connection for 130 ms at 1 Gbit/s.
+	// behind would hold up the large requests of all other groups for 130 ms at 1 Gbit/s.
 	maxAppendBytes = 1 << 20
 )
 

@@ -3,6 +3,7 @@ package raftnet
 import (
 	"context"
 	"io"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,12 +15,14 @@ import (
 // scripted is a Link whose other end is a function; requests for this side come from the test.
 type scripted struct {
 	call    func(kind peer.Kind, frame []byte) ([]byte, error)
+	timeout atomic.Int64 // of the last request from this side, in nanoseconds
 	handler map[peer.Kind]peer.Handler
 }
 
 func (*scripted) Self() topology.NodeID { return "me" }
 
-func (s *scripted) Ask(_ <-chan struct{}, _ time.Duration, _ topology.NodeID, kind peer.Kind, _ slot.GroupID, frame, reply []byte) ([]byte, error) {
+func (s *scripted) Ask(_ <-chan struct{}, timeout time.Duration, _ topology.NodeID, kind peer.Kind, _ slot.GroupID, frame, reply []byte) ([]byte, error) {
+	s.timeout.Store(int64(timeout))
 	p, err := s.call(kind, frame)
 	return append(reply, p...), err
 }

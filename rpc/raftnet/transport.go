@@ -132,11 +132,12 @@ func (t *Transport) append(timeout time.Duration, id raft.ServerID, args *raft.A
 	t.acks.observe(args)
 
 	x := exchanges.Get().(*exchange)
-	defer exchanges.Put(x)
+	defer x.recycle()
 	var err error
 	if x.frame, err = appendAppend(x.frame[:0], args); err != nil {
 		return err
 	}
+	timeout += time.Duration(len(x.frame)) * (time.Second / minRate)
 	sent := time.Now()
 	reply, err := t.ask(timeout, id, KindAppend, x.frame, x.reply[:0])
 	if errors.Is(err, peer.ErrTooLarge) {
@@ -163,6 +164,14 @@ type exchange struct {
 }
 
 var exchanges = sync.Pool{New: func() any { return new(exchange) }}
+
+// recycle puts x back for reuse, without the room that a large entry took.
+func (x *exchange) recycle() {
+	if cap(x.frame) > 2*maxAppendBytes {
+		x.frame = nil
+	}
+	exchanges.Put(x)
+}
 
 // heartbeatTimeout leaves room for a follower that is busy, and is short enough to try a new connection in time.
 func (t *Transport) heartbeatTimeout() time.Duration { return max(2*t.o.Lease, 500*time.Millisecond) }

@@ -47,6 +47,12 @@ func (w *Watch) Done() (inTime bool) {
 	return !w.told.Load()
 }
 
+// Since is how long the operation under way has taken so far; ok is false if none is.
+func (w *Watch) Since() (d time.Duration, ok bool) {
+	began := w.began.Load()
+	return time.Duration(w.now() - began), began != 0
+}
+
 // looks is how often the timer calls within the limit: a standstill shows when it comes late by as much as that.
 const looks = 8
 
