@@ -78,9 +78,8 @@ func (l *Log) write(b *batch) error {
 	b.finish(seg.salt, sequence, synced)
 	report := Commit{Stores: b.stores, Entries: b.entries, Bytes: len(b.buf)}
 	start := l.observed()
-	l.writeWatch.Start()
 	durable, err := l.put(seg.file, b.buf)
-	if err := l.writeWatch.Done(err); err != nil {
+	if err != nil {
 		return err
 	}
 	report.Write = l.observed().Sub(start)
@@ -105,13 +104,27 @@ func (l *Log) write(b *batch) error {
 	return nil
 }
 
-// put writes b at the end of the log, and reports whether it is then on the disk. In Always, all batches of a file that can do
-// that are written so, seals too: it does not mix well with other writes.
+// put writes b at the end of the log, and reports whether it is then on the disk.
 func (l *Log) put(f disk.File, b []byte) (durable bool, err error) {
-	if w, ok := f.(disk.SyncWriter); ok && l.opts.Durability == Always && !offSync && !offFailStop {
-		return true, w.WriteSync(b, l.end)
+	for at := l.end; len(b) > 0; {
+		piece := b[:min(len(b), watchedBytes)]
+		l.writeWatch.Start()
+		durable, err = l.putPiece(f, piece, at)
+		if err := l.writeWatch.Done(err); err != nil {
+			return false, err
+		}
+		b, at = b[len(piece):], at+int64(len(piece))
 	}
-	_, err = f.WriteAt(b, l.end)
+	return durable, nil
+}
+
+// putPiece writes b. In Always, all batches of a file that can bring bytes to the disk in one step are written so, seals too: it
+// does not mix well with other writes.
+func (l *Log) putPiece(f disk.File, b []byte, at int64) (durable bool, err error) {
+	if w, ok := f.(disk.SyncWriter); ok && l.opts.Durability == Always && !offSync && !offFailStop {
+		return true, w.WriteSync(b, at)
+	}
+	_, err = f.WriteAt(b, at)
 	return false, err
 }
 

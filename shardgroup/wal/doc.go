@@ -16,7 +16,7 @@
 // written, in order, across all groups; one batch (the stores that shared a write) is there whole or not at all.
 // DeleteRange of a suffix and RemoveGroup are durable when they return, in Interval too.
 //
-// The first write or sync that fails, or takes longer than Options.StallTimeout, is fatal (package failstop): Fatal is
+// The first write or sync that fails, or takes longer than Options.StallTimeout (a large write: 8 MiB of it), is fatal (package failstop): Fatal is
 // called once, no operation succeeds any more, and nothing that was waiting is acknowledged. A sync is never tried twice.
 //
 // In Always, on Linux, batches go around the page cache (O_DIRECT with O_DSYNC) and are waited for without a thread

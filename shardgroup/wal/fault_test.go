@@ -15,6 +15,7 @@ import (
 	"github.com/quorate/quorate/fsm/entry"
 	"github.com/quorate/quorate/fsm/slot"
 	"github.com/quorate/quorate/shardgroup/wal/crashdisk"
+	"github.com/quorate/quorate/shardgroup/wal/disk"
 )
 
 // counted is a Fatal that counts and remembers.
@@ -186,6 +187,41 @@ func TestStallIsFatal(t *testing.T) {
 		}
 		dead(t, l)
 		l.Close()
+	})
+}
+
+// slowDisk takes its time for each write, by its length.
+type slowDisk struct {
+	disk.FS
+	rate time.Duration // bytes a second
+}
+
+type slowFile struct {
+	disk.File
+	rate time.Duration
+}
+
+func (d slowDisk) Open(name string) (disk.File, error) {
+	f, err := d.FS.Open(name)
+	return slowFile{f, d.rate}, err
+}
+
+func (f slowFile) WriteAt(b []byte, at int64) (int, error) {
+	time.Sleep(time.Duration(len(b)) * time.Second / f.rate)
+	return f.File.WriteAt(b, at)
+}
+
+// A disk that needs longer than StallTimeout for a large entry is slow, not stuck.
+func TestSlowDiskIsNotStuck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, c := new(crashdisk.Disk), new(counted)
+		l := open(t, d, func(o *Options) { o.Fatal, o.FS = c.fatal, slowDisk{d, 1 << 20} })
+		large := []*raft.Log{{Index: 1, Term: 1, Data: make([]byte, 32<<20)}}
+		must(t, l.Group(1).StoreLogs(large))
+		must(t, holds(l, 1, large))
+		if n := c.calls.Load(); n > 0 {
+			t.Errorf("fatal: %v", *c.first.Load())
+		}
 	})
 }
 

@@ -30,6 +30,8 @@ const (
 	entryRecordBytes  = recordPrefixBytes + entryBodyBytes
 
 	maxBatchBytes = 4 << 20 // stores join a batch up to this size; one larger entry makes a larger batch
+	// watchedBytes is the most that must be written within StallTimeout: a disk that is slow with a large entry is not stuck.
+	watchedBytes = 2 * maxBatchBytes
 	// maxEntryBytes bounds an entry's record. What comes from another node may be as large as a frame, whatever its version.
 	maxEntryBytes = entryRecordBytes + entry.MaxBytes + entry.Envelope
 )

@@ -151,7 +151,11 @@ func (l *Log) activate(number uint32, size int64) (*segment, error) {
 	sp, ok := l.segments.takeSpare(size)
 	if !ok {
 		var err error
-		if sp, err = l.createSpare(size, nil); err != nil {
+		var moves func() error
+		if size > l.opts.SegmentBytes {
+			moves = l.moves // for a large entry
+		}
+		if sp, err = l.createSpare(size, moves); err != nil {
 			return nil, err
 		}
 	}
@@ -174,6 +178,13 @@ func (l *Log) activate(number uint32, size int64) (*segment, error) {
 		return nil, errors.Join(err, f.Close())
 	}
 	return s, nil
+}
+
+// moves tells the write watch that the write under way is not stuck.
+func (l *Log) moves() error {
+	err := l.writeWatch.Done(nil)
+	l.writeWatch.Start()
+	return err
 }
 
 // createSpare makes a new file of zeros, synced: else the first batch's sync would have to write all that makes it one. For
