@@ -205,10 +205,15 @@ func TestConfirmationCountsFromItsBeginning(t *testing.T) {
 
 // deposedLate makes a leader whom raft takes for one after another has been elected: what its followers answered before is on
 // its way for so long, one answer after the other, and raft's own lease counts from the receipt. Returned are both, after the
-// new one has acknowledged item. Not ok: the election took so long that raft has noticed.
+// new one has acknowledged item. Not ok: an answer or the election took so long that raft has noticed.
 func deposedLate(c *cluster, item string) (old, next *node, ok bool) {
 	old = c.ready()
-	release, done := deafen(c, old)
+	release, ok := deafen(c, old)
+	if !ok {
+		return nil, nil, false
+	}
+	done := make(chan struct{})
+	c.t.Cleanup(func() { <-done })
 	go func() {
 		defer close(done)
 		for range 4 { // each before the lease of the one before ends
@@ -228,12 +233,11 @@ func deposedLate(c *cluster, item string) (old, next *node, ok bool) {
 }
 
 // deafen holds all answers on their way to a leader, two from each follower, and lets nothing else out of it and into it. Each
-// receipt on release lets one answer in. Whoever closes done has ended to do that; the test waits for it.
-func deafen(c *cluster, leader *node) (release, done chan struct{}) {
+// receipt on release lets one answer in. Not ok: the leader stepped down before there were as many.
+func deafen(c *cluster, leader *node) (release chan struct{}, ok bool) {
 	var held atomic.Int32
 	var cut atomic.Bool
-	release, done = make(chan struct{}), make(chan struct{})
-	c.t.Cleanup(func() { <-done })
+	release = make(chan struct{})
 	c.net.SetTap(func(ctx context.Context, m memnet.Message) bool {
 		switch {
 		case string(m.To) != leader.id:
@@ -248,12 +252,15 @@ func deafen(c *cluster, leader *node) (release, done chan struct{}) {
 		}
 		return true
 	})
-	c.await("two answers on their way from each follower", func() bool { return held.Load() >= 4 })
+	c.await("two answers on their way from each follower", func() bool { return held.Load() >= 4 || leader.Stats().State != "leader" })
+	if held.Load() < 4 {
+		return nil, false
+	}
 	cut.Store(true)
 	for _, n := range c.others(leader) {
 		c.net.Cut(topology.NodeID(leader.id), topology.NodeID(n.id))
 	}
-	return release, done
+	return release, true
 }
 
 // A leader that was replaced and does not know it reads nothing (lease hazard 1), nor does it tell followers how far to be.
