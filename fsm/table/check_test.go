@@ -110,7 +110,7 @@ func (p *page) verify() error {
 	}
 	slabs, size := 0, 0
 	for i, slab := range p.slabs {
-		if i*frameSize < size || len(slab) > maxFrames*frameSize || i > int(p.tail) {
+		if i*frameSize < size || len(slab) > maxSlab || i > int(p.tail) {
 			return fmt.Errorf("slab of %d bytes in frame %d, after one that ends at %d", len(slab), i, size)
 		}
 		slabs, size = slabs+1, i*frameSize+len(slab)

@@ -63,3 +63,39 @@ func TestChurnLeavesFewHolesInTheHeap(t *testing.T) {
 	}
 	runtime.KeepAlive(tables)
 }
+
+// TestSlabsAreJoined: what a collection has to mark and sweep grows with the memory, not with the keys, however the records came
+// there; pages that split and are compacted begin with slabs that are joined already.
+func TestSlabsAreJoined(t *testing.T) {
+	tab := New(1)
+	for i := range 20_000 {
+		tab.Put(Record{Key: numberedKey(i), Value: make([]byte, 64), Version: 1})
+		for p := range pages(tab.dir, tab.depth) {
+			slabs, frames := 0, int(p.tail)+1
+			for range p.slabs {
+				slabs++
+			}
+			if most := frames/maxFrames + maxFrames; slabs > most {
+				t.Fatalf("%d slabs for %d frames, want at most %d", slabs, frames, most)
+			}
+		}
+	}
+	if err := tab.verify(); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 20_000 {
+		if r, ok := tab.Get(numberedKey(i)); !ok || len(r.Value) != 64 {
+			t.Fatalf("key %d: %v, %d bytes", i, ok, len(r.Value))
+		}
+	}
+	for p := range pages(tab.dir, tab.depth) {
+		p.compact(0)
+		slabs := 0
+		for range p.slabs {
+			slabs++
+		}
+		if most := int(p.used)/maxSlab + maxFrames; slabs > most {
+			t.Errorf("%d slabs for %d bytes of a compacted page, want at most %d", slabs, p.used, most)
+		}
+	}
+}

@@ -14,6 +14,7 @@ const (
 	frameUnits  = frameSize / unit
 	smallRecord = frameSize / 32
 	maxFrames   = 4
+	maxSlab     = maxFrames * frameSize
 	// slabStart skips unit 0, so that no index entry is 0.
 	slabStart = unit
 )
@@ -87,23 +88,46 @@ func (p *page) extend(need, more int) {
 	if p.fits(need) {
 		return
 	}
-	at, used, most := int(p.tail), p.tailUsed(), frameSize
-	if need > smallRecord || used > frameSize {
-		most = maxFrames * frameSize
+	at, used := int(p.tail), p.tailUsed()
+	begun, most := frameSize, frameSize // the last slab's bound and a new one's
+	if need > smallRecord || need+more >= maxSlab {
+		begun, most = maxSlab, maxSlab
+	} else if used > frameSize {
+		begun = maxSlab
 	}
 	switch {
 	case p.used == 0:
 		p.used = slabStart
 		p.setSlab(0, newSlab(min(slabStart+need+more, most)))
-	case used+need <= most:
-		grown := newSlab(min(used+need+more, most))
+	case used+need <= begun:
+		grown := newSlab(min(used+need+more, begun))
 		copy(grown, p.frame(at)[:used])
 		p.setSlab(at, grown)
 	default:
 		at += framesOf(p.frame(at))
+		p.join(at)
 		p.tail, p.used = uint8(at), int32(at*frameSize)
 		p.setSlab(at, newSlab(min(need+more, most)))
 	}
+}
+
+// join makes one slab of the last maxFrames ones, which end at frame end, if each is a frame: a collection by Go's runtime
+// marks and sweeps every slab, a million keys have ten thousand of a frame each.
+func (p *page) join(end int) {
+	row := 0
+	for _, slab := range p.slabs {
+		if row++; len(slab) > frameSize {
+			row = 0
+		}
+	}
+	if row < maxFrames {
+		return
+	}
+	from, joined := end-maxFrames, newSlab(maxSlab)
+	for i := range maxFrames {
+		copy(joined[i*frameSize:], p.frame(from+i))
+	}
+	p.setSlab(from, joined)
 }
 
 // newSlab allocates at least n bytes. Go aligns them for the atomic access fields.

@@ -208,7 +208,7 @@ func TestAWriteMovesARecordThatAViewShares(t *testing.T) {
 						copied++
 					}
 				}
-				if len(before) < 4 || copied != c.copied {
+				if len(before) < 3 || copied != c.copied {
 					t.Fatalf("%d of %d slabs were copied, want %d", copied, len(before), c.copied)
 				}
 			}
