@@ -154,7 +154,11 @@ func (g *Group) propose(b *batch) time.Duration {
 	g.queue.drop(b.whole)
 	g.setPending(b)
 	started := time.Now()
-	res, err := g.replica.Propose(b.data)
+	propose := g.replica.Propose
+	if len(b.parts) == 1 {
+		propose = g.replica.ProposeAhead
+	}
+	res, err := propose(b.data)
 	applied := !g.takePending(b)
 	switch {
 	case applied:

@@ -16,6 +16,7 @@ import (
 	"github.com/quorate/quorate/rpc/peer"
 	"github.com/quorate/quorate/rpc/raftnet"
 	"github.com/quorate/quorate/shardgroup/consensus"
+	"github.com/quorate/quorate/shardgroup/wal"
 )
 
 // placementVoters is how many nodes vote in placement's Raft group if the cluster is large enough.
@@ -111,6 +112,7 @@ func (n *Node) consensusConfig(g slot.GroupID, first *raft.Configuration) (_ con
 		Pulse:         n.pulse,
 		SnapshotBytes: int64(n.cfg.SnapshotLog),
 		TrailingLogs:  uint64(n.cfg.TrailingLogs),
+		Ahead:         n.cfg.Durability == wal.Always.String(),
 		LostTail:      s.lostTail,
 	}, transport, s.hadState, nil
 }

@@ -108,6 +108,8 @@ type Config struct {
 	SnapshotBytes int64
 	// TrailingLogs entries stay in the log behind a snapshot for followers that are a little late; 4096 by default.
 	TrailingLogs uint64
+	// Ahead sends what ProposeAhead is given to the followers while Logs still writes it. It pays if StoreLogs waits for a disk.
+	Ahead bool
 	// LostTail says that the log may have lost entries that this replica had acknowledged (durability interval, after
 	// a power cut). The transport must have been opened with its votes held; see Replica.VotesHeld.
 	LostTail bool

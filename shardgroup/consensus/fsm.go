@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -78,6 +79,9 @@ func (m *machine) ApplyBatch(logs []*raft.Log) []any {
 	if skip == len(logs) {
 		return make([]any, skip)
 	}
+	if err := m.onDisk(last); err != nil {
+		return slices.Repeat([]any{undone{err}}, len(logs))
+	}
 	start := time.Now()
 	m.begun.Store(last)
 	out := m.apply(logs[skip:])
@@ -88,6 +92,14 @@ func (m *machine) ApplyBatch(logs []*raft.Log) []any {
 		out = append(make([]any, skip), out...)
 	}
 	return out
+}
+
+// onDisk returns when all entries up to last are on this replica's disk.
+func (m *machine) onDisk(last uint64) error {
+	if m.off.Durable {
+		return nil
+	}
+	return m.logs.durable(last)
 }
 
 // seen counts the entries at the beginning of logs that are applied already.
@@ -125,12 +137,13 @@ func allCommands(logs []*raft.Log) bool {
 	return true
 }
 
-// Snapshot implements raft.FSM. Raft says of a snapshot that it ends with what the instance has passed. While that is less than what the
-// state holds there is none: whoever started from it would apply the rest twice. Nor is there one while another comes in, when raft's main
-// loop does nothing else, for minutes: a snapshot needs it, and would keep the others of the process from theirs.
+// Snapshot implements raft.FSM. Raft says of a snapshot that it ends with what the instance has passed. If the state holds more, because
+// a restarted instance replays the log, or less, because an entry did not reach the disk, there is none: whoever started from it would
+// apply entries twice, or never. Nor is there one while another comes in, when raft's main loop does nothing else, for minutes: a
+// snapshot needs it, and would keep the others of the process from theirs.
 func (m *machine) Snapshot() (raft.FSMSnapshot, error) {
-	if applied := m.applied.Load(); m.passed < applied {
-		return nil, fmt.Errorf("raft was restarted and replays the log: it is at entry %d, the state at %d", m.passed, applied)
+	if applied := m.applied.Load(); m.passed != applied {
+		return nil, fmt.Errorf("raft has passed entry %d, the state holds all up to %d", m.passed, applied)
 	}
 	if m.receiving() {
 		return nil, errReceiving

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hashicorp/raft"
 )
@@ -20,9 +21,13 @@ type logStore struct {
 	committed func() uint64
 	// discard removes all snapshots.
 	discard func() error
-	off     Off
+	// leads reports whether this replica leads. ahead: the next command comes alone, see pending.
+	leads func() bool
+	ahead atomic.Bool
+	off   Off
 
-	mu sync.Mutex
+	pending atomic.Pointer[pending]
+	mu      sync.Mutex
 	// first and last are the log's bounds, 0 and 0 if it is empty.
 	first, last uint64
 	// snapshot, its term and its bytes: the newest snapshot's last entry and length.
@@ -36,6 +41,9 @@ type logStore struct {
 // open reads the stored log's bounds, makes it continue the newest snapshot (nil if there is none), and learns the
 // configurations and the bytes behind it.
 func (s *logStore) open(newest *raft.SnapshotMeta) error {
+	if err := s.settle(); err != nil {
+		return err
+	}
 	first, err := s.LogStore.FirstIndex()
 	if err != nil {
 		return s.fail.check("read first log index", err)
@@ -125,7 +133,15 @@ func (s *logStore) LastIndex() (uint64, error) {
 // term, refuses, and is sent the same snapshot for ever. Nobody ships the stand-in: to send it, a leader would need
 // the entry before it, or it would be entry 1.
 func (s *logStore) GetLog(index uint64, out *raft.Log) error {
-	err := s.LogStore.GetLog(index, out)
+	e, err := s.unwritten(index)
+	if err != nil {
+		return err
+	}
+	if e != nil {
+		*out = *e
+		return nil
+	}
+	err = s.LogStore.GetLog(index, out)
 	if err == nil {
 		return nil
 	}
@@ -143,12 +159,16 @@ func (s *logStore) GetLog(index uint64, out *raft.Log) error {
 
 func (s *logStore) StoreLog(e *raft.Log) error { return s.StoreLogs([]*raft.Log{e}) }
 
-// StoreLogs implements raft.LogStore. Configurations count from before they are stored.
+// StoreLogs implements raft.LogStore, but that it may return before the disk has a command that is sent ahead: see pending.
+// Configurations count from before they are stored.
 func (s *logStore) StoreLogs(entries []*raft.Log) error {
 	if len(entries) == 0 {
 		return nil
 	}
 	from := entries[0].Index
+	if err := s.settle(); err != nil {
+		return err
+	}
 	if err := s.makeRoom(from); err != nil {
 		return err
 	}
@@ -159,8 +179,10 @@ func (s *logStore) StoreLogs(entries []*raft.Log) error {
 			s.members.append(e.Index, raft.DecodeConfiguration(e.Data))
 		}
 	}
-	if err := s.LogStore.StoreLogs(entries); err != nil {
-		return s.fail.check(fmt.Sprintf("store log entries from %d", from), err)
+	if s.sendsAhead(entries) {
+		s.begin(entries)
+	} else if err := s.write(entries); err != nil {
+		return err
 	}
 	s.mu.Lock()
 	if s.first == 0 {
@@ -225,6 +247,9 @@ func (s *logStore) DeleteRange(from, to uint64) error {
 // remove deletes entries. Raft deletes a prefix and a suffix at once only if they do not overlap, so the bounds may follow
 // after the disk.
 func (s *logStore) remove(from, to uint64) error {
+	if err := s.settle(); err != nil {
+		return err
+	}
 	if err := s.LogStore.DeleteRange(from, to); err != nil {
 		return s.fail.check(fmt.Sprintf("delete log entries %d to %d", from, to), err)
 	}
@@ -263,7 +288,7 @@ func (s *logStore) lastEntry() (term, index uint64, ok bool) {
 		return snapshotTerm, snapshot, true
 	}
 	var e raft.Log
-	if s.LogStore.GetLog(last, &e) != nil {
+	if s.settle() != nil || s.LogStore.GetLog(last, &e) != nil {
 		return 0, 0, false
 	}
 	return e.Term, e.Index, true
@@ -293,6 +318,6 @@ func (s *logStore) conflicts(index, term uint64) bool {
 		return false
 	}
 	var e raft.Log
-	err := s.LogStore.GetLog(index, &e)
+	err := errors.Join(s.settle(), s.LogStore.GetLog(index, &e))
 	return err == nil && e.Term != term
 }

@@ -12,8 +12,10 @@ type Off struct {
 	Conflict bool
 	// TransferWatch (F7): a stuck leadership transfer stays stuck.
 	TransferWatch bool
-	// CommitLimit: followers may apply what their leader's state machine has not applied yet.
+	// CommitLimit: followers may apply what their leader's state machine has not applied yet, and its disk may not have.
 	CommitLimit bool
+	// Durable: the leader's state machine is given what was sent ahead before it is on the leader's disk.
+	Durable bool
 	// Lease (lease hazard 1): a leader answers reads for as long as it thinks that it leads.
 	Lease bool
 	// Revoke (lease hazard 4): a leader keeps its lease while it hands leadership over, unless the transport drops it.

@@ -96,7 +96,7 @@ func newReplica(cfg Config) *Replica {
 		changed: make(chan struct{}),
 	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
-	r.logs = &logStore{LogStore: cfg.Logs, fail: r.fail, members: r.members, grown: r.logGrown, committed: r.committed}
+	r.logs = &logStore{LogStore: cfg.Logs, fail: r.fail, members: r.members, grown: r.logGrown, committed: r.committed, leads: r.leadsNow}
 	r.stable = stableStore{cfg.Stable, r.fail}
 	r.snapshots = &snapshotStore{SnapshotStore: cfg.Snapshots, fail: r.fail, saved: r.logs.saved, refuse: cfg.Transport.RefuseSnapshot}
 	r.logs.discard = r.snapshots.discard
@@ -185,7 +185,7 @@ func (inst *instance) shutdown() {
 func (r *Replica) stop(inst *instance) error {
 	r.current.CompareAndSwap(inst, nil)
 	inst.shutdown()
-	err := inst.stopped.Error()
+	err := errors.Join(inst.stopped.Error(), r.logs.settle())
 	close(inst.dead)
 	inst.watch.Wait()
 	r.resign()
@@ -257,7 +257,12 @@ type Result struct {
 // Propose appends data to the group's log and returns when this node's state machine has applied it. data belongs to
 // the replica from then on. A nil error: applied. An error for which NotApplied holds: without effect. Any other
 // error is ErrUnknown. It ends by itself: a leader without a quorum steps down within Timing.Lease.
-func (r *Replica) Propose(data []byte) (Result, error) {
+func (r *Replica) Propose(data []byte) (Result, error) { return r.propose(data, false) }
+
+// ProposeAhead is Propose for a command that came alone: see pending. Beside another proposal either may be sent ahead, or neither.
+func (r *Replica) ProposeAhead(data []byte) (Result, error) { return r.propose(data, r.cfg.Ahead) }
+
+func (r *Replica) propose(data []byte, ahead bool) (Result, error) {
 	if len(data) > entry.MaxBytes {
 		return Result{}, ErrTooLarge
 	}
@@ -265,13 +270,23 @@ func (r *Replica) Propose(data []byte) (Result, error) {
 	if inst == nil {
 		return Result{}, r.away()
 	}
+	r.logs.ahead.Store(ahead)
 	fut := inst.raft.Apply(data, proposeTimeout)
 	queued, err := inst.await(fut)
 	r.transfers.note(r, inst, err)
 	if err != nil {
 		return Result{}, r.outcome(queued, err)
 	}
+	if lost, ok := fut.Response().(undone); ok {
+		return Result{}, fmt.Errorf("%w (%w)", ErrUnknown, lost)
+	}
 	return Result{Index: fut.Index(), Response: fut.Response()}, nil
+}
+
+// leadsNow reports whether this replica leads, whatever term.
+func (r *Replica) leadsNow() bool {
+	inst := r.current.Load()
+	return inst != nil && inst.raft.State() == raft.Leader
 }
 
 // away says why there is no instance: the replica is closed, or a guard is restarting it.

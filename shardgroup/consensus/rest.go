@@ -28,13 +28,13 @@ func (l *limited) rest(id raft.ServerID, matched uint64, took time.Duration) {
 	}
 }
 
-// spared reports whether a quorum of the voters has entry matched without id.
+// spared reports whether a quorum of the voters has entry matched without id, as raft counts.
 func (l *limited) spared(id raft.ServerID, matched uint64) bool {
 	voters := l.fsm.logs.members.voters()
 	have := 0
 	l.mu.Lock()
 	for _, v := range voters {
-		// Raft stores an entry on the leader before it sends it.
+		// Raft counts the leader from before it sends an entry.
 		if v == l.self || v != id && l.peers[v].matched >= matched {
 			have++
 		}

@@ -11,7 +11,8 @@ type Stats struct {
 	Leadership
 	// State is "leader", "follower", "candidate" or "down" (restarting or closed).
 	State string
-	// Last is the newest index in the log, Committed what this replica knows to be committed.
+	// Last is the newest index in the log, Committed what this replica knows to be committed. A leader's disk may still be writing
+	// the last entry.
 	Last, Committed, Applied uint64
 	// SnapshotIndex is the newest snapshot's index, SnapshotBytes its size; LogBytes is what the log has grown by since.
 	SnapshotIndex           uint64

@@ -16,7 +16,8 @@ import (
 // follower is, holds what tells it nothing (hold.go), and keeps followers from getting ahead of the leader's state machine:
 //
 // a follower that applied an entry before its leader did could show it to a linearizable reader, and the leader's own
-// reads, a moment later, would not have it yet. So no AppendEntries carries a commit index above what this node's
+// reads, a moment later, would not have it yet. And one that applied an entry before its leader's disk had it (pending) could
+// have shown what a power cut of both takes back. So no AppendEntries carries a commit index above what this node's
 // state machine has applied. Sending a lower commit index is always allowed.
 //
 // And it sends nothing that was not all read while this replica led the request's term. Raft reads the commit index, the previous entry and
