@@ -25,7 +25,7 @@ func TestStoriesBite(t *testing.T) {
 		o     Options
 	}{
 		{"stuck-handover", dense}, {"snapshot-over-tail", dense}, {"late-snapshot", dense}, {"slow-apply", dense}, {"last-answers", five},
-		{"slow-succession", few}, {"late-order", few}, {"forgotten-promise", few}, {"learner", spare}, {"stuck-leader", few},
+		{"slow-succession", few}, {"late-order", long}, {"forgotten-promise", few}, {"learner", spare}, {"stuck-leader", few},
 		{"deposed-by-heartbeat", long}, {"half-a-vote", few}, {"lost-memory", forgetful},
 	} {
 		c.o.Families = []string{c.story}
