@@ -37,7 +37,7 @@ type Plan struct {
 	Pids []int
 	// Open, if set, opens connection i to a store that isn't a Redis Cluster; Seeds, Password and WaitReplicas mean nothing then.
 	Open func(ctx context.Context, i int) (Store, error)
-	// Progress, if set, is called about five times a second.
+	// Progress, if set, is called about five times a second, by one goroutine at a time.
 	Progress func(Progress)
 }
 
@@ -49,7 +49,7 @@ type Store interface {
 	Close() error
 }
 
-// Progress is the state of a running measurement.
+// Progress is the state of a running measurement, or of a Fill, which has no total time.
 type Progress struct {
 	Elapsed, Total time.Duration
 	Ops, Errors    int64
@@ -94,7 +94,7 @@ func (p Plan) checkLoad() error {
 	case p.Warmup < 0 || p.Duration <= 0:
 		return errors.New("the duration must be positive, the warmup not negative")
 	case p.Interval != 0 && p.Interval < 10*time.Millisecond:
-		return fmt.Errorf("interval %v: want at least 10ms, the resolution of CPU times", p.Interval)
+		return fmt.Errorf("interval %v: want at least 10ms", p.Interval)
 	}
 	return nil
 }
