@@ -21,7 +21,7 @@ type Steadiness struct {
 	// Long counts samples that took over 2 ms longer than usual.
 	Long int `json:"over_2ms"`
 	// Slow is the share, in percent, that took over three times as long, and Longest the longest time during which each
-	// sample took over 1.4 times as long.
+	// sample took over 1.4 times as long, from the beginning of the first to the end of the last.
 	Slow    float64       `json:"slow_percent"`
 	Longest time.Duration `json:"longest_slow_ns"`
 }
@@ -37,46 +37,52 @@ func (s Steadiness) String() string {
 		s.Typical, s.Slow, s.Longest.Round(time.Millisecond))
 }
 
+// computing is a try: when it began, and how many microseconds the work took.
+type computing struct {
+	at   time.Duration
+	took float64
+}
+
 // steadiness watches the machine for d, or until ctx ends.
 func steadiness(ctx context.Context, d time.Duration) Steadiness {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	type sample struct {
-		at   time.Duration
-		took float64
-	}
-	var samples []sample
+	var tries []computing
 	for start := time.Now(); time.Since(start) < d && ctx.Err() == nil; time.Sleep(time.Millisecond) {
 		at := time.Now()
 		compute()
-		samples = append(samples, sample{at.Sub(start), float64(time.Since(at).Nanoseconds()) / 1000})
+		tries = append(tries, computing{at.Sub(start), float64(time.Since(at).Nanoseconds()) / 1000})
 	}
-	s := Steadiness{Samples: len(samples)}
+	return steadinessOf(tries)
+}
+
+func steadinessOf(tries []computing) Steadiness {
+	s := Steadiness{Samples: len(tries)}
 	if s.Samples == 0 {
 		return s
 	}
-	took := each(samples, func(x sample) float64 { return x.took })
+	took := each(tries, func(x computing) float64 { return x.took })
 	slices.Sort(took)
 	last := len(took) - 1
 	s.Typical, s.P99, s.P999, s.Most = took[len(took)/2], took[last*99/100], took[last*999/1000], took[last]
 	slow, since := 0, time.Duration(-1)
-	for _, x := range samples {
+	for _, x := range tries {
 		if x.took > 3*s.Typical {
 			slow++
 		}
 		if x.took > s.Typical+longPause*1e6 {
 			s.Long++
 		}
-		switch {
-		case x.took <= 1.4*s.Typical:
+		if x.took <= 1.4*s.Typical {
 			since = -1
-		case since < 0:
-			since = x.at
-		default:
-			s.Longest = max(s.Longest, x.at-since)
+			continue
 		}
+		if since < 0 {
+			since = x.at
+		}
+		s.Longest = max(s.Longest, x.at+time.Duration(x.took*1000)-since)
 	}
-	s.Slow = 100 * float64(slow) / float64(len(samples))
+	s.Slow = 100 * float64(slow) / float64(len(tries))
 	return s
 }
 
