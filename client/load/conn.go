@@ -77,7 +77,7 @@ func (c *conn) send() error {
 	return err
 }
 
-// receive skims n replies, and WAIT's if replicas is positive: fewer replicas count as a refusal.
+// receive skims n replies, and WAIT's if replicas is positive: with fewer replicas, no write of the pipeline is what was asked for.
 func (c *conn) receive(n, replicas int) (seen, error) {
 	var s seen
 	for range n {
@@ -93,7 +93,8 @@ func (c *conn) receive(n, replicas int) (seen, error) {
 		return s, err
 	}
 	if got, err := strconv.Atoi(string(bytes.TrimSpace(line[1:]))); line[0] != ':' || err != nil || got < replicas {
-		c.refused(&s, fmt.Sprintf("WAIT %d %s: %s", replicas, waitTimeout, bytes.TrimSpace(line)))
+		s.refused, s.waited = s.refused+s.written, s.waited+s.written
+		c.note(fmt.Sprintf("WAIT %d %s: %s", replicas, waitTimeout, bytes.TrimSpace(line)))
 	}
 	return s, nil
 }
@@ -105,7 +106,10 @@ func (c *conn) skim(s *seen) error {
 		return err
 	}
 	switch line[0] {
-	case '+', ':':
+	case '+':
+		s.written++
+		return nil
+	case ':':
 		return nil
 	case '_':
 		s.misses++
@@ -128,9 +132,16 @@ func (c *conn) skim(s *seen) error {
 
 func (c *conn) refused(s *seen, text string) {
 	s.refused++
-	if (&client.ReplyError{Text: text}).Code() == "MOVED" {
+	switch (&client.ReplyError{Text: text}).Code() {
+	case "MOVED":
 		s.redirects++
+	case "UNCERTAIN":
+		s.waited++
 	}
+	c.note(text)
+}
+
+func (c *conn) note(text string) {
 	if c.refusal == "" {
 		c.refusal = text
 	}

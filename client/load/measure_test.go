@@ -1,6 +1,7 @@
 package load
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"os"
@@ -114,8 +115,45 @@ func TestWaitEndsPipelinesThatWrite(t *testing.T) {
 		if err != nil || (r.Errors > 0) != c.errors || strings.Contains(r.FirstError, "WAIT") != c.errors {
 			t.Errorf("%s: %+v, %v", name, r, err)
 		}
-		if r.Ops < 0 || r.Ops == 0 && !c.errors {
-			t.Errorf("%s: %d operations", name, r.Ops)
+		if r.Ops < 0 || (r.Ops > 0) == c.errors {
+			t.Errorf("%s: %d operations, %d errors", name, r.Ops, r.Errors)
+		}
+		if r.P50 == 0 { // it was waited for, in vain or not
+			t.Errorf("%s: no latency", name)
+		}
+	}
+}
+
+// TestRefusalsAreNoLatencies: who is sent away has not waited for an answer, unless the server has tried.
+func TestRefusalsAreNoLatencies(t *testing.T) {
+	for text, timed := range map[string]bool{"+OK": true, "-MOVED 1 127.0.0.1:1": false, "-OOM command not allowed": false, "-UNCERTAIN it may or may not": true} {
+		addr := lineServer(t, func(addr, cmd string) string {
+			if strings.HasPrefix(cmd, "CLUSTER") {
+				return slotsReply(addr)
+			}
+			return text + "\r\n"
+		})
+		for _, rate := range []float64{0, 100} {
+			plan := smallPlan(addr)
+			plan.Rate = rate
+			if r, err := Run(t.Context(), plan); err != nil || r.Ops+r.Errors == 0 || (r.Max > 0) != timed {
+				t.Errorf("%s, rate %v: %+v, %v", text, rate, r, err)
+			}
+		}
+	}
+}
+
+// TestOneFailedWaitFailsThePipelinesWrites, and none of its reads.
+func TestOneFailedWaitFailsThePipelinesWrites(t *testing.T) {
+	w := &worker{s: &shared{rec: newRecorder(nil)}}
+	for replies, want := range map[string]seen{
+		"+OK\r\n+OK\r\n$-1\r\n:1\r\n":          {gets: 1, misses: 1, written: 2},
+		"+OK\r\n+OK\r\n$-1\r\n:0\r\n":          {gets: 1, misses: 1, written: 2, refused: 2, waited: 2},
+		"-OOM no\r\n+OK\r\n$-1\r\n-ERR no\r\n": {gets: 1, misses: 1, written: 1, refused: 2, waited: 1},
+	} {
+		w.conn = &conn{r: bufio.NewReader(strings.NewReader(replies))}
+		if got, err := w.receive(3, 1, 1); err != nil || got != want {
+			t.Errorf("%q: got %+v, %v", replies, got, err)
 		}
 	}
 }

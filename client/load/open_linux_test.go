@@ -69,8 +69,10 @@ func TestOpenLoopSendsWhatIsDue(t *testing.T) {
 	if res.Late.Max == 0 || res.Late.Max >= 900_000 {
 		t.Errorf("the generator was up to %d µs late by itself", res.Late.Max)
 	}
-	if res.Max < 900_000 {
-		t.Errorf("the longest wait is %d µs though the server stood still for a second", res.Max)
+	// The connection that stood still had a pipeline due each tenth of a second: ten of all 75 were late. Measured from when they were
+	// sent, only the first was.
+	if res.Max < 900_000 || res.P95 < 300_000 {
+		t.Errorf("the longest wait is %d µs and p95 %d µs though the server stood still for a second", res.Max, res.P95)
 	}
 }
 

@@ -27,6 +27,9 @@ type recorder struct {
 		late, undisturbed *hdrhistogram.Histogram
 		still             time.Duration
 		watched           int
+		// ended is when the measurement did, and unanswered counts operations that were due by then.
+		ended      time.Time
+		unanswered int64
 	}
 
 	// What follows belongs to the measuring goroutine.
@@ -38,6 +41,7 @@ type recorder struct {
 	part, empty *hdrhistogram.Histogram
 	cut         snapshot // at the end of the last interval
 	first       snapshot // at the start
+	last        snapshot // at the end
 }
 
 // snapshot holds counters at one time.
@@ -58,15 +62,20 @@ func newRecorder(pids []int) *recorder {
 
 // seen is what one worker saw of one pipeline.
 type seen struct {
-	gets, misses, refused, redirects int64
+	gets, misses, written, refused, redirects int64
+	// waited are those of the refused that the server had worked on: it gave up, or does not know whether they are done.
+	waited int64
 }
 
-// record counts a pipeline of n operations that took d. What runs outside of the measurement isn't counted.
-func (r *recorder) record(worker, n int, d time.Duration, s seen) {
+// timed reports whether the pipeline's latency is one of what was asked for. A refusal takes less time than that.
+func (s seen) timed() bool { return s.refused == s.waited }
+
+// record counts a pipeline of n operations that took d, and reports whether it did: what runs outside of the measurement isn't counted.
+func (r *recorder) record(worker, n int, d time.Duration, s seen) bool {
 	if !r.measuring.Load() {
-		return
+		return false
 	}
-	r.ops.Add(max(0, int64(n)-s.refused)) // a refused WAIT comes on top of the pipeline
+	r.ops.Add(int64(n) - s.refused)
 	if s.gets > 0 {
 		r.gets.Add(s.gets)
 	}
@@ -77,10 +86,14 @@ func (r *recorder) record(worker, n int, d time.Duration, s seen) {
 		r.errors.Add(s.refused)
 		r.redirects.Add(s.redirects)
 	}
+	if !s.timed() {
+		return true
+	}
 	shard := &r.shard[worker%shards]
 	shard.mu.Lock()
 	add(shard.latency, d)
 	shard.mu.Unlock()
+	return true
 }
 
 // sent counts how late the generator was with a pipeline that no reply held up.
@@ -109,9 +122,12 @@ func (r *recorder) observe(note func()) {
 	r.open.Unlock()
 }
 
-// add counts a duration, or the longest that h tells apart, so that it is within the range and this can't fail.
-func add(h *hdrhistogram.Histogram, d time.Duration) {
-	_ = h.RecordValue(min(d.Microseconds(), maxMicros))
+// add counts a duration.
+func add(h *hdrhistogram.Histogram, d time.Duration) { addTimes(h, d, 1) }
+
+// addTimes counts a duration n times, or the longest that h tells apart, so that it is within the range and this can't fail.
+func addTimes(h *hdrhistogram.Histogram, d time.Duration, n int64) {
+	_ = h.RecordValues(min(d.Microseconds(), maxMicros), n)
 }
 
 // broke counts a connection that ended, in the measurement or before.
@@ -139,13 +155,18 @@ func (r *recorder) begin() (err error) {
 	return nil
 }
 
-// endInterval cuts off an interval. Pipelines that finish meanwhile may count for its neighbour's latencies. It takes little time:
-// the servers share the machine, and whatever is held up here shows in their latencies.
+// endInterval cuts off an interval.
 func (r *recorder) endInterval() error {
 	now, err := r.now()
-	if err != nil {
-		return err
+	if err == nil {
+		r.cutAt(now)
 	}
+	return err
+}
+
+// cutAt ends an interval. Pipelines that finish meanwhile may count for its neighbour's latencies. It takes little time:
+// the servers share the machine, and whatever is held up here shows in their latencies.
+func (r *recorder) cutAt(now snapshot) {
 	r.part.Reset()
 	for i := range r.shard {
 		s := &r.shard[i]
@@ -167,18 +188,27 @@ func (r *recorder) endInterval() error {
 		v.OpsPerSec, v.CPUs = float64(v.Ops)/d, (now.cpu-r.cut.cpu).Seconds()/d
 	}
 	r.intervals, r.cut = append(r.intervals, v), now
-	return nil
 }
 
-// end stops counting, cuts the last interval off and sums up.
-func (r *recorder) end() (Result, error) {
-	r.measuring.Store(false)
-	err := r.endInterval()
+// end stops counting.
+func (r *recorder) end() (err error) {
+	r.open.Lock()
+	r.open.ended = time.Now()
+	r.open.Unlock()
+	r.measuring.Store(false) // after that, so that whoever is not measured any more finds it over
+	r.last, err = r.now()
+	return err
+}
+
+// result cuts the last interval off and sums up, once all connections have ended.
+func (r *recorder) result() Result {
+	r.cutAt(r.last)
 	res := Result{
 		Ops: r.cut.ops, Errors: r.cut.errors, Redirects: r.redirects.Load(), Gets: r.gets.Load(), Misses: r.misses.Load(),
 		Elapsed: r.cut.at, Mean: r.total.Mean(), Latency: latencyOf(r.total), Percentiles: curveOf(r.total), Intervals: r.intervals,
 	}
 	r.open.Lock()
+	res.Unanswered = r.open.unanswered
 	res.Late, res.Undisturbed, res.StoodStill = latencyOf(r.open.late), latencyOf(r.open.undisturbed), r.open.still/time.Duration(max(1, r.open.watched))
 	if all := r.total.TotalCount(); all > 0 && r.open.watched > 0 {
 		res.Disturbed = max(0, 1-float64(r.open.undisturbed.TotalCount())/float64(all))
@@ -193,5 +223,5 @@ func (r *recorder) end() (Result, error) {
 	if e := r.firstErr.Load(); e != nil {
 		res.FirstError = *e
 	}
-	return res, err
+	return res
 }

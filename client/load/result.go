@@ -13,6 +13,9 @@ type Result struct {
 	Errors int64 `json:"errors"`
 	// Redirects are the errors that were MOVED.
 	Redirects int64 `json:"redirects"`
+	// Unanswered are the operations of an open loop that were due by the end and not answered by then. What their pipelines had waited
+	// until then is among the latencies.
+	Unanswered int64 `json:"unanswered"`
 	// Gets that found nothing are Misses too.
 	Gets      int64         `json:"gets"`
 	Misses    int64         `json:"misses"`
@@ -20,7 +23,7 @@ type Result struct {
 	OpsPerSec float64       `json:"ops_per_second"`
 	// CPUPerOp is user and system time of the server processes, in microseconds per operation; 0 without pids.
 	CPUPerOp float64 `json:"server_cpu_us_per_op"`
-	// Latencies in microseconds, of whole pipelines.
+	// Latencies in microseconds, of whole pipelines, without those in which something was refused at once.
 	Mean float64 `json:"mean_us"`
 	Latency
 	// Late is how long after its time the generator itself sent, where it was not waiting for a reply: what the machine adds

@@ -68,7 +68,10 @@ func (s *shared) measure(ctx context.Context, workers []*worker) (Result, error)
 	if err := s.watch(run); err != nil {
 		return Result{}, err
 	}
-	return s.rec.end()
+	err := s.rec.end()
+	stop()
+	wg.Wait() // for what is overdue
+	return s.rec.result(), err
 }
 
 // drive lets the workers send until ctx ends.

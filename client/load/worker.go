@@ -56,9 +56,10 @@ func (w *worker) loop(ctx context.Context) {
 	n := w.s.plan.Pipeline
 	next := time.Now()
 	var gap time.Duration
-	if rate := w.s.plan.Rate; rate > 0 {
-		gap = time.Duration(float64(n*w.s.plan.Clients) / rate * float64(time.Second))
+	if w.s.plan.Rate > 0 {
+		gap = w.s.plan.gap()
 		next = next.Add(time.Duration(w.rnd.Int64N(int64(gap) + 1)))
+		defer func() { w.s.rec.overdue(w.id, w.s.plan, next, false) }()
 	}
 	for ctx.Err() == nil {
 		if gap == 0 {
@@ -73,7 +74,9 @@ func (w *worker) loop(ctx context.Context) {
 			}
 			return
 		}
-		w.s.rec.record(w.id, n, time.Since(next), saw)
+		if !w.s.rec.record(w.id, n, time.Since(next), saw) && w.s.rec.over() {
+			return
+		}
 		next = next.Add(gap)
 	}
 }

@@ -1,0 +1,44 @@
+package load
+
+import "time"
+
+// gap is the time between two pipelines of one connection of an open loop.
+func (p Plan) gap() time.Duration {
+	return max(1, time.Duration(float64(p.Pipeline*p.Clients)/p.Rate*float64(time.Second)))
+}
+
+// over reports whether the measurement has ended.
+func (r *recorder) over() bool {
+	r.open.Lock()
+	defer r.open.Unlock()
+	return !r.open.ended.IsZero()
+}
+
+// mostOverdue bounds the steps in which a connection's pipelines are counted that were due at the end: with a rate that nobody could
+// meet, there are too many to look at each.
+const mostOverdue = 100_000
+
+// overdue counts the pipelines of a connection that were due when the measurement ended and had no answer: one at due, and then another
+// each gap. What they had waited by then is the least that they took; without it, a server that stood still at the end would have all
+// its latencies from before. Undisturbed says that no processor stood still meanwhile.
+func (r *recorder) overdue(worker int, p Plan, due time.Time, undisturbed bool) {
+	r.open.Lock()
+	defer r.open.Unlock()
+	waited, gap := r.open.ended.Sub(due), p.gap()
+	if waited <= 0 {
+		return // or it has not ended
+	}
+	left := int64((waited-1)/gap) + 1
+	r.open.unanswered += left * int64(p.Pipeline)
+	shard := &r.shard[worker%shards]
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	for step := left/mostOverdue + 1; left > 0; left -= step {
+		n := min(step, left)
+		addTimes(shard.latency, waited, n)
+		if undisturbed {
+			addTimes(r.open.undisturbed, waited, n)
+		}
+		waited -= time.Duration(step) * gap
+	}
+}
