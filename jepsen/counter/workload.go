@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/client"
+	"github.com/quorate/quorate/jepsen/sleep"
 )
 
 // Options describe the workload.
@@ -84,7 +85,7 @@ func (w *Workload) write(ctx context.Context, first int) {
 	for ctx.Err() == nil {
 		for i := first; i < len(w.counters) && ctx.Err() == nil; i += w.opts.Writers {
 			if !w.increment(ctx, cl, w.counters[i]) {
-				pause(ctx, 2*time.Millisecond)
+				sleep.For(ctx, 2*time.Millisecond)
 			}
 		}
 	}
@@ -136,7 +137,7 @@ func (w *Workload) read(ctx context.Context, reader int) {
 		v, err := cl.Do(ctx, c.Key, "GET", c.Key)
 		w.noteFailure(ctx, err)
 		if err != nil {
-			pause(ctx, 2*time.Millisecond)
+			sleep.For(ctx, 2*time.Millisecond)
 			continue
 		}
 		w.Reads.Add(1)
@@ -177,13 +178,6 @@ func number(v client.Value) int64 {
 		return -1
 	}
 	return n
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
-	}
 }
 
 // maxViolations bounds what is kept: one is enough to fail, a few help to understand.
@@ -231,7 +225,7 @@ func (w *Workload) NextAck(ctx context.Context, since time.Time, keys map[string
 		if ctx.Err() != nil {
 			return 0, fmt.Errorf("no write was acknowledged since %s: %w", since.Format(time.TimeOnly), ctx.Err())
 		}
-		pause(ctx, time.Millisecond)
+		sleep.For(ctx, time.Millisecond)
 	}
 }
 

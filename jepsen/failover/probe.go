@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/quorate/quorate/jepsen/sleep"
 )
 
 const (
@@ -58,7 +60,7 @@ func (p *probe) run(ctx context.Context) {
 			p.errs++
 		}
 		p.mu.Unlock()
-		wait(ctx, 2*time.Millisecond)
+		sleep.For(ctx, 2*time.Millisecond)
 	}
 }
 

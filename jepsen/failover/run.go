@@ -10,6 +10,7 @@ import (
 	"github.com/quorate/quorate/client"
 	"github.com/quorate/quorate/jepsen/counter"
 	"github.com/quorate/quorate/jepsen/process"
+	"github.com/quorate/quorate/jepsen/sleep"
 )
 
 // Options describe a run.
@@ -130,7 +131,7 @@ func one(ctx context.Context, c *process.Cluster, o Options, f Fault, prefix str
 			return row, err
 		}
 	}
-	wait(ctx, o.Before)
+	sleep.For(ctx, o.Before)
 	held, err := keysOf(ctx, c, append(w.Keys(), p.keys...), victim)
 	if err != nil {
 		return row, err
@@ -141,7 +142,7 @@ func one(ctx context.Context, c *process.Cluster, o Options, f Fault, prefix str
 		return row, err
 	}
 	row.Recovery = recovery
-	wait(ctx, o.After)
+	sleep.For(ctx, o.After)
 	row.GoRedis, _, row.GoRedisErrors = p.recovery(struck, held)
 	if err := f.Heal(c, victim); err != nil {
 		return row, err
@@ -149,7 +150,7 @@ func one(ctx context.Context, c *process.Cluster, o Options, f Fault, prefix str
 	if err := await(ctx, c); err != nil {
 		return row, err
 	}
-	wait(ctx, o.Before)
+	sleep.For(ctx, o.Before)
 	cancel()
 	w.Wait()
 	if row.Violations, err = w.Check(ctx); err != nil {
@@ -200,11 +201,4 @@ func keysOf(ctx context.Context, c *process.Cluster, keys []string, victim *proc
 		return all, nil
 	}
 	return held, nil
-}
-
-func wait(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
-	}
 }

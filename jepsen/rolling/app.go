@@ -12,6 +12,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/quorate/quorate/client"
+	"github.com/quorate/quorate/jepsen/sleep"
 )
 
 // app is an application whose workers count keys up through one client object with its default settings.
@@ -62,7 +63,7 @@ func (a *app) work(ctx context.Context) {
 		key, sent := a.key(rand.IntN(keys)), time.Now()
 		err := a.increment(context.WithoutCancel(ctx), key)
 		a.note(key, time.Since(sent), err)
-		wait(ctx, thinking)
+		sleep.For(ctx, thinking)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/quorate/quorate/client"
 	"github.com/quorate/quorate/jepsen/counter"
 	"github.com/quorate/quorate/jepsen/process"
+	"github.com/quorate/quorate/jepsen/sleep"
 )
 
 // Options describe a run.
@@ -34,8 +35,9 @@ type Result struct {
 
 // Row is one client.
 type Row struct {
-	Client   string `json:"client"`
-	Commands int64  `json:"commands"`
+	Client string `json:"client"`
+	// Commands were answered or failed.
+	Commands int64 `json:"commands"`
 	// Errors are the commands that failed for the application; Examples are the first of them.
 	Errors   int64    `json:"errors"`
 	Examples []string `json:"examples,omitempty"`
@@ -89,7 +91,7 @@ func Run(ctx context.Context, o Options) (Result, error) {
 
 // restartAll does what an operator does: stop a node, start it again, wait until it says that it is ready, take the next.
 func restartAll(ctx context.Context, c *process.Cluster, o Options) error {
-	wait(ctx, o.Between)
+	sleep.For(ctx, o.Between)
 	for range o.Rounds {
 		for _, n := range c.Nodes() {
 			began := time.Now()
@@ -97,7 +99,7 @@ func restartAll(ctx context.Context, c *process.Cluster, o Options) error {
 				return err
 			}
 			o.Report("restarted %s in %s", n.Addr(), time.Since(began).Round(time.Millisecond))
-			wait(ctx, o.Between)
+			sleep.For(ctx, o.Between)
 		}
 	}
 	return ctx.Err()
@@ -127,7 +129,7 @@ func examine(ctx context.Context, c *process.Cluster, plain *counter.Workload, a
 		return r, err
 	}
 	r.Rows = append(r.Rows, Row{
-		Client: "plain", Commands: plain.Acked.Load() + plain.Reads.Load(), Errors: plain.Failed.Load(),
+		Client: "plain", Commands: plain.Acked.Load() + plain.Reads.Load() + plain.Failed.Load(), Errors: plain.Failed.Load(),
 		Examples: plain.Failures(), Longest: plain.LongestGap(),
 	})
 	cl := client.NewCluster(c.Addrs(), client.Options{})
@@ -144,11 +146,4 @@ func examine(ctx context.Context, c *process.Cluster, plain *counter.Workload, a
 		r.Violations = append(r.Violations, err.Error())
 	}
 	return r, nil
-}
-
-func wait(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
-	}
 }

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os/exec"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -16,7 +16,7 @@ import (
 type Report struct {
 	// Name tells reports in one file apart.
 	Name string `json:"name"`
-	// Command is the command line that made the report, Commit the working tree's, "+" behind it if the tree had changes.
+	// Command is the command line that made the report, Commit that of the program, "+" behind it if there were changes.
 	Command string    `json:"command"`
 	Commit  string    `json:"commit"`
 	Date    time.Time `json:"date"`
@@ -47,9 +47,9 @@ type Table struct {
 	Rows   [][]string
 }
 
-// newReport looks at the machine and the working tree. The disk is probed now, before anything uses it.
+// newReport looks at the machine and the program. The disk is probed now, before anything uses it.
 func newReport(ctx context.Context, name, command, dir string) Report {
-	return Report{Name: name, Command: command, Commit: commit(ctx), Date: time.Now().UTC().Truncate(time.Second), Machine: ThisMachine(dir)}
+	return Report{Name: name, Command: command, Commit: commit(ctx, debug.ReadBuildInfo), Date: time.Now().UTC().Truncate(time.Second), Machine: ThisMachine(dir)}
 }
 
 // ran notes how a system was run, once.
@@ -57,18 +57,6 @@ func (r *Report) ran(s System, run *running) {
 	if !slices.ContainsFunc(r.Servers, func(v Server) bool { return v.Name == s.Name }) {
 		r.Servers = append(r.Servers, Server{Name: s.Name, Title: s.Title, Version: run.version, Command: run.command})
 	}
-}
-
-// commit is the working tree's, "unknown" outside of one. Documents don't count: a report may have been written into one just now.
-func commit(ctx context.Context) string {
-	id := firstLine(ctx, "git", "rev-parse", "--short=12", "HEAD")
-	if strings.Contains(id, " ") {
-		return "unknown"
-	}
-	if exec.CommandContext(ctx, "git", "diff", "--quiet", "HEAD", "--", ":/", ":(top,exclude)*.md").Run() != nil {
-		id += "+"
-	}
-	return id
 }
 
 // Write prints the report as "text", "json" or "markdown".
