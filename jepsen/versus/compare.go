@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/client/load"
+	"github.com/quorate/quorate/jepsen/sleep"
 )
 
 // comparison names the report of Compare.
@@ -72,12 +73,14 @@ type Row struct {
 	StoodStill  Spread `json:"stood_still_percent"`
 	Undisturbed Spread `json:"undisturbed_p99_us"`
 	// LogWrite is within which time 99 % of Quorate's log writes were done, the warmup's included; 0 without writes and for peers. With durability always
-	// that is a sync, and a SET waits for two in a row, the leader's and a follower's.
+	// that is a sync, and a SET waits for the leader's and a follower's: for both at once if it comes alone, otherwise for one after the other.
 	LogWrite Spread `json:"log_write_p99_at_most_us"`
 	// Hits is the share of GETs that found a key, over all pairs.
-	Hits       float64 `json:"hits"`
-	Errors     int64   `json:"errors"`
-	FirstError string  `json:"first_error,omitempty"`
+	Hits   float64 `json:"hits"`
+	Errors int64   `json:"errors"`
+	// Unanswered are operations that were due by the end, over all pairs. See load.Result.
+	Unanswered int64  `json:"unanswered,omitempty"`
+	FirstError string `json:"first_error,omitempty"`
 }
 
 // Ratio is a system's figures over a peer's: medians of the ratios of each pair of measurements.
@@ -150,14 +153,22 @@ func Compare(ctx context.Context, o Options) (Report, error) {
 	c := Comparison{Rows: o.rows(systems, all), Ratios: o.ratios(systems, all)}
 	r.Results, r.Tables = c, c.tables()
 	r.Notes = []string{
-		fmt.Sprintf("Medians of %d interleaved rounds of %s each, in changing order, %s after each system was filled, (lowest–highest). %d clients, %d keys of %d bytes over all slots, %d-byte values, %.0f %% of GETs hit.",
+		fmt.Sprintf("Medians of %d interleaved rounds of %s each, in changing order, %s after each system was filled, (lowest–highest). %d clients, %d keys of %d bytes over all slots, %d-byte values, %.0f %% of GETs ask for keys that exist.",
 			o.Pairs, o.Duration, o.Settle, o.Clients, o.Keys, keySize, o.ValueSize, o.Hits*100),
-		"At a fixed rate, \"late\" is the 99th percentile of how long after its time the generator itself was run. \"Stood still\" is the share of the time for which, in times of 2 ms and more, processors ran nobody, not even a thread with real-time priority " +
+		"At a fixed rate, what was due by the end and not answered by then is called unanswered, and what it had waited is among the latencies; \"late\" is the 99th percentile of how long after its time the generator itself was run. \"Stood still\" is the share of the time for which, in times of 2 ms and more, processors ran nobody, not even a thread with real-time priority " +
 			"(the mean of all), and the p99 beside it is of the pipelines that this did not touch. " +
-			"\"Log write p99\" is within which time 99 % of the servers' log writes were done, to the bucket of their histogram; with durability always that is a sync, and a SET waits for the leader's and then for a follower's.",
+			"\"Log write p99\" is within which time 99 % of the servers' log writes were done, to the bucket of their histogram; with durability always that is a sync, and a SET waits for the leader's and a follower's: for both at once if it comes alone, otherwise for one after the other.",
 		"Latencies are those of whole pipelines; CPU is user and system time of all server processes, replicas included, over operations. Servers and load generator share the cores.",
 	}
+	if c.failed() {
+		r.Notes[0] += " " + failedNote
+	}
 	return r, nil
+}
+
+// failed reports whether anything got errors.
+func (c Comparison) failed() bool {
+	return slices.ContainsFunc(c.Rows, func(r Row) bool { return r.Errors > 0 })
 }
 
 // inTurn gives the order of a round: what runs before a system leaves it a machine whose disk still works and whose processors are hot or
@@ -182,10 +193,10 @@ func (o Options) measure(ctx context.Context, pair int, s System, r *Report, int
 	r.ran(s, run)
 	plan := s.plan(run, o.Clients, o.Keys, o.ValueSize)
 	plan.Warmup, plan.Duration = o.Warmup, o.Duration
-	if err := load.Fill(ctx, plan); err != nil {
+	if err := fill(ctx, plan, o.Progress); err != nil {
 		return err
 	}
-	if err := pause(ctx, o.Settle); err != nil {
+	if err := sleep.For(ctx, o.Settle); err != nil {
 		return err
 	}
 	for _, w := range o.workloads() {

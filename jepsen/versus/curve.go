@@ -28,8 +28,11 @@ type CurveOptions struct {
 	Progress              func(format string, args ...any)
 }
 
-// keysCurve is the curve over keys.
-const keysCurve = "keys"
+// Curves that are measured or told of in another way than the others.
+const (
+	groupsCurve = "groups"
+	keysCurve   = "keys"
+)
 
 // CurveRow is the cost at one value.
 type CurveRow struct {
@@ -96,6 +99,9 @@ func Curve(ctx context.Context, o CurveOptions) (Report, error) {
 	r.Results, r.Tables = rows, curveTables(o.Over, rows)
 	r.Notes = []string{fmt.Sprintf("One run of %s each at pipeline %d with %d-byte values, on a cluster of its own; fixed: %s. Ratios are to the first line.",
 		o.Duration, o.Pipeline, o.ValueSize, o.fixed())}
+	if o.Over == groupsCurve {
+		r.Notes[0] += groupsVary
+	}
 	if peer != nil {
 		r.Notes[0] += " Redis's are to its own first line."
 	}
@@ -104,7 +110,7 @@ func Curve(ctx context.Context, o CurveOptions) (Report, error) {
 			"its ratios are to SETs without, too. By itself a group writes one when its log has grown by as many bytes as the last one had, or half as many again. Redis does not rewrite its log."
 	}
 	if failed(rows) {
-		r.Notes[0] += " " + failedMark + ": some commands got errors, see all figures."
+		r.Notes[0] += " " + failedNote
 	}
 	return r, nil
 }
@@ -164,7 +170,7 @@ func (o CurveOptions) fixed() string {
 // at sets the varied quantity.
 func (o CurveOptions) at(v int) (CurveOptions, error) {
 	switch o.Over {
-	case "groups":
+	case groupsCurve:
 		o.Groups = v
 	case "clients":
 		o.Clients = v
@@ -227,7 +233,7 @@ func (o CurveOptions) measurePeer(ctx context.Context, s System, row *CurveRow, 
 func (o CurveOptions) filled(ctx context.Context, s System, run *running) (load.Plan, error) {
 	plan := s.plan(run, o.Clients, o.Keys, o.ValueSize)
 	plan.Pipeline, plan.Warmup, plan.Duration = o.Pipeline, o.Warmup, o.Duration
-	return plan, load.Fill(ctx, plan)
+	return plan, fill(ctx, plan, o.Progress)
 }
 
 // both measures SET and GET.

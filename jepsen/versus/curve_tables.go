@@ -8,16 +8,6 @@ import (
 
 func percent(share float64) string { return fmt.Sprintf("%.1f %%", 100*share) }
 
-// failedMark is put in the short table behind what was measured while commands got errors: these cost something else than what they asked for.
-const failedMark = "†"
-
-func (c *CurveCost) marked(figure string) string {
-	if c.Errors == 0 {
-		return figure
-	}
-	return figure + " " + failedMark
-}
-
 func curveTables(over string, rows []CurveRow) []Table {
 	short := Table{Header: []string{over}}
 	all := Table{Title: "All figures", Header: []string{over, "", "CPU/op µs", "×", "per second", "p99 µs", "p99.9 µs", "GC CPU", "GC stops", "errors"}}
@@ -28,7 +18,7 @@ func curveTables(over string, rows []CurveRow) []Table {
 				short.Header = append(short.Header, c.name, "×")
 			}
 			cpu, ratio := fmt.Sprintf("%.2f", c.CPUPerOp), fmt.Sprintf("%.2f", c.Ratio)
-			cells = append(cells, c.marked(cpu), c.marked(ratio))
+			cells = append(cells, marked(cpu, c.Errors), marked(ratio, c.Errors))
 			gc, stops := percent(c.GC), c.Stops.String()
 			if c.peer {
 				gc, stops = "", ""

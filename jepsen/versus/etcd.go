@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -22,7 +24,7 @@ func startEtcd(ctx context.Context, s Site) (_ *running, err error) {
 			procs.kill()
 		}
 	}()
-	r := &running{version: firstLine(ctx, "etcd", "--version")}
+	r := &running{version: firstLine(ctx, "etcd", "--version") + ", " + etcdProcs()}
 	var members []string
 	for i := range copies {
 		r.addrs = append(r.addrs, fmt.Sprintf("http://127.0.0.1:%d", s.Port+i))
@@ -48,6 +50,14 @@ func startEtcd(ctx context.Context, s Site) (_ *running, err error) {
 		}
 	}
 	return r, nil
+}
+
+// etcdProcs says how many processors each member's Go code has: more than Quorate's nodes, which get a part of all each.
+func etcdProcs() string {
+	if set := os.Getenv("GOMAXPROCS"); set != "" {
+		return "GOMAXPROCS=" + set
+	}
+	return fmt.Sprintf("GOMAXPROCS %d (Go's default)", runtime.NumCPU())
 }
 
 // healthy: the member knows a leader and can write.

@@ -35,7 +35,7 @@ func rowOf(w Workload, system string, rs []outcome) Row {
 	}
 	var gets, misses int64
 	for _, r := range rs {
-		gets, misses, row.Errors = gets+r.Gets, misses+r.Misses, row.Errors+r.Errors
+		gets, misses, row.Errors, row.Unanswered = gets+r.Gets, misses+r.Misses, row.Errors+r.Errors, row.Unanswered+r.Unanswered
 		if row.FirstError == "" {
 			row.FirstError = r.FirstError
 		}
@@ -81,7 +81,7 @@ func (c Comparison) tables() []Table {
 	for _, r := range c.Rows {
 		figures.Rows = append(figures.Rows, []string{
 			r.Workload.String(), r.System, r.OpsPerSec.format("%.0f"), r.CPUPerOp.format("%.2f"),
-			r.P50.format("%.0f"), r.P99.format("%.0f"), r.P999.format("%.0f"), atRate(r.Late), stillText(r), atRate(r.Undisturbed), atMost(r.LogWrite), errorText(r.Errors, r.FirstError),
+			r.P50.format("%.0f"), r.P99.format("%.0f"), r.P999.format("%.0f"), atRate(r.Late), stillText(r), atRate(r.Undisturbed), atMost(r.LogWrite), errorText(r.Errors, r.FirstError) + unansweredText(r.Unanswered),
 		})
 	}
 	if len(c.Ratios) == 0 {
@@ -94,8 +94,8 @@ func (c Comparison) tables() []Table {
 	return []Table{c.overview(), figures, ratios}
 }
 
-// overview has a line for each system and a column for each workload: CPU time per operation, and operations per second where
-// those are not given.
+// overview has a line for each system and a column for each workload: CPU time per operation and operations per second. Where so many
+// were asked for, it says exactly how many there were.
 func (c Comparison) overview() Table {
 	t := Table{Header: []string{"CPU/op, operations/s"}}
 	columns, lines := map[Workload]int{}, map[string]int{}
@@ -113,11 +113,11 @@ func (c Comparison) overview() Table {
 		t.Rows[i] = append(row, make([]string, len(t.Header)-1)...)
 	}
 	for _, r := range c.Rows {
-		cell := fmt.Sprintf("%.3g µs", r.CPUPerOp.Median)
-		if r.Rate == 0 {
-			cell += ", " + human(r.OpsPerSec.Median)
+		ops := human(r.OpsPerSec.Median)
+		if r.Rate > 0 {
+			ops = fmt.Sprintf("%.0f", r.OpsPerSec.Median)
 		}
-		t.Rows[lines[r.System]][columns[r.Workload]] = cell
+		t.Rows[lines[r.System]][columns[r.Workload]] = marked(fmt.Sprintf("%.3g µs, %s", r.CPUPerOp.Median, ops), r.Errors)
 	}
 	return t
 }
@@ -161,4 +161,25 @@ func errorText(n int64, first string) string {
 		return "0"
 	}
 	return fmt.Sprintf("%d: %s", n, first)
+}
+
+// unansweredText follows the errors of an open loop that ended before everything was answered.
+func unansweredText(n int64) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %d unanswered", n)
+}
+
+// failedMark is put in short tables behind what was measured while commands got errors: these cost something else than what they asked for.
+const failedMark = "†"
+
+// failedNote explains it.
+const failedNote = failedMark + ": some commands got errors, see all figures."
+
+func marked(figure string, errors int64) string {
+	if errors == 0 {
+		return figure
+	}
+	return figure + " " + failedMark
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/client/load"
+	"github.com/quorate/quorate/jepsen/sleep"
 )
 
 // IdleOptions describe a measurement of nodes that nobody uses.
@@ -53,7 +54,7 @@ func Idle(ctx context.Context, o IdleOptions) (Report, error) {
 		rows = append(rows, row)
 	}
 	r.Results, r.Tables = rows, []Table{idleTable(rows)}
-	r.Notes = []string{fmt.Sprintf("User and system time of each node without clients in %s, after %s to settle: the median node (lowest–highest).", o.Duration, o.Settle)}
+	r.Notes = []string{fmt.Sprintf("User and system time of each node without clients in %s, after %s to settle: the median node (lowest–highest).", o.Duration, o.Settle) + groupsVary}
 	return r, nil
 }
 
@@ -68,6 +69,9 @@ func chooseQuorate(name string) (System, error) {
 	}
 	return s[0], nil
 }
+
+// groupsVary is for reports in which a system has another number of groups in each line: servers are named once.
+const groupsVary = " The servers' command line is that of the first line: --groups varies."
 
 // withGroups starts Quorate with a number of groups.
 func withGroups(ctx context.Context, site Site, s System, groups int, r *Report) (*running, error) {
@@ -87,7 +91,7 @@ func (o IdleOptions) measure(ctx context.Context, s System, groups int, r *Repor
 		return row, err
 	}
 	defer run.stop()
-	if err := pause(ctx, o.Settle); err != nil {
+	if err := sleep.For(ctx, o.Settle); err != nil {
 		return row, err
 	}
 	start := time.Now()
@@ -95,7 +99,7 @@ func (o IdleOptions) measure(ctx context.Context, s System, groups int, r *Repor
 	if err != nil {
 		return row, err
 	}
-	if err := pause(ctx, o.Duration); err != nil {
+	if err := sleep.For(ctx, o.Duration); err != nil {
 		return row, err
 	}
 	after, err := cpuOfEach(run.pids)

@@ -21,6 +21,8 @@ type Machine struct {
 	Cores  int    `json:"cores"`
 	Memory uint64 `json:"memory_bytes"`
 	OS     string `json:"os"`
+	// HugePages is the mode of transparent huge pages: always, madvise or never.
+	HugePages string `json:"transparent_huge_pages,omitempty"`
 	// Disk is the file system under the data folders, and Sync how long an append of 4 KiB with fdatasync takes there, in
 	// microseconds: the median, the fastest, and p99 as the maximum.
 	Disk string `json:"disk,omitempty"`
@@ -32,6 +34,9 @@ type Machine struct {
 // String is one line for people.
 func (m Machine) String() string {
 	s := fmt.Sprintf("%s, %d cores, %.0f GiB, %s", m.CPU, m.Cores, float64(m.Memory)/(1<<30), m.OS)
+	if m.HugePages != "" {
+		s += ", transparent huge pages " + m.HugePages
+	}
 	if m.Disk != "" {
 		s += fmt.Sprintf("; data on %s, where fdatasync takes %.0f µs (fastest %.0f, p99 %.0f)", m.Disk, m.Sync.Median, m.Sync.Min, m.Sync.Max)
 	}
@@ -55,10 +60,20 @@ func ThisMachine(dir string) Machine {
 		m.OS += ", " + unix.ByteSliceToString(u.Sysname[:]) + " " + unix.ByteSliceToString(u.Release[:])
 	}
 	m.Memory = uint64(meminfo("MemTotal"))
+	if modes, err := os.ReadFile("/sys/kernel/mm/transparent_hugepage/enabled"); err == nil {
+		m.HugePages = chosen(string(modes))
+	}
 	if dir != "" {
 		m.Disk, m.Sync, m.Steadiness = filesystem(dir), syncTimes(dir), steadiness(context.Background(), steadyFor)
 	}
 	return m
+}
+
+// chosen is the word in brackets: the kernel lists all, such as "always [madvise] never".
+func chosen(modes string) string {
+	_, rest, _ := strings.Cut(modes, "[")
+	mode, _, _ := strings.Cut(rest, "]")
+	return mode
 }
 
 // field is what follows name and a colon or equals sign in a file of such lines, empty if there is no such line.

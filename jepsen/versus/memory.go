@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/client/load"
+	"github.com/quorate/quorate/jepsen/sleep"
 )
 
 // MemoryOptions describe a measurement of memory.
@@ -35,8 +36,7 @@ type MemoryRow struct {
 	// PerKey is Full over keys, keys and values included; Added leaves out what an empty process needs.
 	PerKey float64 `json:"bytes_per_key"`
 	Added  float64 `json:"added_bytes_per_key"`
-	// Settled is false if memory had not stayed within 1 % from one step to the next for calmSteps steps in a row when Settle was
-	// over.
+	// Settled is false if memory had not stayed within 1 % for calmSteps steps in a row when Settle was over.
 	Settled bool `json:"settled"`
 }
 
@@ -51,7 +51,7 @@ func (o MemoryOptions) fits(available int64) error {
 	return nil
 }
 
-// settleStep is the time in which settled memory changes by less than one percent, calmSteps times in a row: servers return memory
+// Settled memory is within one percent of what it was, calmSteps looks in a row, settleStep apart: servers return memory
 // after the load, Redis (jemalloc's decay) within seconds, and Quorate within a minute when load has interrupted it before.
 const (
 	settleStep = 5 * time.Second
@@ -103,7 +103,7 @@ func (o MemoryOptions) measure(ctx context.Context, s System, size int, r *Repor
 	}
 	plan := s.plan(run, 1, o.Keys, size)
 	plan.Duration = time.Second // unused: the load is Fill's
-	if err := load.Fill(ctx, plan); err != nil {
+	if err := fill(ctx, plan, o.Progress); err != nil {
 		return row, err
 	}
 	if row.Full, row.Settled, err = settled(ctx, run.pids, o.Settle); err != nil {
@@ -129,31 +129,36 @@ func settled(ctx context.Context, pids []int, patience time.Duration) (bytes int
 	if bytes, err = resident(pids); err != nil {
 		return 0, false, err
 	}
-	calm := 0
+	c := calm{from: bytes}
 	for end := time.Now().Add(patience); time.Now().Before(end); {
-		if err := pause(ctx, min(settleStep, time.Until(end))); err != nil {
+		if err := sleep.For(ctx, min(settleStep, time.Until(end))); err != nil {
 			return 0, false, err
 		}
-		before := bytes
 		if bytes, err = resident(pids); err != nil {
 			return 0, false, err
 		}
-		if max(bytes-before, before-bytes)*100 >= before {
-			calm = 0
-		} else if calm++; calm == calmSteps && time.Now().Before(end) {
+		if c.look(bytes) && time.Now().Before(end) {
 			return bytes, true, nil
 		}
 	}
 	return bytes, false, nil
 }
 
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
+// calm is a time in which memory has hardly changed.
+type calm struct {
+	// from is what there was when it began: compared with the look before, memory that goes a little each time would never move.
+	from  int64
+	looks int
+}
+
+// look reports whether it has lasted long enough.
+func (c *calm) look(bytes int64) bool {
+	if max(bytes-c.from, c.from-bytes)*100 >= c.from {
+		*c = calm{from: bytes}
+		return false
 	}
+	c.looks++
+	return c.looks >= calmSteps
 }
 
 func memoryTable(rows []MemoryRow) Table {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/client/load"
+	"github.com/quorate/quorate/jepsen/sleep"
 )
 
 // SnapshotOptions describe what is measured of snapshots under a load of writes.
@@ -49,6 +50,7 @@ type SnapshotRow struct {
 	Start      int64      `json:"resident_bytes_at_start"`
 	Peak       int64      `json:"most_resident_bytes"`
 	Errors     int64      `json:"errors"`
+	Unanswered int64      `json:"unanswered"`
 	FirstError string     `json:"first_error,omitempty"`
 }
 
@@ -99,7 +101,7 @@ func (o SnapshotOptions) measure(ctx context.Context, s System, run *running) ([
 		return nil, err
 	}
 	o.Progress("%s: %d keys with %d-byte values", s.Title, o.Keys, o.ValueSize)
-	if err := load.Fill(ctx, plan); err != nil {
+	if err := fill(ctx, plan, o.Progress); err != nil {
 		return nil, err
 	}
 	shots, err := newShooter(ctx, run)
@@ -107,7 +109,7 @@ func (o SnapshotOptions) measure(ctx context.Context, s System, run *running) ([
 		return nil, err
 	}
 	defer shots.admin.Close()
-	if err := pause(ctx, afterFill); err != nil {
+	if err := sleep.For(ctx, afterFill); err != nil {
 		return nil, err
 	}
 	var rows []SnapshotRow
@@ -161,7 +163,7 @@ func (o SnapshotOptions) under(ctx context.Context, run *running, plan load.Plan
 func (row *SnapshotRow) note(res load.Result, before, after scrape) {
 	row.OpsPerSec, row.CPUPerOp, row.Latency = res.OpsPerSec, res.CPUPerOp, res.Latency
 	row.CPUs = res.CPUPerOp * res.OpsPerSec / 1e6
-	row.Errors, row.FirstError = res.Errors, res.FirstError
+	row.Errors, row.FirstError, row.Unanswered = res.Errors, res.FirstError, res.Unanswered
 	row.Apply, row.Mark = after.since(before, applySeconds), after.since(before, markSeconds)
 	row.Entry, row.Stops = after.since(before, entrySeconds), after.since(before, stopSeconds)
 	row.GC = after.collected(before)
@@ -189,7 +191,7 @@ func peak(ctx context.Context, pids []int) (most int64, err error) {
 			return 0, err
 		}
 		most = max(most, now)
-		if pause(ctx, peakEvery) != nil {
+		if sleep.For(ctx, peakEvery) != nil {
 			return most, nil
 		}
 	}

@@ -10,7 +10,7 @@ func snapshotTable(rows []SnapshotRow) Table {
 	for _, r := range rows {
 		t.Rows = append(t.Rows, []string{
 			r.title(), fmt.Sprintf("%.0f", r.OpsPerSec), strconv.FormatInt(r.P50, 10), strconv.FormatInt(r.P99, 10), strconv.FormatInt(r.P999, 10),
-			strconv.FormatInt(r.Max, 10), r.Entry.String(), r.Stops.String(), errorText(r.Errors, r.FirstError),
+			strconv.FormatInt(r.Max, 10), r.Entry.String(), r.Stops.String(), errorText(r.Errors, r.FirstError) + unansweredText(r.Unanswered),
 		})
 	}
 	return t

@@ -73,7 +73,7 @@ func Systems() []System {
 	return []System{
 		redis("redis-everysec", "AOF everysec", "everysec", 0),
 		redis("redis-always-wait", "AOF always, WAIT 1 after each pipeline of writes", "always", 1),
-		{Name: "etcd", Title: "etcd, 3 members, linearizable reads, gRPC", start: startEtcd},
+		{Name: "etcd", Title: "etcd, 3 members, linearizable reads, asked by etcd's gRPC client", start: startEtcd},
 		quorate("quorate-interval", "interval", "lease"),
 		quorate("quorate-always", "always", "lease"),
 		quorate("quorate-interval-quorum", "interval", "quorum"),
@@ -117,6 +117,21 @@ func (s System) plan(r *running, clients, keys, valueSize int) load.Plan {
 		Seeds: r.addrs, Open: r.open, Pids: r.pids, Clients: clients, Pipeline: 1, WaitReplicas: s.wait,
 		Keys: keys, KeySize: keySize, ValueSize: valueSize,
 	}
+}
+
+// fillNews is how often fill says how far it is.
+const fillNews = 5 * time.Second
+
+// fill writes every key once.
+func fill(ctx context.Context, p load.Plan, say func(format string, args ...any)) error {
+	next := fillNews
+	p.Progress = func(now load.Progress) {
+		if now.Elapsed >= next {
+			next = now.Elapsed + fillNews
+			say("  %d of %d keys written", now.Ops, p.Keys)
+		}
+	}
+	return load.Fill(ctx, p)
 }
 
 // keySize is the bytes of every key.

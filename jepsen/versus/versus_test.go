@@ -151,13 +151,21 @@ func TestOverview(t *testing.T) {
 	row := func(w Workload, system string, cpu, ops float64) Row {
 		return Row{Workload: w, System: system, CPUPerOp: Spread{Median: cpu}, OpsPerSec: Spread{Median: ops}}
 	}
-	got := Comparison{Rows: []Row{
-		row(set, "a", 123.4, 999), row(set, "b", 12.34, 54_321), row(get, "b", 1.234, 1_234_567), row(paced, "a", 0.5, 5000),
-	}}.overview()
+	all := Comparison{Rows: []Row{
+		row(set, "a", 123.4, 999), row(set, "b", 12.34, 54_321), row(get, "b", 1.234, 1_234_567), row(paced, "a", 0.5, 4613),
+	}}
+	if all.failed() {
+		t.Error("errors in rows without")
+	}
+	all.Rows[1].Errors = 3
+	got := all.overview()
 	want := [][]string{
 		{"CPU/op, operations/s", "SET P=1", "GET P=16", "SET P=1 at 5000/s"},
-		{"a", "123 µs, 999", "", "0.5 µs"},
-		{"b", "12.3 µs, 54k", "1.23 µs, 1.23M", ""},
+		{"a", "123 µs, 999", "", "0.5 µs, 4613"},
+		{"b", "12.3 µs, 54k †", "1.23 µs, 1.23M", ""},
+	}
+	if !all.failed() {
+		t.Error("no errors in a row with some")
 	}
 	if all := append([][]string{got.Header}, got.Rows...); !reflect.DeepEqual(all, want) {
 		t.Errorf("got %q, want %q", all, want)
@@ -218,6 +226,13 @@ func TestThisMachine(t *testing.T) {
 	}
 	if s := m.Steadiness; s.Samples == 0 || s.Typical <= 0 || s.Slow < 0 || s.Slow > 100 {
 		t.Errorf("steadiness %+v", s)
+	}
+	if got := chosen("always [madvise] never\n"); got != "madvise" || chosen("") != "" {
+		t.Errorf("huge pages %q", got)
+	}
+	m.HugePages = "madvise"
+	if s := m.String(); !strings.Contains(s, "huge pages madvise") {
+		t.Errorf("no huge pages in %s", s)
 	}
 	if s := ThisMachine("").String(); strings.Contains(s, "fdatasync") {
 		t.Errorf("a disk that was not asked about: %s", s)
