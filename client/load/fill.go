@@ -18,14 +18,13 @@ const (
 	fillPipeline = 128
 	// fillStores is how many connections Fill opens to a store without pipelines.
 	fillStores = 64
-	// fillReport is how many keys Fill writes between reports of progress.
-	fillReport = 8192
 	// fillTries is how often Fill begins, and fillPause how long it waits before it begins again.
 	fillTries = 5
 	fillPause = 500 * time.Millisecond
 )
 
-// Fill writes every key, so that a later measurement of reads hits. If a group changes its leader meanwhile, it begins again.
+// Fill writes every key, so that a later measurement of reads hits. If a group changes its leader meanwhile, it begins again. Progress
+// is told of the keys written.
 func Fill(ctx context.Context, p Plan) error {
 	if err := p.Check(); err != nil {
 		return err
@@ -62,13 +61,35 @@ func fill(ctx context.Context, p Plan) error {
 	for i, part := range parts {
 		wg.Go(func() { errs[i] = s.fill(ctx, i, part, &done) })
 	}
+	filled := make(chan struct{})
+	var reporter sync.WaitGroup
+	reporter.Go(func() { s.reportFill(&done, filled) })
 	wg.Wait()
+	close(filled)
+	reporter.Wait()
 	for _, err := range errs {
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// reportFill tells of progress until filled is closed.
+func (s *shared) reportFill(done *atomic.Int64, filled <-chan struct{}) {
+	if s.plan.Progress == nil {
+		return
+	}
+	start, show := time.Now(), time.NewTicker(progressEvery)
+	defer show.Stop()
+	for {
+		select {
+		case <-filled:
+			return
+		case <-show.C:
+			s.plan.Progress(Progress{Elapsed: time.Since(start), Ops: done.Load()})
+		}
+	}
 }
 
 // fillPart is what one connection fills.
@@ -107,9 +128,7 @@ func (s *shared) fill(ctx context.Context, i int, part fillPart, done *atomic.In
 			return fmt.Errorf("fill %s: %s: %w", part.addr, by, &client.ReplyError{Text: text})
 		}
 		own = own[n:]
-		if p := s.plan.Progress; p != nil && done.Add(int64(n))%fillReport < int64(n) {
-			p(Progress{Ops: done.Load()})
-		}
+		done.Add(int64(n))
 	}
 	return ctx.Err()
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -172,6 +173,40 @@ func TestFillOutlastsAnElection(t *testing.T) {
 			t.Errorf("%s: %v, %d SETs done", text, err, keys.Load())
 		}
 	}
+}
+
+// TestFillTellsHowFarItIs: users wait for minutes where there are many keys.
+func TestFillTellsHowFarItIs(t *testing.T) {
+	told := make(chan struct{})
+	addr := lineServer(t, func(addr, cmd string) string {
+		if strings.HasPrefix(cmd, "CLUSTER") {
+			return slotsReply(addr)
+		}
+		if strings.HasSuffix(keyOf(cmd), "150") { // in the second pipeline
+			<-told
+		}
+		return "+OK\r\n"
+	})
+	plan := Plan{Seeds: []string{addr}, Clients: 1, Pipeline: 1, Keys: 300, KeySize: 16, Duration: time.Second}
+	var once sync.Once
+	plan.Progress = func(p Progress) {
+		if p.Ops == fillPipeline && p.Total == 0 && p.Elapsed > 0 {
+			once.Do(func() { close(told) })
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := Fill(ctx, plan); err != nil {
+		t.Error(err)
+	}
+	once.Do(func() { t.Error("nobody was told"); close(told) })
+}
+
+// keyOf is a command's second word.
+func keyOf(cmd string) string {
+	_, rest, _ := strings.Cut(cmd, " ")
+	key, _, _ := strings.Cut(rest, " ")
+	return key
 }
 
 func TestClusterFollowsMoved(t *testing.T) {

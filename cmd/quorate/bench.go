@@ -26,14 +26,18 @@ func benchCommand() *cobra.Command {
 		Short:   "Put load on this or any Redis Cluster and measure it",
 		Long: `Put load on this or any Redis Cluster and measure throughput, latency of pipelines, and the CPU time that the server
 processes (--pid) spend per operation. Keys are spread over all slots. With --rate the load is an open loop: latency counts
-from the scheduled time, so a stalled server can't hide its stall. JSON and HTML hold the course over time and the whole
-histogram too; the HTML page needs nothing else.`,
+from the scheduled time, so a stalled server can't hide its stall, and what was due by the end but not answered counts too. What
+is refused at once has no latency. JSON and HTML hold the course over time and the whole histogram too; the HTML page needs nothing
+else. The keys (k:…) stay behind.`,
 		Example: `  quorate bench --addr 127.0.0.1:7001 --pipeline 16 --reads 0.9 --hits 0.95
-  quorate bench --rate 20000 --duration 30s --pid $(pgrep -d, -f 'quorate server') --output html > report.html`,
+  quorate bench --rate 20000 --duration 30s --pid "$(pgrep -d, -x quorate)" --output html > report.html`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := oneOf(output, "text", "json", "html"); err != nil {
 				return err
+			}
+			if hits < 0 || hits > 1 {
+				return fmt.Errorf("--hits %v: want 0 to 1", hits)
 			}
 			p.Absent = 1 - hits
 			r, err := measure(c.Context(), p, fill, c.ErrOrStderr())
@@ -83,7 +87,7 @@ func oneOf(output string, choices ...string) error {
 func facts(p load.Plan, hits float64) report.Facts {
 	loop := "closed: each connection sends when the last pipeline is answered"
 	if p.Rate > 0 {
-		loop = fmt.Sprintf("open: %.0f operations/s, latency counts from the scheduled time", p.Rate)
+		loop = fmt.Sprintf("open: %.0f operations/s were asked for, latency counts from the scheduled time", p.Rate)
 	}
 	choice := "uniform"
 	if p.Zipf > 0 {
@@ -91,7 +95,7 @@ func facts(p load.Plan, hits float64) report.Facts {
 	}
 	return report.Facts{
 		{"command", thisCommand()},
-		{"load", fmt.Sprintf("%d connections, pipeline %d, %.0f %% reads of which %.0f %% hit", p.Clients, p.Pipeline, p.Reads*100, hits*100)},
+		{"load", fmt.Sprintf("%d connections, pipeline %d, %.0f %% reads of which %.0f %% ask for keys that exist", p.Clients, p.Pipeline, p.Reads*100, hits*100)},
 		{"loop", loop},
 		{"keys", fmt.Sprintf("%d over all slots, chosen %s; %d-byte keys, %d-byte values", p.Keys, choice, p.KeySize, p.ValueSize)},
 		{"generator", "quorate " + version() + ", " + versus.ThisMachine("").String()},
@@ -100,19 +104,19 @@ func facts(p load.Plan, hits float64) report.Facts {
 }
 
 func measure(ctx context.Context, p load.Plan, fill bool, progress io.Writer) (load.Result, error) {
+	live := newLiveTable(progress)
+	defer live.done()
 	if fill {
+		p.Progress = func(now load.Progress) { live.show([]string{fmt.Sprintf("%d of %d keys written", now.Ops, p.Keys)}) }
 		if err := load.Fill(ctx, p); err != nil {
 			return load.Result{}, err
 		}
 	}
-	live := newLiveTable(progress)
 	p.Progress = func(now load.Progress) {
 		live.show([]string{fmt.Sprintf("%v of %v: %d ops, %.0f/s, %d errors",
 			now.Elapsed.Round(time.Second), p.Duration, now.Ops, float64(now.Ops)/now.Elapsed.Seconds(), now.Errors)})
 	}
-	r, err := load.Run(ctx, p)
-	live.done()
-	return r, err
+	return load.Run(ctx, p)
 }
 
 func writeResult(w io.Writer, p load.Plan, r load.Result) {
@@ -122,8 +126,15 @@ func writeResult(w io.Writer, p load.Plan, r load.Result) {
 		if len(p.Pids) > 0 {
 			cpu = fmt.Sprintf("%.2f µs", r.CPUPerOp)
 		}
-		row("%.0f\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%d", r.OpsPerSec, micros(r.P50), micros(r.P95), micros(r.P99), micros(r.P999), micros(r.Max), cpu, r.Errors, r.Misses)
+		ops := fmt.Sprintf("%.0f", r.OpsPerSec)
+		if p.Rate > 0 {
+			ops += fmt.Sprintf(" of %.0f", p.Rate)
+		}
+		row("%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%d", ops, micros(r.P50), micros(r.P95), micros(r.P99), micros(r.P999), micros(r.Max), cpu, r.Errors, r.Misses)
 	})
+	if r.Unanswered > 0 {
+		fmt.Fprintf(w, "\nAt the end, %d operations were due and not answered. What they had waited is among the latencies.\n", r.Unanswered)
+	}
 	if r.Late.Max > 0 {
 		fmt.Fprintf(w, "\nThis machine woke the generator late: p99 %s, p99.9 %s, at most %s.\n", micros(r.Late.P99), micros(r.Late.P999), micros(r.Late.Max))
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -17,9 +18,19 @@ func benchFailoverCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "failover",
 		Short: "Hurt a cluster of three processes in every way and measure how long clients notice",
-		Long: `Start three server processes, let clients count up on 50 keys, and kill, pause, stop and cut off leaders. Printed for
-each fault: how long the victim's keys could not be written (a plain client that follows MOVED; go-redis with default
-settings), and whether anything acknowledged was lost or any read was stale.`,
+		Long: `Start three server processes, let clients count up on 50 keys, and kill, pause, stop and cut off leaders. With a violation, it ends
+with status 1. Printed for each fault:
+
+  PLAIN CLIENT      time from the fault to the first acknowledgement of a write of the victim's keys that was sent after it, by
+                    clients that follow MOVED and give a command 250 ms
+  GO-REDIS          the same by an application on go-redis with default settings; "> …" if there was none as long as it
+                    was watched
+  GO-REDIS ERRORS   commands of that application that failed, before the fault and after it too
+  ACKED             writes of the plain clients that were acknowledged
+  REFUSED           that were not applied: those refused, and those that could not be sent
+  UNKNOWN           that may have been applied or not
+  READS             reads of the plain clients that were answered
+  VIOLATIONS        acknowledged writes that were lost, writes applied twice, stale reads, replicas that differ`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) (err error) {
 			if o.Binary, err = os.Executable(); err != nil {
@@ -35,7 +46,7 @@ settings), and whether anything acknowledged was lost or any read was stale.`,
 				return err
 			}
 			f := adminFlags{output: output}
-			return f.print(c.OutOrStdout(), rows, func(w io.Writer) { writeFailover(w, rows, o.After) })
+			return errors.Join(f.print(c.OutOrStdout(), rows, func(w io.Writer) { writeFailover(w, rows, o.After) }), failoverError(rows))
 		},
 	}
 	c.Flags().IntVar(&o.Port, "port", 7201, "client port of the first node")
@@ -58,6 +69,18 @@ func writeFailover(w io.Writer, rows []failover.Row, watched time.Duration) {
 			fmt.Fprintf(w, "%s: %s\n", r.Fault, v)
 		}
 	}
+}
+
+// failoverError is there if a fault did what none may.
+func failoverError(rows []failover.Row) error {
+	violations := 0
+	for _, r := range rows {
+		violations += len(r.Violations)
+	}
+	if violations > 0 {
+		return fmt.Errorf("%d violations", violations)
+	}
+	return nil
 }
 
 // goRedisTime is how long go-redis took, or that it took longer than it was watched (its read timeout is 3 s).

@@ -16,7 +16,7 @@ func benchPeersCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "peers",
 		Short: "Measure Quorate beside Redis Cluster and etcd on this machine",
-		Long: `Start one system after the other, in turn and several times over (A B C, A B C, …), put the same load on each, keys over all
+		Long: `Start one system after the other, several times over and each time in another order, put the same load on each, keys over all
 slots, and print medians, lowest and highest, and the ratios of Quorate to each peer, taken pair by pair. Machine, versions,
 commit and command lines are part of the output. Nothing else should run meanwhile.
 

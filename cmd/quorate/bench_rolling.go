@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -19,7 +20,16 @@ func benchRollingCommand() *cobra.Command {
 		Short: "Restart every node in turn under load and count what clients notice",
 		Long: `Start three server processes and let applications count keys up: through a plain client that follows MOVED, through
 go-redis and through rueidis, both with default settings. Then stop each node with SIGTERM, start it again and wait until
-it says that it is ready. Printed for each client: commands, failed commands, the longest wait for one command.`,
+it says that it is ready. With a failed command or a violation, it ends with status 1. Printed for each client:
+
+  COMMANDS        commands that were answered or failed; of the plain client, whose workers do not pause, writes and reads, of the
+                  others only writes, after each of which a worker pauses for 2 ms
+  ERRORS          those of them that failed: an error, or no answer
+  LONGEST PAUSE   of the plain client, the longest time between two acknowledged writes of one key, in which its worker writes
+                  five or six others, too; of the others, the longest time that one command took, with all that the client
+                  repeats by itself
+
+Violations are acknowledged writes that were lost, writes applied twice, stale reads, and replicas that differ.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) (err error) {
 			if o.Binary, err = os.Executable(); err != nil {
@@ -35,7 +45,7 @@ it says that it is ready. Printed for each client: commands, failed commands, th
 				return err
 			}
 			f := adminFlags{output: output}
-			return f.print(c.OutOrStdout(), r, func(w io.Writer) { writeRolling(w, r) })
+			return errors.Join(f.print(c.OutOrStdout(), r, func(w io.Writer) { writeRolling(w, r) }), rollingError(r))
 		},
 	}
 	c.Flags().IntVar(&o.Port, "port", 7401, "client port of the first node")
@@ -59,4 +69,16 @@ func writeRolling(w io.Writer, r rolling.Result) {
 	for _, v := range r.Violations {
 		fmt.Fprintln(w, v)
 	}
+}
+
+// rollingError is there if clients noticed what none may: a planned restart fails no command.
+func rollingError(r rolling.Result) error {
+	failed := int64(0)
+	for _, x := range r.Rows {
+		failed += x.Errors
+	}
+	if failed > 0 || len(r.Violations) > 0 {
+		return fmt.Errorf("%d failed commands, %d violations", failed, len(r.Violations))
+	}
+	return nil
 }

@@ -14,7 +14,9 @@ import (
 
 	"github.com/quorate/quorate/client"
 	"github.com/quorate/quorate/client/load"
+	"github.com/quorate/quorate/jepsen/failover"
 	"github.com/quorate/quorate/jepsen/process"
+	"github.com/quorate/quorate/jepsen/rolling"
 	"github.com/quorate/quorate/jepsen/versus"
 )
 
@@ -70,12 +72,54 @@ func TestBenchmarksRefuseBeforeTheyMeasure(t *testing.T) {
 		"an unknown system":          {"bench peers --systems memcached", "memcached"},
 		"a peer's groups":            {"bench idle --system etcd", "etcd"},
 		"a file without markers":     {"bench memory --write " + readme, "<!-- memory -->"},
-		"too many hits":              {"bench peers --hits 2", "hits"},
+		"too many hits":              {"bench peers --hits 2", "hits 2: want 0 to 1"},
+		"too many hits of a cluster": {"bench --hits 2", "hits 2: want 0 to 1"},
+		"no server process":          {"bench --pid= --output text", "--pid"},
 		"no time to settle":          {"bench peers --settle -1s", "settle"},
 	} {
 		if _, err := quorate(t, strings.Fields(c.line)...); err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v, want something about %q", name, err, c.says)
 		}
+	}
+}
+
+// TestBenchmarksFailIfTheClusterDid: scripts look at the status, not at the table.
+func TestBenchmarksFailIfTheClusterDid(t *testing.T) {
+	fine := []failover.Row{{Fault: "kill", GoRedisErrors: 70, Refused: 9, Unknown: 1}, {Fault: "pause"}}
+	if err := failoverError(fine); err != nil {
+		t.Errorf("errors that a fault may cause: %v", err)
+	}
+	fine[1].Violations = []string{"a stale read", "another"}
+	if err := failoverError(fine); err == nil || err.Error() != "2 violations" {
+		t.Errorf("two violations: %v", err)
+	}
+	for name, c := range map[string]struct {
+		r      rolling.Result
+		failed bool
+	}{
+		"nothing":     {rolling.Result{Rows: []rolling.Row{{Commands: 3}, {Commands: 4}}}, false},
+		"an error":    {rolling.Result{Rows: []rolling.Row{{Commands: 3}, {Commands: 4, Errors: 1}}}, true},
+		"a violation": {rolling.Result{Rows: []rolling.Row{{Commands: 3}}, Violations: []string{"lost"}}, true},
+	} {
+		if err := rollingError(c.r); (err != nil) != c.failed {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestTheRateThatWasAskedForIsShown(t *testing.T) {
+	p := load.Plan{Clients: 1, Pipeline: 1, Rate: 5000}
+	var out strings.Builder
+	writeResult(&out, p, load.Result{OpsPerSec: 4613, Unanswered: 38})
+	for _, want := range []string{"4613 of 5000", "38 operations were due and not answered"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+	out.Reset()
+	p.Rate = 0
+	if writeResult(&out, p, load.Result{OpsPerSec: 4613}); strings.Contains(out.String(), " of ") || strings.Contains(out.String(), "due") {
+		t.Errorf("a closed loop asks for no rate:\n%s", out.String())
 	}
 }
 
