@@ -10,6 +10,7 @@ import (
 
 	"github.com/quorate/quorate/client"
 	"github.com/quorate/quorate/fsm/slot"
+	"github.com/quorate/quorate/jepsen/sleep"
 )
 
 const (
@@ -58,7 +59,7 @@ func backlog(ctx context.Context, e *env) (injury, error) {
 	in.act = func(ctx context.Context) {
 		for ctx.Err() == nil {
 			g.read(context.WithoutCancel(ctx))
-			wait(ctx, 100*time.Millisecond)
+			sleep.For(ctx, 100*time.Millisecond)
 		}
 	}
 	asked := float64(len(conns)) * backlogAsks * backlogValue

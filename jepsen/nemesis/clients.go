@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/client"
+	"github.com/quorate/quorate/jepsen/sleep"
 )
 
 func clientFaults() []Fault {
@@ -90,7 +91,7 @@ func crowd(ctx context.Context, e *env) (injury, error) {
 			if join(ctx, i) {
 				changed.Add(1)
 			} else {
-				wait(ctx, 10*time.Millisecond)
+				sleep.For(ctx, 10*time.Millisecond)
 			}
 		}
 	}
@@ -128,7 +129,7 @@ func astray(_ context.Context, e *env) (injury, error) {
 					for ctx.Err() == nil {
 						conn, err := client.Dial(ctx, e.node().Addr(), client.Options{Timeout: time.Second})
 						if err != nil {
-							wait(ctx, 10*time.Millisecond)
+							sleep.For(ctx, 10*time.Millisecond)
 							continue
 						}
 						e.stray(ctx, conn, &traces, &moved, &left)

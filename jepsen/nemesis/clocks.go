@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/jepsen/process"
+	"github.com/quorate/quorate/jepsen/sleep"
 	"github.com/quorate/quorate/rpc/node/testfaults"
 )
 
@@ -77,7 +78,7 @@ func strobe(_ context.Context, e *env) (injury, error) {
 			if n.Order(o) != nil {
 				return // healing tries again and reports
 			}
-			wait(ctx, 2*time.Second/100)
+			sleep.For(ctx, 2*time.Second/100)
 			if off := offset(ctx, n); math.Abs(off-o.ClockShift.Seconds()) < 1 {
 				jumps++
 			}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/quorate/quorate/client"
 	"github.com/quorate/quorate/jepsen/process"
+	"github.com/quorate/quorate/jepsen/sleep"
 	"github.com/quorate/quorate/rpc/node/testfaults"
 )
 
@@ -171,7 +172,7 @@ func (e *env) press(ctx context.Context, done func() bool) {
 	for ctx.Err() == nil && !done() {
 		key := "ballast:" + e.probe()
 		_, _ = cl.Do(ctx, key, "SET", key, ballast) // one that fails is no loss
-		wait(ctx, 5*time.Millisecond)
+		sleep.For(ctx, 5*time.Millisecond)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/client"
+	"github.com/quorate/quorate/jepsen/sleep"
 )
 
 // rubbish is what is no command. Each ends its connection.
@@ -49,7 +50,7 @@ func garbage(ctx context.Context, e *env) (injury, error) {
 			for ctx.Err() == nil {
 				conn, err := new(net.Dialer).DialContext(ctx, "tcp", e.node().Addr())
 				if err != nil {
-					wait(ctx, 10*time.Millisecond)
+					sleep.For(ctx, 10*time.Millisecond)
 					continue
 				}
 				_ = conn.SetDeadline(time.Now().Add(time.Second)) // a connection that can't have one ends with the fault
@@ -67,7 +68,7 @@ func garbage(ctx context.Context, e *env) (injury, error) {
 					kept[0].Close()
 					kept = kept[1:]
 				}
-				wait(ctx, time.Millisecond)
+				sleep.For(ctx, time.Millisecond)
 			}
 		},
 		heal: func() error {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/quorate/quorate/jepsen/sleep"
 )
 
 func leaderFaults() []Fault {
@@ -22,7 +24,7 @@ func (e *env) handRound(ctx context.Context, between func()) {
 	for ctx.Err() == nil {
 		e.handOver(ctx)
 		between()
-		wait(ctx, e.between([2]time.Duration{50 * time.Millisecond, 300 * time.Millisecond}))
+		sleep.For(ctx, e.between([2]time.Duration{50 * time.Millisecond, 300 * time.Millisecond}))
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/quorate/quorate/client"
 	"github.com/quorate/quorate/fsm/slot"
 	"github.com/quorate/quorate/jepsen/process"
+	"github.com/quorate/quorate/jepsen/sleep"
 	"github.com/quorate/quorate/jepsen/wire"
 	"github.com/quorate/quorate/placement/topology"
 )
@@ -101,7 +102,7 @@ func (e *env) changed(g group, n *process.Node, do memberOrder, want bool, avoid
 		if err != nil {
 			last = err
 		}
-		wait(ctx, 100*time.Millisecond)
+		sleep.For(ctx, 100*time.Millisecond)
 	}
 	return fmt.Errorf("%w within %v: node %s in group %d, wanted: %v: %w", ErrNotWhole, e.bound, id.Short(), g.ID, want, last)
 }

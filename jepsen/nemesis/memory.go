@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/client"
+	"github.com/quorate/quorate/jepsen/sleep"
 )
 
 func memoryFaults() []Fault {
@@ -130,14 +131,14 @@ func (f flood) pour(ctx context.Context, e *env, g *gauges, refused *atomic.Int6
 					held.add(key)
 				}
 				if err != nil {
-					wait(ctx, 5*time.Millisecond)
+					sleep.For(ctx, 5*time.Millisecond)
 				}
 			}
 		})
 	}
 	for ctx.Err() == nil {
 		g.read(context.WithoutCancel(ctx))
-		wait(ctx, 100*time.Millisecond)
+		sleep.For(ctx, 100*time.Millisecond)
 	}
 	all.Wait()
 }
@@ -190,7 +191,7 @@ func (e *env) set(ctx context.Context, name, value string) error {
 		if err == nil {
 			return nil
 		}
-		wait(ctx, 100*time.Millisecond)
+		sleep.For(ctx, 100*time.Millisecond)
 		if ctx.Err() != nil {
 			return fmt.Errorf("CONFIG SET %s %s: %w", name, value, err)
 		}

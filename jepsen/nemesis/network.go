@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/jepsen/process"
+	"github.com/quorate/quorate/jepsen/sleep"
 	"github.com/quorate/quorate/jepsen/wire"
 )
 
@@ -220,9 +221,9 @@ func flapping(ctx context.Context, e *env) (injury, error) {
 				for _, l := range lanes {
 					w.Set(l.from, l.to, wire.Condition{Cut: true})
 				}
-				wait(ctx, e.between([2]time.Duration{100 * time.Millisecond, 1500 * time.Millisecond}))
+				sleep.For(ctx, e.between([2]time.Duration{100 * time.Millisecond, 1500 * time.Millisecond}))
 				good(w, lanes)
-				wait(ctx, e.between([2]time.Duration{100 * time.Millisecond, 800 * time.Millisecond}))
+				sleep.For(ctx, e.between([2]time.Duration{100 * time.Millisecond, 800 * time.Millisecond}))
 			}
 		},
 		heal: func() error { good(w, lanes); return nil },

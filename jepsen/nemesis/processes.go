@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/jepsen/process"
+	"github.com/quorate/quorate/jepsen/sleep"
 )
 
 func processFaults() []Fault {
@@ -184,12 +185,12 @@ func stutter(ctx context.Context, e *env) (injury, error) {
 		act: func(ctx context.Context) {
 			for ctx.Err() == nil {
 				n.Pause()
-				wait(ctx, e.between([2]time.Duration{100 * time.Millisecond, 900 * time.Millisecond}))
+				sleep.For(ctx, e.between([2]time.Duration{100 * time.Millisecond, 900 * time.Millisecond}))
 				if state(n) == 'T' {
 					stops++
 				}
 				n.Resume()
-				wait(ctx, e.between([2]time.Duration{50 * time.Millisecond, 300 * time.Millisecond}))
+				sleep.For(ctx, e.between([2]time.Duration{50 * time.Millisecond, 300 * time.Millisecond}))
 			}
 		},
 		heal: func() error { n.Resume(); return nil },

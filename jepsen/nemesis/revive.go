@@ -11,6 +11,7 @@ import (
 
 	"github.com/quorate/quorate/client"
 	"github.com/quorate/quorate/fsm/slot"
+	"github.com/quorate/quorate/jepsen/sleep"
 )
 
 // Revival is when a group served again after a fault.
@@ -88,7 +89,7 @@ func (e *env) listening(ctx context.Context) error {
 				conn.Close()
 				break
 			}
-			wait(ctx, 10*time.Millisecond)
+			sleep.For(ctx, 10*time.Millisecond)
 			if ctx.Err() != nil {
 				return fmt.Errorf("%w within %v: %w", ErrNotWhole, e.bound, err)
 			}
@@ -105,7 +106,7 @@ func (e *env) serves(ctx context.Context, key string) bool {
 		if _, err := cl.Do(ctx, key, "SET", key, "1"); err == nil {
 			return true
 		}
-		wait(ctx, 20*time.Millisecond)
+		sleep.For(ctx, 20*time.Millisecond)
 	}
 	return false
 }

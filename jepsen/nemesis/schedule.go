@@ -14,6 +14,7 @@ import (
 	"github.com/quorate/quorate/client"
 	"github.com/quorate/quorate/fsm/slot"
 	"github.com/quorate/quorate/jepsen/process"
+	"github.com/quorate/quorate/jepsen/sleep"
 )
 
 // Event is one fault of a run. Times are ns since the run began.
@@ -70,7 +71,7 @@ func Run(ctx context.Context, c *process.Cluster, o Options) error {
 	}
 	for {
 		o.Stage("quiet")
-		wait(ctx, e.between(o.Quiet))
+		sleep.For(ctx, e.between(o.Quiet))
 		if ctx.Err() != nil || len(o.Faults) == 0 {
 			<-ctx.Done()
 			return nil
@@ -247,7 +248,7 @@ func (e *env) whole(ctx context.Context) error {
 			if err == nil {
 				break
 			}
-			wait(ctx, 20*time.Millisecond)
+			sleep.For(ctx, 20*time.Millisecond)
 			if ctx.Err() != nil {
 				return fmt.Errorf("%w within %v: write to slot %d: %w", ErrNotWhole, e.bound, slot.Of([]byte(key)), err)
 			}
@@ -275,7 +276,7 @@ func (e *env) converged(ctx context.Context) error {
 			return nil
 		}
 		last = err
-		wait(ctx, 50*time.Millisecond)
+		sleep.For(ctx, 50*time.Millisecond)
 	}
 	return fmt.Errorf("%w within %v: %w", ErrNotWhole, e.bound, last)
 }
@@ -315,11 +316,4 @@ func lacking(s client.Status, want terms) error {
 		}
 	}
 	return nil
-}
-
-func wait(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
-	}
 }

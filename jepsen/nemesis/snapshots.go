@@ -13,6 +13,7 @@ import (
 
 	"github.com/quorate/quorate/client"
 	"github.com/quorate/quorate/jepsen/process"
+	"github.com/quorate/quorate/jepsen/sleep"
 )
 
 func snapshotFaults() []Fault {
@@ -76,7 +77,7 @@ func (e *env) outrun(ctx context.Context, victim string, beyond float64) {
 				return
 			}
 		}
-		wait(ctx, 20*time.Millisecond)
+		sleep.For(ctx, 20*time.Millisecond)
 	}
 }
 
@@ -195,7 +196,7 @@ func startDamaged(ctx context.Context, n *process.Node) error {
 	err := n.Start()
 	n.MayEnd()
 	for i := 0; i < 100 && n.Pid() != 0 && err == nil; i++ {
-		wait(ctx, 50*time.Millisecond)
+		sleep.For(ctx, 50*time.Millisecond)
 	}
 	return err
 }
@@ -247,7 +248,7 @@ func middleOfLog(ctx context.Context, n *process.Node) (string, int64, error) {
 			used--
 		}
 		if used > 32<<10 {
-			wait(ctx, aged)
+			sleep.For(ctx, aged)
 			n.Kill()
 			if _, err := os.Stat(path); err != nil {
 				return "", 0, fmt.Errorf("%w: the file is needed no more: %w", errNotNow, err)

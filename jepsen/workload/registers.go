@@ -9,6 +9,7 @@ import (
 
 	"github.com/quorate/quorate/client"
 	"github.com/quorate/quorate/jepsen/history"
+	"github.com/quorate/quorate/jepsen/sleep"
 )
 
 func finalGet(s *session, key string) { s.do(s.begin("final", key), "GET", key) }
@@ -116,10 +117,10 @@ func ttlStep(s *session, key string) {
 		v := s.unique()
 		s.do(s.begin("set", key, v, ms), "SET", key, v, "PX", ms)
 		if n >= 97 {
-			wait(s.ctx, time.Duration(life-2)*time.Millisecond)
+			sleep.For(s.ctx, time.Duration(life-2)*time.Millisecond)
 			for range 5 {
 				s.get(key)
-				wait(s.ctx, time.Millisecond)
+				sleep.For(s.ctx, time.Millisecond)
 			}
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/quorate/quorate/jepsen/check"
 	"github.com/quorate/quorate/jepsen/history"
+	"github.com/quorate/quorate/jepsen/sleep"
 )
 
 // Spec is one workload.
@@ -108,7 +109,7 @@ func (r *Run) client(ctx context.Context, i int) {
 		if s.failed {
 			pause = max(pause, afterFailure)
 		}
-		wait(ctx, pause)
+		sleep.For(ctx, pause)
 	}
 }
 
@@ -134,7 +135,7 @@ func (r *Run) finish(ctx context.Context, s *session, key string) error {
 		if r.spec.final(s, key); !s.failed {
 			return nil
 		}
-		wait(ctx, 10*afterFailure)
+		sleep.For(ctx, 10*afterFailure)
 		if ctx.Err() != nil {
 			break
 		}
@@ -160,10 +161,3 @@ func (r *ring) used() (out []string) {
 }
 
 func seeded(seed uint64, client int) *rand.Rand { return rand.New(rand.NewPCG(seed, uint64(client))) }
-
-func wait(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
-	}
-}

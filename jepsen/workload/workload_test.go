@@ -13,6 +13,7 @@ import (
 	"github.com/quorate/quorate/client"
 	"github.com/quorate/quorate/jepsen/check"
 	"github.com/quorate/quorate/jepsen/history"
+	"github.com/quorate/quorate/jepsen/sleep"
 )
 
 // serve listens and answers each command with what answer returns for it; "" closes the connection.
@@ -242,7 +243,7 @@ func TestEveryWorkloadWritesWhatItsJudgesKnow(t *testing.T) {
 		w := history.NewWriter(&b)
 		run := Start(ctx, spec, Options{Seeds: []string{addr}, Clients: 2, Seed: 1, History: w, Timeout: time.Second})
 		for w.Counts().Total() < 20 {
-			wait(ctx, time.Millisecond)
+			sleep.For(ctx, time.Millisecond)
 		}
 		cancel()
 		run.Wait()
