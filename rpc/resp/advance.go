@@ -1,6 +1,8 @@
 package resp
 
 import (
+	"errors"
+
 	"github.com/quorate/quorate/fsm/command"
 	"github.com/quorate/quorate/rpc/resp/frame"
 )
@@ -74,11 +76,14 @@ func (c *conn) commands() {
 	cfg := c.s.cfg.Load()
 	c.paused = false
 	for !c.closing && len(c.run.cmds) < c.run.most {
+		if !c.rest.Over() && !c.readOver() {
+			return
+		}
 		lim := frame.Limits{Bulk: cfg.MaxBulkLen, Unauthenticated: !c.authed}
 		n, _, err := c.scan.Next(c.in.bytes(), lim)
 		if err != nil {
-			c.protocolError(err)
-			return
+			c.unreadable(err)
+			continue
 		}
 		if n == 0 {
 			c.checkQueryBuffer(cfg)
@@ -172,6 +177,32 @@ func (c *conn) checkQueryBuffer(cfg *Config) {
 	if int64(len(c.in.bytes())) >= cfg.QueryBufferLimit {
 		c.protocolError(frame.Error("query buffer limit exceeded (client-query-buffer-limit)"))
 	}
+}
+
+// unreadable answers a command that the scanner refuses.
+func (c *conn) unreadable(err error) {
+	var long *frame.TooLong
+	if !errors.As(err, &long) {
+		c.protocolError(err)
+		return
+	}
+	c.in.skip(long.Head)
+	c.rest = long.Rest
+	c.run.start()
+	c.beginReply()
+	c.refuse(nil, "ERR "+long.Error())
+	c.endReply(nil)
+}
+
+// readOver goes on reading over the command that was refused, and reports whether that is done.
+func (c *conn) readOver() bool {
+	n, err := c.rest.Next(c.in.bytes())
+	if err != nil {
+		c.protocolError(err)
+		return false
+	}
+	c.in.skip(n)
+	return c.rest.Over()
 }
 
 // protocolError answers what came before, then the error, and ends the connection: what follows cannot be read.

@@ -53,6 +53,8 @@ type conn struct {
 
 	in   inbox
 	scan frame.Scanner
+	// rest of a command that was refused for its length.
+	rest frame.Rest
 	// words holds the arguments of the run's commands.
 	words [][]byte
 	run   run

@@ -23,12 +23,21 @@ var light = map[command.ID]bool{
 // command executes or gathers one command.
 func (c *conn) command(spec *command.Spec, words [][]byte) {
 	c.run.start()
-	if c.reply == replySkipNext {
-		c.reply = replySkip
-	}
+	c.beginReply()
 	if c.dispatchable(spec, words) {
 		c.dispatch(spec, words[spec.Words():])
 	}
+	c.endReply(spec)
+}
+
+// beginReply and endReply enclose what one command of the client does: see CLIENT REPLY SKIP and CLIENT CACHING.
+func (c *conn) beginReply() {
+	if c.reply == replySkipNext {
+		c.reply = replySkip
+	}
+}
+
+func (c *conn) endReply(spec *command.Spec) {
 	if c.reply == replySkip {
 		c.reply = replyOn
 	}

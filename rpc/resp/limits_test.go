@@ -13,6 +13,7 @@ import (
 	"github.com/quorate/quorate/fsm/command"
 	"github.com/quorate/quorate/fsm/entry"
 	"github.com/quorate/quorate/fsm/reply"
+	"github.com/quorate/quorate/rpc/resp/frame"
 )
 
 func TestEveryCommandHasAHandler(t *testing.T) {
@@ -109,12 +110,41 @@ func TestWritesBeyondAnEntryAreRefused(t *testing.T) {
 	}
 }
 
+// TestArgumentBeyondItsLimit: the client gets to send all of it, learns why it was refused, and goes on. Nothing of it is kept.
 func TestArgumentBeyondItsLimit(t *testing.T) {
-	w := newWorld(t, 1)
+	w := newWorld(t, 1, func(c *Config) { c.MaxBulkLen, c.QueryBufferLimit = 1<<20, 2<<20 })
 	c := w.dial(t)
-	c.send(fmt.Sprintf("*3\r\n$3\r\nSET\r\n$1\r\na\r\n$%d\r\n", entry.MaxArg+1))
-	if got, want := c.read(), fmt.Sprintf("-ERR Protocol error: invalid bulk length: at most %d bytes (proto-max-bulk-len)\r\n", entry.MaxArg); got != want {
-		t.Errorf("got %q, want %q", got, want)
+	refused := fmt.Sprintf("-ERR argument too long: %d bytes, at most %d (proto-max-bulk-len)\r\n", 9<<20, 1<<20)
+	long := strings.Repeat("v", 9<<20)
+	send := func(words ...string) {
+		go func() { _, _ = c.nc.Write([]byte(array(words...) + array("PING"))) }()
+	}
+	send("SET", "a", long, "EX", long)
+	for _, want := range []string{refused, "+PONG\r\n"} {
+		if got := c.read(); got != want {
+			t.Fatalf("got %.100q, want %q", got, want)
+		}
+	}
+	c.expect("$-1\r\n", "GET", "a")
+
+	c.expect("+OK\r\n", "MULTI")
+	send("SET", "a", long)
+	for _, want := range []string{refused, "+QUEUED\r\n"} {
+		if got := c.read(); got != want {
+			t.Fatalf("got %.100q, want %q", got, want)
+		}
+	}
+	c.expect("-"+reply.ExecAborted+"\r\n", "EXEC")
+
+	c.send(array("CLIENT", "REPLY", "SKIP"))
+	send("SET", "a", long)
+	if got := c.read(); got != "+PONG\r\n" {
+		t.Fatalf("after CLIENT REPLY SKIP: %.100q", got)
+	}
+
+	c.send(fmt.Sprintf("*3\r\n$3\r\nSET\r\n$1\r\na\r\n$%d\r\n", frame.MaxBulk+1))
+	if got := c.read(); got != "-ERR Protocol error: invalid bulk length\r\n" {
+		t.Errorf("got %q", got)
 	}
 	w.dial(t).expect("-ERR CONFIG SET failed (possibly related to argument 'proto-max-bulk-len') - proto-max-bulk-len 62914561: want 1048576 to 62914560 bytes\r\n",
 		"CONFIG", "SET", "proto-max-bulk-len", "62914561")

@@ -42,7 +42,7 @@ type Scanner struct {
 }
 
 // Next returns the length of the command that b starts with, or 0 if b does not hold all of it. want is then the
-// length that b must reach before another call can tell more.
+// length that b must reach before another call can tell more. The error is an Error or a *TooLong.
 func (s *Scanner) Next(b []byte, lim Limits) (n, want int, err error) {
 	if s.args == 0 {
 		if len(b) == 0 {
@@ -69,18 +69,17 @@ func (s *Scanner) Next(b []byte, lim Limits) (n, want int, err error) {
 // bulks walks over the arguments that are left.
 func (s *Scanner) bulks(b []byte, lim Limits) (n, want int, err error) {
 	for s.args > 0 {
-		if s.pos >= len(b) {
-			return 0, s.pos + 1, nil
-		}
-		if b[s.pos] != '$' {
-			return 0, 0, Error(fmt.Sprintf("expected '$', got '%c'", printable(b[s.pos])))
-		}
-		size, end, err := number(b, s.pos+1, "bulk count string", "invalid bulk length")
+		size, end, err := bulkLength(b, s.pos)
 		if err != nil || end == 0 {
-			return 0, len(b) + 1, err
+			return 0, max(len(b), s.pos) + 1, err
 		}
 		if err := checkBulk(size, lim); err != nil {
 			return 0, 0, err
+		}
+		if size > lim.Bulk {
+			rest := Rest{args: s.args, bytes: size + 2}
+			*s = Scanner{}
+			return 0, 0, &TooLong{Bytes: size, Limit: lim.Bulk, Head: end, Rest: rest}
 		}
 		end += int(size)
 		if len(b) < end+2 {
@@ -97,6 +96,18 @@ func (s *Scanner) bulks(b []byte, lim Limits) (n, want int, err error) {
 	return n, 0, nil
 }
 
+// bulkLength reads the line ahead of an argument at b[from:], and returns the argument's length and where it begins; 0 if the line's
+// end is not there yet.
+func bulkLength(b []byte, from int) (size int64, end int, err error) {
+	if from >= len(b) {
+		return 0, 0, nil
+	}
+	if b[from] != '$' {
+		return 0, 0, Error(fmt.Sprintf("expected '$', got '%c'", printable(b[from])))
+	}
+	return number(b, from+1, "bulk count string", "invalid bulk length")
+}
+
 func checkCount(count int64, lim Limits) error {
 	if count > MaxArgs {
 		return Error("invalid multibulk length")
@@ -108,11 +119,8 @@ func checkCount(count int64, lim Limits) error {
 }
 
 func checkBulk(size int64, lim Limits) error {
-	if size < 0 {
+	if size < 0 || size > MaxBulk {
 		return Error("invalid bulk length")
-	}
-	if size > lim.Bulk {
-		return Error(fmt.Sprintf("invalid bulk length: at most %d bytes (proto-max-bulk-len)", lim.Bulk))
 	}
 	if lim.Unauthenticated && size > unauthBulk {
 		return Error("unauthenticated bulk length")

@@ -2,6 +2,7 @@ package frame
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 	"testing"
 )
@@ -64,7 +65,7 @@ func TestRefusedBeforeBuffering(t *testing.T) {
 		"count overflows":           {"*99999999999999999999\r\n", open, "invalid multibulk length"},
 		"count without end":         {"*" + strings.Repeat("1", MaxLine+1), open, "too big mbulk count string"},
 		"no dollar":                 {"*1\r\n:1\r\n", open, "expected '$', got ':'"},
-		"bulk too big":              {"*1\r\n$536870913\r\n", open, "invalid bulk length: at most 536870912 bytes (proto-max-bulk-len)"},
+		"bulk too big":              {"*1\r\n$536870913\r\n", open, "invalid bulk length"},
 		"bulk negative":             {"*1\r\n$-1\r\n", open, "invalid bulk length"},
 		"bulk negative, redcon bug": {"*1\r\n$-2\r\n", open, "invalid bulk length"},
 		"bulk without end":          {"*1\r\n$" + strings.Repeat("1", MaxLine+1), open, "too big bulk count string"},
@@ -82,6 +83,70 @@ func TestRefusedBeforeBuffering(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestTooLongIsReadOver: a command with arguments beyond the limit is refused when the first of them begins, and the one behind it is
+// found, however the bytes arrive.
+func TestTooLongIsReadOver(t *testing.T) {
+	long := strings.Repeat("v", 300)
+	for name, tc := range map[string]struct {
+		in     string
+		broken bool
+	}{
+		"last":               {in: "*2\r\n$3\r\nGET\r\n$300\r\n" + long + "\r\n"},
+		"others behind it":   {in: "*4\r\n$3\r\nSET\r\n$300\r\n" + long + "\r\n$0\r\n\r\n$300\r\n" + long + "\r\n"},
+		"the name":           {in: "*1\r\n$300\r\n" + long + "\r\n"},
+		"no dollar behind":   {in: "*2\r\n$300\r\n" + long + "\r\nx", broken: true},
+		"too big behind":     {in: "*2\r\n$300\r\n" + long + "\r\n$536870913\r\n", broken: true},
+		"no length behind":   {in: "*2\r\n$300\r\n" + long + "\r\n$x\r\n", broken: true},
+		"negative behind it": {in: "*2\r\n$300\r\n" + long + "\r\n$-2\r\n", broken: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, step := range []int{1, 7, 1000} {
+				left, err := readOver(t, []byte(tc.in+"PING\r\n"), step)
+				if tc.broken {
+					if !errors.As(err, new(Error)) {
+						t.Errorf("in pieces of %d: %v", step, err)
+					}
+				} else if err != nil || left != "PING\r\n" {
+					t.Errorf("in pieces of %d: %v, left %q", step, err, left)
+				}
+			}
+		})
+	}
+}
+
+// readOver reads a command that is too long in pieces of step bytes, and returns what is behind it.
+func readOver(t *testing.T, in []byte, step int) (left string, err error) {
+	t.Helper()
+	var s Scanner
+	var rest Rest
+	start, refused := 0, false
+	for have := 0; have < len(in); {
+		have = min(len(in), have+step)
+		if !refused {
+			n, _, err := s.Next(in[start:have], Limits{Bulk: 100})
+			var long *TooLong
+			switch {
+			case n > 0 || err != nil && !errors.As(err, &long):
+				t.Fatalf("%d bytes, %v", n, err)
+			case err == nil:
+				continue
+			case long.Bytes != 300 || long.Limit != 100:
+				t.Fatalf("%+v", long)
+			}
+			refused, start, rest = true, start+long.Head, long.Rest
+		}
+		n, err := rest.Next(in[start:have])
+		if start += n; err != nil {
+			return "", err
+		}
+		if rest.Over() {
+			return string(in[start:]), nil
+		}
+	}
+	t.Fatal("the end was not found")
+	return "", nil
 }
 
 func TestUnbalancedQuotes(t *testing.T) {
@@ -118,6 +183,7 @@ func FuzzNext(f *testing.F) {
 	f.Add([]byte("*1\r\n$-2\r\n\r\n"), 1)
 	f.Add([]byte("SET a \"b\\n\"\r\n"), 5)
 	f.Add([]byte("*-1\r\n\r\nPING\r\n"), 2)
+	f.Add([]byte("*2\r\n$101\r\n"+strings.Repeat("v", 101)+"\r\n$1\r\na\r\nPING\r\n"), 9)
 	f.Fuzz(func(t *testing.T, in []byte, step int) {
 		whole, wholeErr := split(in, len(in))
 		parts, partsErr := split(in, max(1, step))
@@ -130,11 +196,25 @@ func FuzzNext(f *testing.F) {
 // split reads commands from in as it arrives in pieces of step bytes; it returns how many it found.
 func split(in []byte, step int) (count int, failed bool) {
 	var s Scanner
+	var rest Rest
 	start := 0
 	for have := 0; have < len(in); {
 		have = min(len(in), have+step)
 		for {
-			n, want, err := s.Next(in[start:have], Limits{Bulk: 1 << 20})
+			over, err := rest.Next(in[start:have])
+			if err != nil {
+				return count, true
+			}
+			if start += over; !rest.Over() {
+				break
+			}
+			n, want, err := s.Next(in[start:have], Limits{Bulk: 100})
+			var long *TooLong
+			if errors.As(err, &long) {
+				start, rest = start+long.Head, long.Rest
+				count++
+				continue
+			}
 			if err != nil {
 				return count, true
 			}
