@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -28,7 +29,7 @@ import (
 //
 //	LOCK                 one process per folder
 //	stable.db            identity, terms and votes
-//	log/                 the log of all groups (log-store wal), or log/<group>.db (boltdb)
+//	log/                 the log of all groups (log-store wal), or log/group-<group>.bolt (boltdb)
 //	groups/<group>/      snapshots of the group; group 0 is placement's
 //	placement/           the cached map; placement/log/ is placement's log, synced before each answer in any mode
 type stores struct {
@@ -124,10 +125,8 @@ func (s *stores) openLogs(c config.Config, written func(wal.Commit), fatal func(
 	}); err != nil {
 		return errors.Join(err, s.log.close())
 	}
-	if _, shared := s.log.(sharedLog); !shared {
-		return nil // it syncs its own entries, but not those that the other kind of log has left
-	}
-	if err = s.stable.LogOpened(c.Durability == wal.Interval.String()); err != nil {
+	_, shared := s.log.(sharedLog) // the other kind syncs each entry
+	if err = s.stable.LogOpened(shared && c.Durability == wal.Interval.String()); err != nil {
 		return errors.Join(err, s.log.close(), s.placement.Close())
 	}
 	return nil
@@ -148,12 +147,11 @@ func (s *stores) openWAL(folder string, o wal.Options) (l *wal.Log, err error) {
 }
 
 func (s *stores) openLog(c config.Config, written func(wal.Commit), fatal func(error)) (logStore, error) {
+	if err := s.sameKind(c.LogStore); err != nil {
+		return nil, err
+	}
 	if c.LogStore == "boltdb" {
-		dir := filepath.Join(c.DataDir, "log")
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return nil, err
-		}
-		l, err := boltlog.Open(dir, c.StallTimeout, fatal)
+		l, err := boltlog.Open(filepath.Join(c.DataDir, "log"), c.StallTimeout, fatal)
 		return boltLog{l}, err
 	}
 	durability, err := wal.ParseDurability(c.Durability)
@@ -168,6 +166,28 @@ func (s *stores) openLog(c config.Config, written func(wal.Commit), fatal func(e
 		return nil, err
 	}
 	return sharedLog{l}, nil
+}
+
+// sameKind is an error if the folder of the log holds the other kind's. This one would begin empty, and the replicas would vote
+// without what they have acknowledged since their last snapshots.
+func (s *stores) sameKind(kind string) error {
+	folder, err := s.folder("log")
+	if err != nil {
+		return err
+	}
+	names, err := folder.List()
+	if err != nil {
+		return err
+	}
+	others, other := boltlog.Owns, "boltdb"
+	if kind == other {
+		others, other = wal.Owns, "wal"
+	}
+	if slices.ContainsFunc(names, others) {
+		return fmt.Errorf("log-store %s: the log in data-dir %s is of log-store %s, and holds what this node has acknowledged: start with %[3]s, or empty the folder and start as a new node",
+			kind, s.dir, other)
+	}
+	return nil
 }
 
 // boltLog is a raft-boltdb file per group.

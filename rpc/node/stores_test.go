@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -69,26 +70,25 @@ func TestReplicaThatLostItsLog(t *testing.T) {
 }
 
 // A killed run in durability interval leaves entries that nothing has synced. They stay in danger until a run has opened the log:
-// neither a start that fails before, nor one with another kind of log, may count as their rescue.
+// a start that fails before may not count as their rescue.
 func TestATailInDangerIsRemembered(t *testing.T) {
 	for name, tc := range map[string]struct {
-		durability, logStore string
+		durability string
 		// broken: the log cannot be opened.
 		broken   bool
 		lostTail bool
 	}{
-		"the log is opened, always":   {"always", "wal", false, false},
-		"the log is opened, interval": {"interval", "wal", false, false},
-		"the log cannot be opened":    {"interval", "wal", true, true},
-		"another kind of log":         {"always", "boltdb", false, true},
+		"the log is opened, always":   {"always", false, false},
+		"the log is opened, interval": {"interval", false, false},
+		"the log cannot be opened":    {"interval", true, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var c config.Config
 			config.Flags(pflag.NewFlagSet(t.Name(), pflag.ContinueOnError), &c)
 			c.DataDir = t.TempDir()
-			start := func(durability, logStore string) (*stores, error) {
+			start := func(durability string) (*stores, error) {
 				c := c
-				c.Durability, c.LogStore = durability, logStore
+				c.Durability = durability
 				return openStores(c, Host{}, nil, nil, nil, func(err error) { t.Error(err) })
 			}
 			end := func(s *stores, err error) {
@@ -100,21 +100,21 @@ func TestATailInDangerIsRemembered(t *testing.T) {
 				}
 			}
 			record, log := filepath.Join(c.DataDir, "stable.db"), filepath.Join(c.DataDir, "log")
-			end(start("interval", "wal"))
+			end(start("interval"))
 			amend(t, record, "clean", false) // it was killed
 
 			if tc.broken {
 				aside(t, log, func() {
-					if _, err := start(tc.durability, tc.logStore); err == nil {
+					if _, err := start(tc.durability); err == nil {
 						t.Fatal("a file was opened as the folder of the log")
 					}
 				})
 			} else {
-				end(start(tc.durability, tc.logStore))
+				end(start(tc.durability))
 			}
 			amend(t, record, "boot", "another") // then the power went
 
-			s, err := start("always", "wal")
+			s, err := start("always")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -122,6 +122,54 @@ func TestATailInDangerIsRemembered(t *testing.T) {
 				t.Errorf("tail lost: %v, %v; want %v", g.lostTail, err, tc.lostTail)
 			}
 			end(s, nil)
+		})
+	}
+}
+
+// A node may not start with the other kind of log, which would be empty: the group's snapshot alone does not hold what the replica
+// has acknowledged since. Once the data has gone, it may.
+func TestTheOtherKindOfLogIsRefused(t *testing.T) {
+	for _, kinds := range [][2]string{{"wal", "boltdb"}, {"boltdb", "wal"}} {
+		t.Run(kinds[0], func(t *testing.T) {
+			var c config.Config
+			config.Flags(pflag.NewFlagSet(t.Name(), pflag.ContinueOnError), &c)
+			c.DataDir = t.TempDir()
+			open := func(kind string) (*stores, error) {
+				c := c
+				c.LogStore = kind
+				return openStores(c, Host{}, nil, nil, nil, func(err error) { t.Error(err) })
+			}
+			s, err := open(kinds[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			fill(t, s)
+			if err := s.close(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := open(kinds[1]); err == nil || !strings.Contains(err.Error(), "start with "+kinds[0]) {
+				t.Fatalf("opened: %v", err)
+			}
+			if s, err = open(kinds[0]); err != nil {
+				t.Fatal("a refusal has changed something:", err)
+			}
+			if g, err := s.group(1); err != nil {
+				t.Error(err)
+			} else if last, err := g.logs.LastIndex(); last != 2 || err != nil {
+				t.Errorf("the log ends at %d, %v", last, err)
+			}
+			if err := s.close(); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.RemoveAll(c.DataDir); err != nil {
+				t.Fatal(err)
+			}
+			if s, err = open(kinds[1]); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.close(); err != nil {
+				t.Fatal(err)
+			}
 		})
 	}
 }

@@ -63,6 +63,13 @@ func parseName(name, suffix string) (uint32, bool) {
 	return uint32(n), ok && err == nil && fmt.Sprintf("%08x", n) == hex
 }
 
+// Owns reports whether a file of that name is a log's.
+func Owns(name string) bool {
+	_, isSegment := parseName(name, segmentSuffix)
+	_, isSpare := parseName(name, spareSuffix)
+	return isSegment || isSpare
+}
+
 func (s *segment) header() []byte {
 	b := make([]byte, segmentHeaderBytes)
 	copy(b, segmentMagic[:])

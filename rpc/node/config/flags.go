@@ -45,7 +45,7 @@ func storageFlags(fs *pflag.FlagSet, c *Config) {
 	c.SegmentBytes, c.SnapshotLog = 64<<20, 64<<20
 	fs.Var(choice{&c.Durability, oneOf("always", "interval")}, "durability", "always: a write is on disk on a majority before its reply; interval: synced every sync-interval")
 	fs.DurationVar(&c.SyncInterval, "sync-interval", time.Second, "time between syncs with durability interval")
-	fs.Var(choice{&c.LogStore, oneOf("wal", "boltdb")}, "log-store", "wal: one log for all groups; boltdb: one raft-boltdb file per group (slower)")
+	fs.Var(choice{&c.LogStore, oneOf("wal", "boltdb")}, "log-store", "wal: one log for all groups; boltdb: one raft-boltdb file per group (slower); not to be changed later")
 	fs.DurationVar(&c.StallTimeout, "stall-timeout", 10*time.Second, "the process ends when a disk write takes longer, so that others take over")
 	fs.Var(&c.SegmentBytes, "segment-bytes", "size of a log file")
 	fs.Var(&c.SnapshotLog, "snapshot-log-bytes", "log bytes of a group after which it takes a snapshot, as many as the last one has if that is more; some replicas wait for up to half as many again")

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -58,8 +59,15 @@ func Open(dir string, stall time.Duration, fatal func(error)) (*Log, error) {
 	return &Log{dir: d, stall: stall, latch: failstop.NewLatch(fatal), groups: map[slot.GroupID]*group{}}, nil
 }
 
+const prefix, suffix = "group-", ".bolt"
+
+// Owns reports whether a file of that name is a group's.
+func Owns(name string) bool {
+	return strings.HasPrefix(name, prefix) && strings.HasSuffix(name, suffix)
+}
+
 func (l *Log) path(id slot.GroupID) string {
-	return filepath.Join(string(l.dir), fmt.Sprintf("group-%08x.bolt", uint32(id)))
+	return filepath.Join(string(l.dir), fmt.Sprintf("%s%08x%s", prefix, uint32(id), suffix))
 }
 
 // Group opens the group's log, empty if the group is new. It is the same one until RemoveGroup.
