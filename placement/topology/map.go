@@ -150,6 +150,12 @@ func (m *Map) GroupByID(id slot.GroupID) *Group {
 	return &m.Groups[i]
 }
 
+// IsMember reports whether node id is a member of group g.
+func (m *Map) IsMember(g slot.GroupID, id NodeID) bool {
+	group := m.GroupByID(g)
+	return group != nil && slices.Contains(group.Members, id)
+}
+
 // RangesOf lists the slots that group id owns as sorted, disjoint, maximal ranges.
 func (m *Map) RangesOf(id slot.GroupID) []slot.Range {
 	var out []slot.Range

@@ -25,10 +25,14 @@ func (n *Node) Self() topology.NodeID { return n.self.ID }
 // Map implements resp.Backend.
 func (n *Node) Map() *topology.Map { return n.place.Map() }
 
-// Leader implements resp.Backend. A local replica knows best; the table covers groups that live elsewhere.
+// Leader implements resp.Backend. A local replica knows best. The table covers groups that live elsewhere, and those that this node
+// is about to join: it hears of the leader there only when the leader hears of it.
 func (n *Node) Leader(g slot.GroupID) topology.NodeID {
 	if r := n.replicas.get(g); r != nil {
-		return topology.NodeID(r.group.Leader().Leader)
+		leader := topology.NodeID(r.group.Leader().Leader)
+		if leader != "" || n.place.Map().IsMember(g, n.self.ID) {
+			return leader
+		}
 	}
 	claim, _ := n.leaders.Leader(g)
 	return claim.Node

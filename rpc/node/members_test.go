@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -55,6 +56,34 @@ func TestMembersMoveUnderLoad(t *testing.T) {
 	}
 	if err != nil || len(d) != 4 {
 		t.Errorf("%d replicas: %v", len(d), err)
+	}
+}
+
+// TestWhoJoinsRoutesMeanwhile: a node that has opened its replica of a group, of which the leader has not heard yet, sends
+// clients to the leader, and does not have them wait as members do during an election.
+func TestWhoJoinsRoutesMeanwhile(t *testing.T) {
+	l := openLocalOf(t, 4, t.TempDir(), freePorts(t, 4), func(_ int, c *config.Config) {
+		c.Groups, c.Parking = 1, time.Minute
+	})
+	defer stop(t, l)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	a, err := client.NewAdmin(ctx, l.Addrs(), client.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	outside := absent(t, ctx, a, 1)
+	for _, n := range l.Nodes() {
+		if n.Self() != outside {
+			continue
+		}
+		if err := n.Join(1); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := dial(t, n).conn.Do(ctx, "GET", "k"); err == nil || !strings.HasPrefix(err.Error(), "MOVED ") {
+			t.Errorf("a node that joins the group answers %q, %v", got.Str, err)
+		}
 	}
 }
 
