@@ -16,6 +16,8 @@ const (
 	refusedPause = 5 * time.Millisecond
 	// huntPause is how long the leader rests from evicting by itself after it found nothing. Writes do not wait.
 	huntPause = 100 * time.Millisecond
+	// fewCalls is up to how many calls of an entry it pays to send it ahead: see consensus/ahead.go.
+	fewCalls = 8
 	// idleWait is the longest the batcher sleeps without a reason to wake.
 	idleWait = time.Minute
 )
@@ -155,7 +157,7 @@ func (g *Group) propose(b *batch) time.Duration {
 	g.setPending(b)
 	started := time.Now()
 	propose := g.replica.Propose
-	if len(b.parts) == 1 {
+	if len(b.parts) <= fewCalls {
 		propose = g.replica.ProposeAhead
 	}
 	res, err := propose(b.data)

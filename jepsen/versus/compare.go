@@ -73,7 +73,7 @@ type Row struct {
 	StoodStill  Spread `json:"stood_still_percent"`
 	Undisturbed Spread `json:"undisturbed_p99_us"`
 	// LogWrite is within which time 99 % of Quorate's log writes were done, the warmup's included; 0 without writes and for peers. With durability always
-	// that is a sync, and a SET waits for the leader's and a follower's: for both at once if it comes alone, otherwise for one after the other.
+	// that is a sync, and a SET waits for the leader's and a follower's: for both at once if few come together, otherwise for one after the other.
 	LogWrite Spread `json:"log_write_p99_at_most_us"`
 	// Hits is the share of GETs that found a key, over all pairs.
 	Hits   float64 `json:"hits"`
@@ -157,7 +157,7 @@ func Compare(ctx context.Context, o Options) (Report, error) {
 			o.Pairs, o.Duration, o.Settle, o.Clients, o.Keys, keySize, o.ValueSize, o.Hits*100),
 		"At a fixed rate, what was due by the end and not answered by then is called unanswered, and what it had waited is among the latencies; \"late\" is the 99th percentile of how long after its time the generator itself was run. \"Stood still\" is the share of the time for which, in times of 2 ms and more, processors ran nobody, not even a thread with real-time priority " +
 			"(the mean of all), and the p99 beside it is of the pipelines that this did not touch. " +
-			"\"Log write p99\" is within which time 99 % of the servers' log writes were done, to the bucket of their histogram; with durability always that is a sync, and a SET waits for the leader's and a follower's: for both at once if it comes alone, otherwise for one after the other.",
+			"\"Log write p99\" is within which time 99 % of the servers' log writes were done, to the bucket of their histogram; with durability always that is a sync, and a SET waits for the leader's and a follower's: for both at once if few come together, otherwise for one after the other.",
 		"Latencies are those of whole pipelines; CPU is user and system time of all server processes, replicas included, over operations. Servers and load generator share the cores.",
 	}
 	if c.failed() {

@@ -7,9 +7,9 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// A proposal that comes alone is sent to the followers while the leader's own disk writes it (Ongaro, "Consensus: Bridging Theory and
+// A proposal of few clients is sent to the followers while the leader's own disk writes it (Ongaro, "Consensus: Bridging Theory and
 // Practice", 10.2.1), so that it takes the longer one of the leader's write and a follower's round trip and write, not their sum. When
-// several clients write it does not pay: those who come while the leader's disk is busy share the next entry, and the sooner that
+// many clients write it does not pay: those who come while the leader's disk is busy share the next entry, and the sooner that
 // begins, the more entries there are, each of which costs three nodes a write and two messages.
 //
 // Raft counts the leader among those that have an entry from when StoreLogs returns, so three things keep that from showing:

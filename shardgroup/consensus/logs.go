@@ -21,7 +21,7 @@ type logStore struct {
 	committed func() uint64
 	// discard removes all snapshots.
 	discard func() error
-	// leads reports whether this replica leads. ahead: the next command comes alone, see pending.
+	// leads reports whether this replica leads. ahead: the next command is one of few clients, see pending.
 	leads func() bool
 	ahead atomic.Bool
 	off   Off

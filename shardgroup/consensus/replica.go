@@ -259,7 +259,7 @@ type Result struct {
 // error is ErrUnknown. It ends by itself: a leader without a quorum steps down within Timing.Lease.
 func (r *Replica) Propose(data []byte) (Result, error) { return r.propose(data, false) }
 
-// ProposeAhead is Propose for a command that came alone: see pending. Beside another proposal either may be sent ahead, or neither.
+// ProposeAhead is Propose for a command of few clients: see pending. Beside another proposal either may be sent ahead, or neither.
 func (r *Replica) ProposeAhead(data []byte) (Result, error) { return r.propose(data, r.cfg.Ahead) }
 
 func (r *Replica) propose(data []byte, ahead bool) (Result, error) {
