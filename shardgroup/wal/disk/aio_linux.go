@@ -37,10 +37,10 @@ type aio struct {
 
 // iocb is the kernel's struct iocb, ioEvent its struct io_event (include/uapi/linux/aio_abi.h).
 type iocb struct {
-	data           uint64
+	_              uint64
 	_, _           uint32
 	opcode         uint16
-	priority       int16
+	_              int16
 	fd             uint32
 	buf, bytes     uint64
 	offset         int64
