@@ -157,7 +157,7 @@ func (g *Group) propose(b *batch) time.Duration {
 	g.setPending(b)
 	started := time.Now()
 	propose := g.replica.Propose
-	if len(b.parts) <= fewCalls {
+	if n := len(b.parts); n > 0 && n <= fewCalls {
 		propose = g.replica.ProposeAhead
 	}
 	res, err := propose(b.data)

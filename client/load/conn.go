@@ -135,7 +135,7 @@ func (c *conn) refused(s *seen, text string) {
 	switch (&client.ReplyError{Text: text}).Code() {
 	case "MOVED":
 		s.redirects++
-	case "UNCERTAIN":
+	case "UNCERTAIN", "CLUSTERDOWN":
 		s.waited++
 	}
 	c.note(text)

@@ -21,12 +21,22 @@ const mostOverdue = 100_000
 // overdue counts the pipelines of a connection that were due when the measurement ended and had no answer: one at due, and then another
 // each gap. What they had waited by then is the least that they took; without it, a server that stood still at the end would have all
 // its latencies from before. Undisturbed says that no processor stood still meanwhile.
+//
+// Of a connection that breaks before the end it is counted then. What was due before the measurement began is none of its own.
 func (r *recorder) overdue(worker int, p Plan, due time.Time, undisturbed bool) {
 	r.open.Lock()
 	defer r.open.Unlock()
-	waited, gap := r.open.ended.Sub(due), p.gap()
+	if r.open.ended.IsZero() {
+		r.open.lost = append(r.open.lost, func() { r.overdue(worker, p, due, false) })
+		return
+	}
+	gap := p.gap()
+	if early := r.start.Sub(due); early > 0 {
+		due = due.Add((early + gap - 1) / gap * gap)
+	}
+	waited := r.open.ended.Sub(due)
 	if waited <= 0 {
-		return // or it has not ended
+		return
 	}
 	left := int64((waited-1)/gap) + 1
 	r.open.unanswered += left * int64(p.Pipeline)

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"net"
 	"os"
 	"strings"
 	"sync"
@@ -126,7 +127,7 @@ func TestWaitEndsPipelinesThatWrite(t *testing.T) {
 
 // TestRefusalsAreNoLatencies: who is sent away has not waited for an answer, unless the server has tried.
 func TestRefusalsAreNoLatencies(t *testing.T) {
-	for text, timed := range map[string]bool{"+OK": true, "-MOVED 1 127.0.0.1:1": false, "-OOM command not allowed": false, "-UNCERTAIN it may or may not": true} {
+	for text, timed := range map[string]bool{"+OK": true, "-MOVED 1 127.0.0.1:1": false, "-OOM command not allowed": false, "-UNCERTAIN it may or may not": true, "-CLUSTERDOWN no leader": true} {
 		addr := lineServer(t, func(addr, cmd string) string {
 			if strings.HasPrefix(cmd, "CLUSTER") {
 				return slotsReply(addr)
@@ -136,10 +137,43 @@ func TestRefusalsAreNoLatencies(t *testing.T) {
 		for _, rate := range []float64{0, 100} {
 			plan := smallPlan(addr)
 			plan.Rate = rate
-			if r, err := Run(t.Context(), plan); err != nil || r.Ops+r.Errors == 0 || (r.Max > 0) != timed {
+			if r, err := Run(t.Context(), plan); err != nil || r.Ops+r.Errors == 0 || (r.Max > 0) != timed && r.Unanswered == 0 {
 				t.Errorf("%s, rate %v: %+v, %v", text, rate, r, err)
 			}
 		}
+	}
+}
+
+// TestWhatABrokenConnectionOwesIsCounted: a server that hangs up at the first command leaves all unanswered that was due since.
+func TestWhatABrokenConnectionOwesIsCounted(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	go func() {
+		for {
+			nc, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer nc.Close()
+				r := bufio.NewReader(nc)
+				for {
+					if cmd, err := readCommand(r); err != nil || !strings.HasPrefix(cmd, "CLUSTER") {
+						return
+					}
+					_, _ = nc.Write([]byte(slotsReply(ln.Addr().String())))
+				}
+			}()
+		}
+	}()
+	plan := smallPlan(ln.Addr().String())
+	plan.Rate, plan.Duration = 100, 600*time.Millisecond // each connection a pipeline of 2 every 60 ms
+	r, err := Run(t.Context(), plan)
+	if want := int64(plan.Clients * plan.Pipeline * 8); err != nil || r.Unanswered < want || r.Errors == 0 {
+		t.Errorf("%d unanswered, want %d at least; %d errors, %v", r.Unanswered, want, r.Errors, err)
 	}
 }
 

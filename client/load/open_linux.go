@@ -205,6 +205,7 @@ func (p *punctual) undisturbed(f *flight) bool {
 
 func (p *punctual) lose(f *flight, err error) {
 	p.s.rec.broke(fmt.Sprintf("%s: %v", f.w.addr, err))
+	p.s.rec.overdue(f.w.id, p.s.plan, f.due, false)
 	delete(p.byFD, int32(f.fd))
 	_ = unix.EpollCtl(p.epoll, unix.EPOLL_CTL_DEL, f.fd, nil) // it is not looked at any more in any case
 }

@@ -30,6 +30,8 @@ type recorder struct {
 		// ended is when the measurement did, and unanswered counts operations that were due by then.
 		ended      time.Time
 		unanswered int64
+		// lost count what is overdue of connections that broke.
+		lost []func()
 	}
 
 	// What follows belongs to the measuring goroutine.
@@ -194,7 +196,11 @@ func (r *recorder) cutAt(now snapshot) {
 func (r *recorder) end() (err error) {
 	r.open.Lock()
 	r.open.ended = time.Now()
+	lost := r.open.lost
 	r.open.Unlock()
+	for _, count := range lost {
+		count()
+	}
 	r.measuring.Store(false) // after that, so that whoever is not measured any more finds it over
 	r.last, err = r.now()
 	return err

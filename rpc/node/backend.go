@@ -35,6 +35,9 @@ func (n *Node) Leader(g slot.GroupID) topology.NodeID {
 		}
 	}
 	claim, _ := n.leaders.Leader(g)
+	if claim.Node == n.self.ID {
+		return "" // it would know
+	}
 	return claim.Node
 }
 

@@ -114,6 +114,9 @@ func orphaned(dir string) error {
 }
 
 func (s *stores) openLogs(c config.Config, written func(wal.Commit), fatal func(error)) (err error) {
+	if err = s.sameKind(c.LogStore); err != nil {
+		return err
+	}
 	if s.hold, err = s.stable.BeginRun(c.Lease, raftnet.MaxLease); err != nil {
 		return err
 	}
@@ -147,9 +150,6 @@ func (s *stores) openWAL(folder string, o wal.Options) (l *wal.Log, err error) {
 }
 
 func (s *stores) openLog(c config.Config, written func(wal.Commit), fatal func(error)) (logStore, error) {
-	if err := s.sameKind(c.LogStore); err != nil {
-		return nil, err
-	}
 	if c.LogStore == "boltdb" {
 		l, err := boltlog.Open(filepath.Join(c.DataDir, "log"), c.StallTimeout, fatal)
 		return boltLog{l}, err
@@ -179,15 +179,19 @@ func (s *stores) sameKind(kind string) error {
 	if err != nil {
 		return err
 	}
-	others, other := boltlog.Owns, "boltdb"
+	ours, others, other := wal.Owns, boltlog.Owns, "boltdb"
 	if kind == other {
-		others, other = wal.Owns, "wal"
+		ours, others, other = others, ours, "wal"
 	}
-	if slices.ContainsFunc(names, others) {
-		return fmt.Errorf("log-store %s: the log in data-dir %s is of log-store %s, and holds what this node has acknowledged: start with %[3]s, or empty the folder and start as a new node",
-			kind, s.dir, other)
+	switch {
+	case !slices.ContainsFunc(names, others):
+		return nil
+	case slices.ContainsFunc(names, ours):
+		return fmt.Errorf("log-store %s: data-dir %s has logs of both kinds, since an earlier version let it be changed, and neither holds all that this node has acknowledged: empty all of the folder, %s too, and start as a new node",
+			kind, s.dir, stableFile)
 	}
-	return nil
+	return fmt.Errorf("log-store %s: the log in data-dir %s is of log-store %s, and holds what this node has acknowledged: start with %[3]s, or empty all of the folder, %s too, and start as a new node",
+		kind, s.dir, other, stableFile)
 }
 
 // boltLog is a raft-boltdb file per group.

@@ -147,11 +147,14 @@ func TestTheOtherKindOfLogIsRefused(t *testing.T) {
 			if err := s.close(); err != nil {
 				t.Fatal(err)
 			}
+			usual := c.Lease
+			c.Lease = raftnet.MaxLease
 			if _, err := open(kinds[1]); err == nil || !strings.Contains(err.Error(), "start with "+kinds[0]) {
 				t.Fatalf("opened: %v", err)
 			}
-			if s, err = open(kinds[0]); err != nil {
-				t.Fatal("a refusal has changed something:", err)
+			c.Lease = usual
+			if s, err = open(kinds[0]); err != nil || s.hold > usual {
+				t.Fatal("a refusal has changed something:", err, s.hold)
 			}
 			if g, err := s.group(1); err != nil {
 				t.Error(err)
@@ -160,6 +163,13 @@ func TestTheOtherKindOfLogIsRefused(t *testing.T) {
 			}
 			if err := s.close(); err != nil {
 				t.Fatal(err)
+			}
+			both := map[string]string{"wal": "group-00000001.bolt", "boltdb": "00000001.wal"}[kinds[0]]
+			if err := os.WriteFile(filepath.Join(c.DataDir, "log", both), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := open(kinds[0]); err == nil || !strings.Contains(err.Error(), "both kinds") {
+				t.Fatalf("opened with logs of both kinds: %v", err)
 			}
 			if err := os.RemoveAll(c.DataDir); err != nil {
 				t.Fatal(err)

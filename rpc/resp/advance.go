@@ -2,6 +2,7 @@ package resp
 
 import (
 	"errors"
+	"time"
 
 	"github.com/quorate/quorate/fsm/command"
 	"github.com/quorate/quorate/rpc/resp/frame"
@@ -86,7 +87,7 @@ func (c *conn) commands() {
 			continue
 		}
 		if n == 0 {
-			c.checkQueryBuffer(cfg)
+			c.incomplete(cfg)
 			return
 		}
 		words, err := frame.Args(c.in.bytes()[:n], c.words[len(c.words):])
@@ -173,6 +174,14 @@ const (
 	maxKeptOut = 256 << 10
 )
 
+// incomplete looks at a command that has not come whole. Its client is not idle.
+func (c *conn) incomplete(cfg *Config) {
+	if !c.in.empty() {
+		c.active.Store(time.Now().UnixNano())
+	}
+	c.checkQueryBuffer(cfg)
+}
+
 func (c *conn) checkQueryBuffer(cfg *Config) {
 	if int64(len(c.in.bytes())) >= cfg.QueryBufferLimit {
 		c.protocolError(frame.Error("query buffer limit exceeded (client-query-buffer-limit)"))
@@ -202,6 +211,7 @@ func (c *conn) readOver() bool {
 		return false
 	}
 	c.in.skip(n)
+	c.active.Store(time.Now().UnixNano())
 	return c.rest.Over()
 }
 

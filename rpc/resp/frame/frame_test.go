@@ -96,6 +96,8 @@ func TestTooLongIsReadOver(t *testing.T) {
 		"last":               {in: "*2\r\n$3\r\nGET\r\n$300\r\n" + long + "\r\n"},
 		"others behind it":   {in: "*4\r\n$3\r\nSET\r\n$300\r\n" + long + "\r\n$0\r\n\r\n$300\r\n" + long + "\r\n"},
 		"the name":           {in: "*1\r\n$300\r\n" + long + "\r\n"},
+		"longer than said":   {in: "*1\r\n$300\r\n" + long + "v\r\nFLUSHALL\r\n", broken: true},
+		"no end of line":     {in: "*1\r\n$300\r\n" + long + "\rFLUSHALL\r\n", broken: true},
 		"no dollar behind":   {in: "*2\r\n$300\r\n" + long + "\r\nx", broken: true},
 		"too big behind":     {in: "*2\r\n$300\r\n" + long + "\r\n$536870913\r\n", broken: true},
 		"no length behind":   {in: "*2\r\n$300\r\n" + long + "\r\n$x\r\n", broken: true},

@@ -22,7 +22,8 @@ func (e *TooLong) Error() string {
 // Rest is the end of a command that is read over, so that the client can send it and gets an answer, and nobody buffers it. The zero
 // value is none.
 type Rest struct {
-	// args is how many arguments are not over yet, bytes how much is left of the first of them; 0 before its length was read.
+	// args is how many arguments are not over yet, bytes how much is left of the first of them and its line's end; 0 before its length
+	// was read.
 	args  int
 	bytes int64
 }
@@ -43,9 +44,16 @@ func (r *Rest) Next(b []byte) (n int, err error) {
 			}
 			n, r.bytes = end, size+2
 		}
-		over := min(r.bytes, int64(len(b)-n))
-		n += int(over)
-		if r.bytes -= over; r.bytes > 0 {
+		if over := min(r.bytes-2, int64(len(b)-n)); over > 0 {
+			n += int(over)
+			r.bytes -= over
+		}
+		for ; r.bytes <= 2 && r.bytes > 0 && n < len(b); n, r.bytes = n+1, r.bytes-1 {
+			if b[n] != "\r\n"[2-r.bytes] {
+				return n, Error("invalid bulk length")
+			}
+		}
+		if r.bytes > 0 {
 			return n, nil
 		}
 		r.args--
