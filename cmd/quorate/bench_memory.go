@@ -34,7 +34,7 @@ With --write, the text between the lines <!-- memory --> and <!-- /memory --> of
 	f.StringSliceVar(&o.Systems, "systems", []string{"quorate-interval"}, "what to measure, in this order")
 	f.IntVar(&o.Keys, "keys", 1_000_000, "keys of 16 bytes")
 	f.IntSliceVarP(&o.ValueSizes, "value-size", "d", []int{64}, "bytes of a value, each measured on fresh servers")
-	f.DurationVar(&o.Settle, "settle", 3*time.Minute, "longest time until memory has not changed for 70s")
+	f.DurationVar(&o.Settle, "settle", 5*time.Minute, "longest time until memory has not changed for 100s")
 	flags.register(f, 7401)
 	flags.registerRedis(f)
 	return c

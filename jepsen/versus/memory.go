@@ -52,10 +52,11 @@ func (o MemoryOptions) fits(available int64) error {
 }
 
 // Settled memory is within one percent of what it was, calmSteps looks in a row, settleStep apart: servers return memory
-// after the load, Redis (jemalloc's decay) within seconds, and Quorate within a minute when load has interrupted it before.
+// after the load, Redis (jemalloc's decay) within seconds, and Quorate within some 80 s when load, or a snapshot
+// that it still writes, has interrupted it before: it rests for a minute then.
 const (
 	settleStep = 5 * time.Second
-	calmSteps  = 14
+	calmSteps  = 20
 )
 
 // Memory loads keys into each system and asks the kernel how much memory the processes hold.
