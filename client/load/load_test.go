@@ -51,7 +51,8 @@ func TestCheckRefuses(t *testing.T) {
 	}
 }
 
-// lineServer answers each command (of redis protocol, arrays only) by what answer returns for its first word.
+// lineServer answers each command (of redis protocol, arrays only) by what answer returns for its first word, and hangs up
+// without an answer.
 func lineServer(t *testing.T, answer func(addr, cmd string) string) string {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -72,7 +73,8 @@ func lineServer(t *testing.T, answer func(addr, cmd string) string) string {
 					if err != nil {
 						return
 					}
-					if _, err := nc.Write([]byte(answer(ln.Addr().String(), cmd))); err != nil {
+					text := answer(ln.Addr().String(), cmd)
+					if _, err := nc.Write([]byte(text)); err != nil || text == "" {
 						return
 					}
 				}

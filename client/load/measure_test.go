@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"net"
 	"os"
 	"strings"
 	"sync"
@@ -146,30 +145,13 @@ func TestRefusalsAreNoLatencies(t *testing.T) {
 
 // TestWhatABrokenConnectionOwesIsCounted: a server that hangs up at the first command leaves all unanswered that was due since.
 func TestWhatABrokenConnectionOwesIsCounted(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	go func() {
-		for {
-			nc, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer nc.Close()
-				r := bufio.NewReader(nc)
-				for {
-					if cmd, err := readCommand(r); err != nil || !strings.HasPrefix(cmd, "CLUSTER") {
-						return
-					}
-					_, _ = nc.Write([]byte(slotsReply(ln.Addr().String())))
-				}
-			}()
+	addr := lineServer(t, func(addr, cmd string) string {
+		if strings.HasPrefix(cmd, "CLUSTER") {
+			return slotsReply(addr)
 		}
-	}()
-	plan := smallPlan(ln.Addr().String())
+		return ""
+	})
+	plan := smallPlan(addr)
 	plan.Rate, plan.Duration = 100, 600*time.Millisecond // each connection a pipeline of 2 every 60 ms
 	r, err := Run(t.Context(), plan)
 	if want := int64(plan.Clients * plan.Pipeline * 8); err != nil || r.Unanswered < want || r.Errors == 0 {

@@ -58,6 +58,30 @@ func TestIdleTimeout(t *testing.T) {
 	s.expect("*2\r\n$4\r\npong\r\n$0\r\n\r\n", "PING")
 }
 
+// TestWhoIsSendingIsNotIdle: a command may take longer to come than a client may be idle, be it kept or read over.
+func TestWhoIsSendingIsNotIdle(t *testing.T) {
+	const idle = 300 * time.Millisecond
+	w := newWorld(t, 1, func(c *Config) { c.Timeout, c.MaxBulkLen = idle, 1<<20 })
+	for size, want := range map[int]string{
+		1 << 20:     "+OK\r\n",
+		1<<20 + 100: fmt.Sprintf("-ERR argument too long: %d bytes, at most %d (proto-max-bulk-len)\r\n", 1<<20+100, 1<<20),
+	} {
+		c := w.dial(t)
+		whole := array("SET", "a", strings.Repeat("v", size)) + array("PING")
+		const pieces = 10
+		for i := range pieces {
+			c.send(whole[len(whole)*i/pieces : len(whole)*(i+1)/pieces])
+			time.Sleep(idle / 4)
+		}
+		if got := c.read(); got != want {
+			t.Errorf("%d bytes: %.80q", size, got)
+		}
+		if got := c.read(); got != "+PONG\r\n" {
+			t.Errorf("%d bytes, then: %.80q", size, got)
+		}
+	}
+}
+
 func TestQueryBufferLimit(t *testing.T) {
 	w := newWorld(t, 1, func(c *Config) { c.QueryBufferLimit = 1 << 20; c.MaxBulkLen = 32 << 20 })
 	c := w.dial(t)

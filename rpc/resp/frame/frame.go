@@ -77,9 +77,9 @@ func (s *Scanner) bulks(b []byte, lim Limits) (n, want int, err error) {
 			return 0, 0, err
 		}
 		if size > lim.Bulk {
-			rest := Rest{args: s.args, bytes: size + 2}
+			long := &TooLong{Bytes: size, Limit: lim.Bulk, Head: s.pos, Rest: Rest{args: s.args}}
 			*s = Scanner{}
-			return 0, 0, &TooLong{Bytes: size, Limit: lim.Bulk, Head: end, Rest: rest}
+			return 0, 0, long
 		}
 		end += int(size)
 		if len(b) < end+2 {

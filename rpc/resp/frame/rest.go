@@ -10,7 +10,7 @@ const MaxBulk = 512 << 20
 type TooLong struct {
 	// Bytes is how long the argument is, Limit how long it may be.
 	Bytes, Limit int64
-	// Head is how much of the buffer was looked at; Rest is what follows that.
+	// Head is how much of the buffer comes before the argument and its length; Rest is what follows that.
 	Head int
 	Rest Rest
 }
