@@ -157,6 +157,7 @@ func (g *Gate) trigger() bool {
 // ReadIndex returns, on the leader, an index such that a state with at least that index applied shows every write
 // that was acknowledged before the call: what a follower must wait for before it answers a linearizable read.
 func (r *Replica) ReadIndex(ctx context.Context) (uint64, error) {
+	r.transport.ask()
 	// If this replica leads, its state machine was given every write that is acknowledged; that it leads is what remains
 	// to be shown. Applied would not do: the state machine acknowledges before it is done.
 	index := r.fsm.begun.Load()

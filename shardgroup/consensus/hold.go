@@ -70,7 +70,7 @@ func (l *limited) await(k, of int64, needed func() bool) (waited bool) {
 
 // atWork reports whether heartbeats must not wait.
 func (l *limited) atWork() bool {
-	return l.wanted.Load() > 0 || time.Since(l.began)-time.Duration(l.grew.Load()) < calm
+	return l.wanted.Load() > 0 || l.since(time.Now())-l.grew.Load() < int64(calm)
 }
 
 // news reports whether a follower would learn something from req, or raft waits for the goroutine that sends it. It needs mu.
@@ -114,9 +114,12 @@ func (l *limited) stir() {
 
 // logGrown notes that the group is at work.
 func (l *limited) logGrown() {
-	l.grew.Store(int64(time.Since(l.began)))
+	l.grew.Store(l.since(time.Now()))
 	l.stir()
 }
+
+// since is a moment in nanoseconds after began.
+func (l *limited) since(t time.Time) int64 { return int64(t.Sub(l.began)) }
 
 // want holds nothing until done is called: somebody waits for an acknowledgement, or raft for its goroutines.
 func (l *limited) want() (done func()) {

@@ -45,43 +45,134 @@ func TestOnlyFollowersThatAreNotNeededAreSpared(t *testing.T) {
 	}
 }
 
-// TestSparedFollowersGetSeveralEntriesAtOnce: three replicas, one with a slightly longer way. It gets fewer requests than there are
-// entries, and still has all of them.
+// way is how long messages are on their way, but those to and from one of the followers, for which it is a little more.
+const way = 300 * time.Microsecond
+
+func uneven(t *testing.T, way time.Duration) (c *cluster, leader *node) {
+	c = newCluster(t, 3, nil)
+	leader = c.ready()
+	farther := topology.NodeID(c.others(leader)[0].id)
+	c.net.SetDelay(func(from, to topology.NodeID) time.Duration {
+		if from == farther || to == farther {
+			return way + way/10
+		}
+		return way
+	})
+	return c, leader
+}
+
+// busy has entries proposed without a break for that long.
+func busy(t *testing.T, l *node, so time.Duration) (entries int) {
+	t.Helper()
+	for end := time.Now().Add(so); time.Now().Before(end); entries++ {
+		if err := l.propose(fmt.Sprint(entries)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return entries
+}
+
+// eachMoment calls f for the moments of a rest.
+func eachMoment(f func(since time.Duration)) {
+	for since := time.Duration(0); since < longestRest; since += way / 3 {
+		f(since)
+	}
+}
+
+// TestSparedFollowersGetSeveralEntriesAtOnce: one of two followers gets a request for each longestRest, and still has all entries.
 func TestSparedFollowersGetSeveralEntriesAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCluster(t, 3, nil)
-		l := c.ready()
-		far := c.others(l)[0]
-		c.net.SetDelay(func(from, to topology.NodeID) time.Duration {
-			if from == topology.NodeID(far.id) || to == topology.NodeID(far.id) {
-				return 110 * time.Microsecond
-			}
-			return 100 * time.Microsecond
-		})
-		const entries = 200
-		requests := countAppends(c.net, l, far, func() {
-			for i := range entries {
-				if err := l.propose(fmt.Sprint(i)); err != nil {
-					t.Fatal(err)
-				}
-			}
-		})
-		if requests > entries/2 {
-			t.Errorf("%d requests for %d entries", requests, entries)
+		c, l := uneven(t, way)
+		entries, rests := 0, 20
+		requests := countAppends(c.net, func() { entries = busy(t, l, time.Duration(rests)*longestRest) })
+		if more := requests - entries; more < rests/2 || more > rests {
+			t.Errorf("%d requests for %d entries: the follower that is not needed got %d, want one for each of %d rests", requests, entries, more, rests)
 		}
 		c.agree(entries)
 	})
 }
 
+// More entries come in a rest than there is room for in a request.
+func TestFollowersThatFallBehindAreNotSpared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, l := uneven(t, longestRest/4/maxAppendEntries)
+		last := busy(t, l, 20*longestRest)
+		for _, f := range c.others(l) {
+			if n := f.Stats().Last; n+2*restlessLag < uint64(last) {
+				t.Errorf("%s has %d entries of %d", f.id, n, last)
+			}
+		}
+	})
+}
+
+// A rest ends when a commit begins to need the follower: the other one has become slow.
+func TestARestEndsWhenTheFollowerIsNeeded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		longest := time.Duration(0)
+		eachMoment(func(since time.Duration) {
+			c, l := uneven(t, way)
+			busy(t, l, 10*longestRest+since)
+			slow := topology.NodeID(c.others(l)[1].id)
+			c.net.SetDelay(func(from, to topology.NodeID) time.Duration {
+				if from == slow || to == slow {
+					return time.Second
+				}
+				return way
+			})
+			began := time.Now()
+			busy(t, l, 1)
+			longest = max(longest, time.Since(began))
+		})
+		if most := 2*restPiece + 2*way; longest > most || longest < restPiece {
+			t.Errorf("a commit that needed a resting follower took up to %v, want %v at most, and more than %v", longest, most, restPiece)
+		}
+	})
+}
+
+// A rest ends when somebody waits for what the follower has: who reads it, or leadership is handed over.
+func TestARestEndsWhenSomebodyWaitsForTheFollower(t *testing.T) {
+	for name, waits := range map[string]func(l *node) (index uint64, err error){
+		"a reader":      func(l *node) (uint64, error) { return l.ReadIndex(t.Context()) },
+		"the hand-over": func(l *node) (uint64, error) { l.transport.want(); return l.Applied(), nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				longest := time.Duration(0)
+				eachMoment(func(since time.Duration) {
+					c, l := uneven(t, way)
+					busy(t, l, 10*longestRest+since)
+					index, err := waits(l)
+					if err != nil {
+						t.Fatal(err)
+					}
+					began, have := time.Now(), make(chan time.Duration, 2)
+					for _, f := range c.others(l) {
+						go func() {
+							if err := f.WaitApplied(t.Context(), index); err != nil {
+								t.Error(err)
+							}
+							have <- time.Since(began)
+						}()
+					}
+					busy(t, l, 2*longestRest) // the next entry tells what is committed
+					longest = max(longest, <-have, <-have)
+				})
+				if most := restPiece + 4*way; longest > most || longest < restPiece {
+					t.Errorf("who waited for a resting follower did so for up to %v, want %v at most, and more than %v", longest, most, restPiece)
+				}
+			})
+		})
+	}
+}
+
 // withoutEntries is more than an AppendEntries request without entries takes: version, flags and five small numbers.
 const withoutEntries = 16
 
-// countAppends counts the requests with entries that go from l to f meanwhile.
-func countAppends(net *memnet.Network, l, f *node, do func()) int {
+// countAppends counts the requests with entries meanwhile.
+func countAppends(net *memnet.Network, do func()) int {
 	var n atomic.Int64
 	net.SetTap(func(_ context.Context, m memnet.Message) bool {
-		from, to := m.From == topology.NodeID(l.id), m.To == topology.NodeID(f.id)
-		if from && to && m.Kind == raftnet.KindAppend && !m.Reply && len(m.Payload) > withoutEntries {
+		if m.Kind == raftnet.KindAppend && !m.Reply && len(m.Payload) > withoutEntries {
 			n.Add(1)
 		}
 		return true

@@ -38,9 +38,10 @@ type limited struct {
 	// outdated is called when a follower has refused a snapshot as older than what it has.
 	outdated func()
 	// held counts the requests that are held; stirred is closed to make them look around. wanted counts those who do not
-	// want that, and grew is when the log grew last, in nanoseconds after began.
+	// want that. grew is when the log grew last, and asked when somebody asked last for what a follower has applied, both in
+	// nanoseconds after began.
 	held, wanted atomic.Int32
-	grew         atomic.Int64
+	grew, asked  atomic.Int64
 	began        time.Time
 	beats        *beats
 
@@ -109,7 +110,7 @@ func (l *limited) AppendEntries(id raft.ServerID, to raft.ServerAddress, req *ra
 		matched := req.PrevLogEntry + uint64(len(req.Entries))
 		if len(req.Entries) > 0 {
 			// Before it is noted: of two that acknowledge at the same moment, not both may be taken for unneeded.
-			l.rest(id, matched, time.Since(sent))
+			l.rest(id, matched, sent)
 		}
 		l.note(id, req.Term, peerState{matched, req.LeaderCommitIndex, sent})
 	}
