@@ -62,10 +62,12 @@ type peerState struct {
 }
 
 func newLimited(t Transport, self raft.ServerID, fsm *machine, beats *beats, off Off, outdated func()) *limited {
-	return &limited{
+	l := &limited{
 		Transport: t, preVote: t, self: self, fsm: fsm, beats: beats, off: off, outdated: outdated, began: time.Now(),
 		peers: map[raft.ServerID]peerState{}, stirred: make(chan struct{}),
 	}
+	l.asked.Store(-int64(calm)) // long ago
+	return l
 }
 
 // RequestPreVote implements raft.WithPreVote; without it raft silently switches pre-vote off.
