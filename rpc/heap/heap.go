@@ -118,15 +118,20 @@ func read() sample {
 	}
 }
 
-// worked is the process's user and system time, without that of collections, as Go estimates it.
+// worked is the time used, without that of collections, as Go estimates it.
 func worked() time.Duration {
+	s := []metrics.Sample{{Name: "/cpu/classes/gc/total:cpu-seconds"}}
+	metrics.Read(s)
+	return used() - time.Duration(s[0].Value.Float64()*float64(time.Second))
+}
+
+// used is the process's user and system time.
+func used() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
 		return 0 // as if it did nothing
 	}
-	s := []metrics.Sample{{Name: "/cpu/classes/gc/total:cpu-seconds"}}
-	metrics.Read(s)
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano() - int64(s[0].Value.Float64()*float64(time.Second)))
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // keeper decides.

@@ -253,7 +253,7 @@ func TestWorkWakesWhoWasQuiet(t *testing.T) {
 	m := newMachine(sample{live: 640 * mb, objects: 640 * mb, free: 150 * mb})
 	m.look(mb/2, false)
 	wakes := func(work time.Duration) bool { return m.k.returns.wakes(m.worked+work, time.Second) }
-	for range 2 * quietLooks {
+	for range quietLooks + 3 { // into the return
 		if !wakes(80 * time.Millisecond) {
 			t.Error("a look's work before the next look does not wake")
 		}

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"github.com/prometheus/procfs"
@@ -105,13 +107,27 @@ func (h *goHeap) resident() uint64 {
 	return status.RssAnon
 }
 
-func (h *goHeap) collapse(piece uintptr) (again bool) {
+func (h *goHeap) collapse(piece uintptr) (took time.Duration, again bool) {
+	runtime.LockOSThread() // whose time is taken
+	defer runtime.UnlockOSThread()
+	began := threadTime()
 	switch h.advise(piece, h.page) {
 	case unix.EAGAIN, unix.EBUSY, unix.ENOMEM: // a page is in use, or there is no memory now
-		return true
+		again = true
 	}
-	return false
+	return threadTime() - began, again
 }
+
+// threadTime is the CPU time of this thread. What others do on its processor meanwhile does not count.
+func threadTime() time.Duration {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t); err != nil {
+		return 0 // nothing is dear
+	}
+	return time.Duration(t.Nano())
+}
+
+func (h *goHeap) used() time.Duration { return used() }
 
 func (h *goHeap) advise(at, size uintptr) syscall.Errno {
 	_, _, err := unix.Syscall(unix.SYS_MADVISE, at, size, unix.MADV_COLLAPSE)

@@ -61,7 +61,7 @@ func TestTheHeapGetsHugePages(t *testing.T) {
 	big = make([]byte, size)
 	clear(big)
 	// Not all of it: memory may be fragmented.
-	for end := time.Now().Add(30 * time.Second); hugeBytes(t)-before < size/4; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); hugeBytes(t)-before < size/4; time.Sleep(200 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("%d MiB are in huge pages, and %d before the heap grew by %d", hugeBytes(t)>>20, before>>20, size>>20)
 		}
@@ -89,7 +89,7 @@ func TestTheHeapGetsHugePages(t *testing.T) {
 	}
 	p := pages{heap: heap, log: log, slice: mostTime, size: heapSize(), end: end}
 	p.mend(mend{spare: 2 * size, mapped: heapSize()})
-	for end := time.Now().Add(30 * time.Second); hugeBytes(t)-left < size/8; p.look(0) {
+	for end := time.Now().Add(30 * time.Second); hugeBytes(t)-left < size/8; time.Sleep(p.look(0)) {
 		if time.Now().After(end) {
 			t.Fatalf("%d MiB are in huge pages after a mend, and %d before", hugeBytes(t)>>20, left>>20)
 		}

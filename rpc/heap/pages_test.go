@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -20,6 +21,8 @@ type fakeHeap struct {
 	err         error
 	// process is the memory that it has, more than the pages if some of it is not known to Go.
 	process uint64
+	// takes is what it takes to collapse a piece, time is what everything took.
+	takes, time time.Duration
 	// told has each piece that was collapsed, if it is not nil.
 	told chan uintptr
 }
@@ -45,17 +48,20 @@ func (h *fakeHeap) held(piece uintptr) uintptr {
 	return fakePage
 }
 
-func (h *fakeHeap) collapse(piece uintptr) (again bool) {
+func (h *fakeHeap) collapse(piece uintptr) (took time.Duration, again bool) {
 	h.tries++
 	if h.busy[piece] {
-		return true
+		return h.takes, true
 	}
 	h.collapsed = append(h.collapsed, piece)
 	if h.told != nil {
 		h.told <- piece
 	}
-	return false
+	h.time += h.takes
+	return h.takes, false
 }
+
+func (h *fakeHeap) used() time.Duration { return h.time }
 
 func (h *fakeHeap) resident() uint64 { return h.process }
 
@@ -202,4 +208,41 @@ func TestAMendIsAskedFor(t *testing.T) {
 	}
 	cancel()
 	<-ended
+}
+
+// A page that was dear waits until the server has little to do, or for so long that it does not matter.
+func TestDearPagesWaitForQuiet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const takes = 4 * dear
+		h := &fakeHeap{size: 10, takes: takes}
+		p := &pages{heap: h, log: slog.New(slog.DiscardHandler), slice: mostTime, at: time.Now()}
+		looks := func(so time.Duration, busy bool) (made int) {
+			before := len(h.collapsed)
+			for end := time.Now().Add(so); time.Now().Before(end); {
+				next := p.look(uint64(h.size))
+				time.Sleep(next)
+				if busy {
+					h.time += next / 2
+				}
+			}
+			return len(h.collapsed) - before
+		}
+		h.time = time.Second // it has started
+		if made := looks(dearRest*takes, true); made != 1 {
+			t.Errorf("made %d dear pages on a server at work", made)
+		}
+		if made := looks(2*dearRest*takes, true); made != 2 {
+			t.Errorf("made %d dear pages on a server at work that had waited, want 2", made)
+		}
+		looks(seldom, false) // finds that it is quiet
+		if made := looks(3*often, false); made != 3 {
+			t.Errorf("made %d dear pages on a quiet server in %v, want one for each %v", made, 3*often, often)
+		}
+		h.takes = dear / 10
+		looks(dearRest*takes, true)
+		h.size += 3
+		if made := looks(often, true); made != 3 {
+			t.Errorf("made %d pages that are cheap, want 3 at once", made)
+		}
+	})
 }

@@ -4,8 +4,8 @@ import "time"
 
 const (
 	// quietLooks is after how many looks in a row with few allocations and little work a server is quiet, calmLooks after how many
-	// with few allocations one is that always has work.
-	quietLooks = 3
+	// with few allocations one is that always has work. Memory that is returned in each short break is missing after it.
+	quietLooks = 30
 	calmLooks  = 300
 	// workShare says what little work is: this part of a processor. 5,000 GETs a second allocate nothing and take a twelfth. When
 	// memory was returned beside them, the collections of three nodes, at the same time since they hold the same, made the 99th
