@@ -146,6 +146,9 @@ type keeper struct {
 // look says what to do about a heap. purge: somebody wants memory returned.
 func (k *keeper) look(s sample, purge bool) step {
 	next := k.returns.look(s, purge)
+	if next.collect {
+		next.mend = &mend{forget: true}
+	}
 	k.mends.note(s)
 	if k.returns.busy() && k.mends.due(s.live) {
 		next.mend = &mend{mapped: s.mapped}

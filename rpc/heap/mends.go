@@ -15,6 +15,8 @@ const (
 type mend struct {
 	// spare is how many bytes there may be in memory beyond mapped, Go's memory as Go knows it.
 	spare, mapped uint64
+	// forget: memory is returned, so there is none, and what still waits to be made huge is forgotten.
+	forget bool
 }
 
 // wishes has the newest one.
@@ -52,7 +54,7 @@ func (m *mends) note(s sample) {
 	m.released, m.looked = s.released, true
 }
 
-// due reports whether it is time for a mend on a server that works. One that is quiet waits: it has returned its memory just now.
+// due reports whether it is time for a mend on a server that works. One that is quiet has returned its memory just now.
 func (m *mends) due(live uint64) bool {
 	if m.rest > 0 || m.changed <= max(live/mendShare, leastMend) {
 		return false

@@ -3,7 +3,9 @@ package heap
 import (
 	"context"
 	"log/slog"
+	"runtime"
 	"runtime/metrics"
+	"slices"
 	"time"
 )
 
@@ -19,12 +21,13 @@ const (
 	mostTries = 5
 	// fullShare says what a mend is for: pieces of which this part is in memory at least.
 	fullShare = 2
-	// dear is what a huge page must take for a pause of dearRest times as long to follow: more than the small pages would have, one by one.
-	dear     = time.Millisecond
+	// dearTime is the CPU time from which on a huge page is dear. After the second dear one there is a pause of dearRest times as long.
+	dearTime = time.Millisecond
 	dearRest = 2000
-	// littleShare says what a server does at most that is quiet enough for dear ones: this part of a processor. One of three that answer
-	// 5,000 GETs a second does a 27th, one that nobody asks a hundredth.
-	littleShare = 64
+	// littleShare says what a server does at most that is quiet enough for dear pages: this part of a processor, over judged at least.
+	// One of three that answer 5,000 GETs a second does a 27th, one that nobody asks, of 3 groups, a 180th, of 100 a 49th.
+	littleShare = 32
+	judged      = 50 * time.Millisecond
 )
 
 // HugePages makes huge pages of what the heap grows by, as soon as something is in it (MADV_COLLAPSE, Linux 6.1), until ctx ends.
@@ -43,10 +46,10 @@ const (
 // Go does not know of the memory that this takes back, and can't return it before it has used it, so it is bounded.
 //
 // Where a virtual machine's host finds memory only when it is written to, a page of 4 KiB at a time, a huge page of memory that
-// it has not found yet takes 4.4 ms instead of 0.12, in which the processor does nothing else. Small pages cost the same there, but each of
-// them just a hundredth of a millisecond: with them the 99th percentile of 5,000 SETs a second was 2.1 ms instead of 6.0, and a server in its first
-// seconds took 12.0 µs for a SET instead of 14.7. So after a dear one the next waits until the server is quiet, or for long enough not
-// to matter: GETs among ten million keys are a seventh cheaper with huge pages.
+// it has not found yet takes 4.4 ms instead of 0.12, in which the processor does nothing else. Small pages cost as much there in all,
+// but each of them just a hundredth of a millisecond: with them the 99th percentile of 5,000 SETs a second was 2.1 ms instead of 6.0, and a
+// server in its first seconds took 12.0 µs for a SET instead of 14.7. So where pages are dear they are made while the server is quiet, else one
+// every nine seconds or so: GETs among ten million keys are a seventh cheaper with them.
 //
 // An administrator who wants no huge pages writes never to transparent_hugepage/enabled, or sets GODEBUG=disablethp=1.
 func HugePages(ctx context.Context, log *slog.Logger) {
@@ -55,7 +58,7 @@ func HugePages(ctx context.Context, log *slog.Logger) {
 		log.Debug("the heap gets no huge pages", "error", err)
 		return
 	}
-	p := pages{heap: heap, log: log, slice: mostTime}
+	p := pages{heap: heap, log: log, slice: mostTime, at: time.Now(), used: heap.used()}
 	p.run(ctx)
 }
 
@@ -87,11 +90,13 @@ type pages struct {
 	end  uintptr
 	// soon is how many looks are still to come often.
 	soon int
-	// pause is until when a server that is not quiet gets no huge pages, since one was dear.
+	// dear: the last page was. pause is until when a server that is not quiet gets no more.
+	dear  bool
 	pause time.Time
-	// used is the process's CPU time at the last look, at that moment, and own is what huge pages took of it since.
-	used, own time.Duration
+	// quiet is what was found at that moment, when the process had used that much CPU time. own is what looks took of it since.
+	quiet     bool
 	at        time.Time
+	used, own time.Duration
 	// pieces had nothing in them so far, or could not be collapsed yet.
 	pieces []piece
 	// torn are those that a mend has still to look at, room is how many bytes it may add.
@@ -114,29 +119,33 @@ type memory interface {
 	held(piece uintptr) uintptr
 	// resident is how much memory the process has, that of files aside.
 	resident() uint64
-	// collapse makes one page of a piece. It returns the CPU time that it took, and whether it is worth another try if it could not.
-	collapse(piece uintptr) (took time.Duration, again bool)
-	// used is the CPU time of the process.
+	// collapse makes one page of a piece, and reports whether it is worth another try if it could not.
+	collapse(piece uintptr) (again bool)
+	// used is the CPU time of the process, spent that of this thread.
 	used() time.Duration
+	spent() time.Duration
 }
 
 // look sees the heap's size and returns the time until the next look.
 func (p *pages) look(size uint64) time.Duration {
+	runtime.LockOSThread() // whose time is taken
+	defer runtime.UnlockOSThread()
+	began := p.heap.spent()
+	defer func() { p.own += p.heap.spent() - began }()
 	if size > p.size {
 		p.note(size)
 	}
 	now := time.Now()
-	quiet := p.quiet(now)
-	if quiet {
+	if p.judge(now); p.quiet {
 		p.pause = time.Time{}
 	}
 	end := now.Add(p.slice)
 	p.collapse(end)
 	p.goOn(end)
-	switch {
-	case p.pause.After(now) && !quiet:
+	switch paused := p.pause.After(now); {
+	case paused && !p.quiet:
 		return seldom
-	case p.pause.After(now), len(p.torn) > 0:
+	case paused, len(p.torn) > 0:
 		return often
 	case p.soon == 0:
 		return seldom
@@ -145,24 +154,29 @@ func (p *pages) look(size uint64) time.Duration {
 	return often
 }
 
-// quiet reports whether the process did next to nothing since the last look, huge pages aside.
-func (p *pages) quiet(now time.Time) bool {
+// judge finds out whether the process did next to nothing lately, looks aside.
+func (p *pages) judge(now time.Time) {
+	in := now.Sub(p.at)
+	if in < judged {
+		return
+	}
 	used := p.heap.used()
-	did, in := used-p.used-p.own, now.Sub(p.at)
-	p.used, p.own, p.at = used, 0, now
-	return did < in/littleShare
+	p.quiet = used-p.used-p.own < in/littleShare
+	p.at, p.used, p.own = now, used, 0
 }
 
-// goesOn reports whether a look goes on that ends then.
-func (p *pages) goesOn(end time.Time) bool {
+// mayGoOn reports whether a look that ends then may make one more page.
+func (p *pages) mayGoOn(end time.Time) bool {
 	now := time.Now()
 	return now.Before(end) && !now.Before(p.pause)
 }
 
 // huge makes one page of a piece, and reports whether it is worth another try if it could not.
 func (p *pages) huge(piece uintptr) (again bool) {
-	took, again := p.heap.collapse(piece)
-	if p.own += took; took > dear {
+	began, before := p.heap.spent(), p.dear
+	again = p.heap.collapse(piece)
+	took := p.heap.spent() - began
+	if p.dear = took > dearTime; p.dear && before { // a single one may have had to wait for something else
 		p.pause = time.Now().Add(dearRest * took)
 	}
 	return again
@@ -183,6 +197,10 @@ func (p *pages) note(size uint64) {
 
 // mend begins to look at all of the heap, of which some was returned. A mend that is under way ends.
 func (p *pages) mend(m mend) {
+	if m.forget {
+		p.forget()
+		return
+	}
 	all, _, err := p.heap.grown(0)
 	if err != nil {
 		p.log.Debug("nothing is known of the heap's memory", "error", err)
@@ -193,9 +211,15 @@ func (p *pages) mend(m mend) {
 	p.torn, p.room = all, m.spare-min(unknown, m.spare)
 }
 
+// forget gives up what was waiting for the server to be quiet: memory is about to be returned.
+func (p *pages) forget() {
+	p.torn = nil
+	p.pieces = slices.DeleteFunc(p.pieces, func(one piece) bool { return p.heap.held(one.at) > 0 })
+}
+
 // goOn goes on with a mend until the time is over. A piece that is huge already lacks nothing, and costs next to nothing.
 func (p *pages) goOn(end time.Time) {
-	for len(p.torn) > 0 && p.goesOn(end) {
+	for len(p.torn) > 0 && p.mayGoOn(end) {
 		at := p.torn[0]
 		p.torn = p.torn[1:]
 		size, held := p.heap.pageSize(), p.heap.held(at)
@@ -213,7 +237,7 @@ func (p *pages) goOn(end time.Time) {
 // collapse takes the first pieces, until the time is over; those that are not done with come behind the others.
 func (p *pages) collapse(end time.Time) {
 	for range min(len(p.pieces), mostPieces) {
-		if !p.goesOn(end) {
+		if !p.mayGoOn(end) {
 			return
 		}
 		first := p.pieces[0]

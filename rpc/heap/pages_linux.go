@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -107,19 +106,16 @@ func (h *goHeap) resident() uint64 {
 	return status.RssAnon
 }
 
-func (h *goHeap) collapse(piece uintptr) (took time.Duration, again bool) {
-	runtime.LockOSThread() // whose time is taken
-	defer runtime.UnlockOSThread()
-	began := threadTime()
+func (h *goHeap) collapse(piece uintptr) (again bool) {
 	switch h.advise(piece, h.page) {
 	case unix.EAGAIN, unix.EBUSY, unix.ENOMEM: // a page is in use, or there is no memory now
-		again = true
+		return true
 	}
-	return threadTime() - began, again
+	return false
 }
 
-// threadTime is the CPU time of this thread. What others do on its processor meanwhile does not count.
-func threadTime() time.Duration {
+// spent does not have what others do on the thread's processor meanwhile.
+func (h *goHeap) spent() time.Duration {
 	var t unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t); err != nil {
 		return 0 // nothing is dear

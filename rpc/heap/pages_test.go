@@ -21,8 +21,8 @@ type fakeHeap struct {
 	err         error
 	// process is the memory that it has, more than the pages if some of it is not known to Go.
 	process uint64
-	// takes is what it takes to collapse a piece, time is what everything took.
-	takes, time time.Duration
+	// takes is what it takes to collapse a piece, thread what that took in all, and others what everything else did.
+	takes, thread, others time.Duration
 	// told has each piece that was collapsed, if it is not nil.
 	told chan uintptr
 }
@@ -48,20 +48,21 @@ func (h *fakeHeap) held(piece uintptr) uintptr {
 	return fakePage
 }
 
-func (h *fakeHeap) collapse(piece uintptr) (took time.Duration, again bool) {
+func (h *fakeHeap) collapse(piece uintptr) (again bool) {
 	h.tries++
 	if h.busy[piece] {
-		return h.takes, true
+		return true
 	}
 	h.collapsed = append(h.collapsed, piece)
 	if h.told != nil {
 		h.told <- piece
 	}
-	h.time += h.takes
-	return h.takes, false
+	h.thread += h.takes
+	return false
 }
 
-func (h *fakeHeap) used() time.Duration { return h.time }
+func (h *fakeHeap) used() time.Duration  { return h.others + h.thread }
+func (h *fakeHeap) spent() time.Duration { return h.thread }
 
 func (h *fakeHeap) resident() uint64 { return h.process }
 
@@ -210,39 +211,54 @@ func TestAMendIsAskedFor(t *testing.T) {
 	<-ended
 }
 
+// looks has p look for that long, at the times that it says, while the process works for that part of the time. It returns how many pages were made.
+func looks(p *pages, h *fakeHeap, so, share time.Duration) int {
+	before := len(h.collapsed)
+	for end := time.Now().Add(so); time.Now().Before(end); {
+		next := p.look(uint64(h.size))
+		time.Sleep(next)
+		h.others += next / share
+	}
+	return len(h.collapsed) - before
+}
+
 // A page that was dear waits until the server has little to do, or for so long that it does not matter.
 func TestDearPagesWaitForQuiet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const takes = 4 * dear
-		h := &fakeHeap{size: 10, takes: takes}
-		p := &pages{heap: h, log: slog.New(slog.DiscardHandler), slice: mostTime, at: time.Now()}
-		looks := func(so time.Duration, busy bool) (made int) {
-			before := len(h.collapsed)
-			for end := time.Now().Add(so); time.Now().Before(end); {
-				next := p.look(uint64(h.size))
-				time.Sleep(next)
-				if busy {
-					h.time += next / 2
-				}
-			}
-			return len(h.collapsed) - before
+		const takes, works, rests = 4 * dearTime, littleShare / 2, 2 * littleShare
+		h := &fakeHeap{size: 100, takes: takes, others: time.Minute}
+		p := &pages{heap: h, log: slog.New(slog.DiscardHandler), slice: time.Hour, at: time.Now(), used: time.Minute}
+		if made := looks(p, h, dearRest*takes, works); made != 2 {
+			t.Errorf("made %d dear pages on a server at work, want 2 until it is sure", made)
 		}
-		h.time = time.Second // it has started
-		if made := looks(dearRest*takes, true); made != 1 {
-			t.Errorf("made %d dear pages on a server at work", made)
-		}
-		if made := looks(2*dearRest*takes, true); made != 2 {
+		if made := looks(p, h, 2*dearRest*takes, works); made != 2 {
 			t.Errorf("made %d dear pages on a server at work that had waited, want 2", made)
 		}
-		looks(seldom, false) // finds that it is quiet
-		if made := looks(3*often, false); made != 3 {
-			t.Errorf("made %d dear pages on a quiet server in %v, want one for each %v", made, 3*often, often)
+		looks(p, h, seldom, rests) // finds that it is quiet
+		if made := looks(p, h, 9*often, rests); made != 9 {
+			t.Errorf("made %d dear pages on a quiet server in %v, want one for each %v", made, 9*often, often)
 		}
-		h.takes = dear / 10
-		looks(dearRest*takes, true)
-		h.size += 3
-		if made := looks(often, true); made != 3 {
-			t.Errorf("made %d pages that are cheap, want 3 at once", made)
+		looks(p, h, 2*judged, works) // finds that it is not
+		if made := looks(p, h, seldom, works); made != 0 {
+			t.Errorf("made %d dear pages on a server that had been quiet", made)
+		}
+		h.takes = dearTime / 10
+		looks(p, h, dearRest*takes+seldom, works)
+		if left := int(h.size) - len(h.collapsed); left > 0 {
+			t.Errorf("%d pages that are cheap were left after a pause", left)
 		}
 	})
+}
+
+// What waits for quiet must not take back the memory that is returned then.
+func TestAReturnEndsTheWait(t *testing.T) {
+	h := &fakeHeap{size: 4, takes: 2 * dearTime, empty: map[uintptr]bool{3: true}}
+	p := &pages{heap: h, log: slog.New(slog.DiscardHandler), slice: time.Hour, at: time.Now()}
+	p.look(uint64(h.size))
+	p.mend(mend{forget: true})
+	h.takes, p.pause = 0, time.Time{}
+	h.empty[3] = false
+	if p.look(uint64(h.size)); !slices.Equal(h.collapsed, []uintptr{0, 1, 3}) {
+		t.Errorf("collapsed %v, want two that were dear, and the one that had nothing in it", h.collapsed)
+	}
 }

@@ -157,7 +157,14 @@ func (g *Gate) trigger() bool {
 // ReadIndex returns, on the leader, an index such that a state with at least that index applied shows every write
 // that was acknowledged before the call: what a follower must wait for before it answers a linearizable read.
 func (r *Replica) ReadIndex(ctx context.Context) (uint64, error) {
-	r.transport.ask()
+	index, err := r.readIndex(ctx)
+	if err == nil {
+		r.transport.ask(index)
+	}
+	return index, err
+}
+
+func (r *Replica) readIndex(ctx context.Context) (uint64, error) {
 	// If this replica leads, its state machine was given every write that is acknowledged; that it leads is what remains
 	// to be shown. Applied would not do: the state machine acknowledges before it is done.
 	index := r.fsm.begun.Load()

@@ -10,46 +10,73 @@ import (
 // A follower whose acknowledgement came when the entry had its quorum already is spared the next ones for a moment: raft,
 // which has one request to a follower under way, is told of the acknowledgement a little later, and its next request then
 // carries several entries. They cost the follower one message, one write and one sync instead of as many each, which is a third of
-// what an entry costs three replicas. Commits do not wait, since they did not need this follower. Should they begin to, because
-// another one fails or its disk is slow for once, or does somebody wait for what this follower has applied, its next entry comes
-// at most restPiece later, and sooner where followers are read from all the time. Replication is never held up when it is behind.
+// what an entry costs three replicas. Commits do not wait, since they did not need this follower. When one begins to, because
+// another follower fails or its disk is slow for once, the rest ends two restPieces later at most. Replication is never held up
+// when it is behind.
+//
+// Who reads from a follower waits for the entries that it has yet to get. So a follower does not rest while it lacks what a reader
+// needs, and where there are readers, rests are short.
 const (
 	longestRest = 5 * time.Millisecond
-	// restPiece is how often is looked whether a rest must end.
+	// restPiece is the time between two looks at whether a rest must end, and the longest rest where there are readers.
 	restPiece = 2 * time.Millisecond
-	// restlessLag is how many entries behind the log's end a follower is not spared any more.
-	restlessLag = 32
+	// readLately is for how long a group that was read from on a follower counts as one with readers.
+	readLately = time.Second
 )
 
-// rest waits if the acknowledgement of entry matched, of a request that was sent then, was not needed.
-func (l *limited) rest(id raft.ServerID, matched uint64, sent time.Time) {
-	if !l.spared(id, matched) {
+// rest waits if the acknowledgement of req, which was sent then, was not needed.
+func (l *limited) rest(id raft.ServerID, req *raft.AppendEntriesRequest, sent time.Time) {
+	if !l.spared(id, confirmed(req)) {
 		return
 	}
 	began := time.Now()
-	took, piece := began.Sub(sent), restPiece
-	if l.since(began)-l.asked.Load() < int64(calm) { // and will be asked again
-		piece = min(max(2*took, restPiece/10), restPiece)
+	took, most := began.Sub(sent), longestRest
+	if l.since(began)-l.askedAt.Load() < int64(readLately) {
+		most = min(2*took, restPiece)
 	}
-	for l.mayRest(id, matched, sent, took) && time.Since(began) < longestRest {
-		time.Sleep(min(piece, longestRest-time.Since(began)))
+	for time.Since(began) < most && l.mayRest(id, req, took) {
+		time.Sleep(min(restPiece, most-time.Since(began)))
 	}
 }
 
-// mayRest reports whether nobody waits for a follower that has entry matched, by a request that took so long.
-func (l *limited) mayRest(id raft.ServerID, matched uint64, sent time.Time, took time.Duration) bool {
-	if l.down.Load() || l.wanted.Load() > 0 || l.asked.Load() > l.since(sent) {
+// confirmed is the newest entry that the acknowledgement of req is for.
+func confirmed(req *raft.AppendEntriesRequest) uint64 {
+	return req.PrevLogEntry + uint64(len(req.Entries))
+}
+
+// mayRest reports whether nobody waits for a follower that has acknowledged req, which took so long.
+func (l *limited) mayRest(id raft.ServerID, req *raft.AppendEntriesRequest, took time.Duration) bool {
+	if l.down.Load() || l.hasty.Load() > 0 {
+		return false
+	}
+	matched := confirmed(req)
+	if told := min(matched, req.LeaderCommitIndex); l.asked.Load() > told {
 		return false
 	}
 	last, _ := l.fsm.logs.LastIndex()
-	if last >= matched+restlessLag {
+	if last >= matched+maxAppendEntries { // its next request is full
 		return false
 	}
-	return l.spared(id, last) || l.since(time.Now())-l.grew.Load() < int64(2*took)
+	return l.spared(id, last) || l.since(time.Now())-l.grew.Load() < int64(min(2*took, restPiece))
 }
 
-// ask notes that somebody waits until a follower, no matter which one, has applied what is committed now.
-func (l *limited) ask() { l.asked.Store(l.since(time.Now())) }
+// ask notes that a reader waits until a follower, no matter which one, has applied the entry.
+func (l *limited) ask(index uint64) {
+	l.askedAt.Store(l.since(time.Now()))
+	for old := l.asked.Load(); old < index && !l.asked.CompareAndSwap(old, index); {
+		old = l.asked.Load()
+	}
+}
+
+// hasten is want, and keeps followers from resting as well.
+func (l *limited) hasten() (done func()) {
+	l.hasty.Add(1)
+	wanted := l.want()
+	return func() {
+		wanted()
+		l.hasty.Add(-1)
+	}
+}
 
 // spared reports whether a quorum of the voters has entry matched without id, as raft counts.
 func (l *limited) spared(id raft.ServerID, matched uint64) bool {

@@ -107,7 +107,7 @@ func (r *Replica) transfer(ctx context.Context, to string) error {
 	if !r.cfg.off.Revoke {
 		r.cfg.Transport.Revoke(before.Term)
 	}
-	defer r.transport.want()() // a hand-over goes through the goroutine that replicates, and is given up after Election
+	defer r.transport.hasten()() // a hand-over goes through the goroutine that replicates, and is given up after Election
 	_, err := inst.await(inst.raft.LeadershipTransferToServer(raft.ServerID(to), raft.ServerAddress(to)))
 	switch {
 	case errors.Is(err, raft.ErrNotLeader):

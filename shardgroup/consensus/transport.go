@@ -38,12 +38,13 @@ type limited struct {
 	// outdated is called when a follower has refused a snapshot as older than what it has.
 	outdated func()
 	// held counts the requests that are held; stirred is closed to make them look around. wanted counts those who do not
-	// want that. grew is when the log grew last, and asked when somebody asked last for what a follower has applied, both in
-	// nanoseconds after began.
-	held, wanted atomic.Int32
-	grew, asked  atomic.Int64
-	began        time.Time
-	beats        *beats
+	// want that, and hasty those who want no follower to rest. asked is the newest entry for which a reader waited at a follower,
+	// askedAt is when one did last, and grew when the log grew last, both in nanoseconds after began.
+	held, wanted, hasty atomic.Int32
+	asked               atomic.Uint64
+	askedAt, grew       atomic.Int64
+	began               time.Time
+	beats               *beats
 
 	mu      sync.Mutex
 	peers   map[raft.ServerID]peerState // of term
@@ -66,7 +67,7 @@ func newLimited(t Transport, self raft.ServerID, fsm *machine, beats *beats, off
 		Transport: t, preVote: t, self: self, fsm: fsm, beats: beats, off: off, outdated: outdated, began: time.Now(),
 		peers: map[raft.ServerID]peerState{}, stirred: make(chan struct{}),
 	}
-	l.asked.Store(-int64(calm)) // long ago
+	l.askedAt.Store(-int64(readLately)) // long ago
 	return l
 }
 
@@ -109,12 +110,11 @@ func (l *limited) AppendEntries(id raft.ServerID, to raft.ServerAddress, req *ra
 		return err
 	}
 	if resp.Success && resp.Term == req.Term {
-		matched := req.PrevLogEntry + uint64(len(req.Entries))
 		if len(req.Entries) > 0 {
 			// Before it is noted: of two that acknowledge at the same moment, not both may be taken for unneeded.
-			l.rest(id, matched, sent)
+			l.rest(id, req, sent)
 		}
-		l.note(id, req.Term, peerState{matched, req.LeaderCommitIndex, sent})
+		l.note(id, req.Term, peerState{confirmed(req), req.LeaderCommitIndex, sent})
 	}
 	return nil
 }
