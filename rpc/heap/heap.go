@@ -80,6 +80,9 @@ type step struct {
 }
 
 func (s step) take() {
+	if s.mend != nil {
+		s.mend.ask() // before a collection, which may take seconds
+	}
 	if s.percent > 0 {
 		debug.SetGCPercent(s.percent)
 	}
@@ -88,9 +91,6 @@ func (s step) take() {
 	}
 	if s.collect {
 		runtime.GC()
-	}
-	if s.mend != nil {
-		s.mend.ask()
 	}
 }
 
@@ -148,6 +148,7 @@ func (k *keeper) look(s sample, purge bool) step {
 	next := k.returns.look(s, purge)
 	if next.collect {
 		next.mend = &mend{forget: true}
+		k.mends.owed = true
 	}
 	k.mends.note(s)
 	if k.returns.busy() && k.mends.due(s.live) {

@@ -15,7 +15,7 @@ const (
 type mend struct {
 	// spare is how many bytes there may be in memory beyond mapped, Go's memory as Go knows it.
 	spare, mapped uint64
-	// forget: memory is returned, so there is none, and what still waits to be made huge is forgotten.
+	// forget is no wish for huge pages: memory is about to be returned, and what still waits to be made huge is given up until the next mend.
 	forget bool
 }
 
@@ -41,6 +41,8 @@ type mends struct {
 	// nothing before the first look.
 	released, changed uint64
 	looked            bool
+	// owed: something was given up.
+	owed bool
 	// rest is how many looks must pass before the next mend.
 	rest int
 }
@@ -56,9 +58,9 @@ func (m *mends) note(s sample) {
 
 // due reports whether it is time for a mend on a server that works. One that is quiet has returned its memory just now.
 func (m *mends) due(live uint64) bool {
-	if m.rest > 0 || m.changed <= max(live/mendShare, leastMend) {
+	if m.rest > 0 || !m.owed && m.changed <= max(live/mendShare, leastMend) {
 		return false
 	}
-	m.changed, m.rest = 0, mendRest
+	m.changed, m.owed, m.rest = 0, false, mendRest
 	return true
 }

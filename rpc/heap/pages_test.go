@@ -211,13 +211,13 @@ func TestAMendIsAskedFor(t *testing.T) {
 	<-ended
 }
 
-// looks has p look for that long, at the times that it says, while the process works for that part of the time. It returns how many pages were made.
-func looks(p *pages, h *fakeHeap, so, share time.Duration) int {
+// looks has p look for that long, at the times that it says, while the process works for one in share of the time. It returns how many pages were made.
+func looks(p *pages, h *fakeHeap, so time.Duration, share int) int {
 	before := len(h.collapsed)
 	for end := time.Now().Add(so); time.Now().Before(end); {
 		next := p.look(uint64(h.size))
 		time.Sleep(next)
-		h.others += next / share
+		h.others += next / time.Duration(share)
 	}
 	return len(h.collapsed) - before
 }
@@ -234,7 +234,7 @@ func TestDearPagesWaitForQuiet(t *testing.T) {
 		if made := looks(p, h, 2*dearRest*takes, works); made != 2 {
 			t.Errorf("made %d dear pages on a server at work that had waited, want 2", made)
 		}
-		looks(p, h, seldom, rests) // finds that it is quiet
+		looks(p, h, 3*seldom, rests) // finds that it is quiet
 		if made := looks(p, h, 9*often, rests); made != 9 {
 			t.Errorf("made %d dear pages on a quiet server in %v, want one for each %v", made, 9*often, often)
 		}
@@ -250,11 +250,42 @@ func TestDearPagesWaitForQuiet(t *testing.T) {
 	})
 }
 
+// Two dear pages are two in a row also if some between them were huge already, but not with a cheap one between them.
+func TestTwoDearPagesMakeAPause(t *testing.T) {
+	for between, want := range map[time.Duration]bool{hugeTime: true, dearTime: false} {
+		h := &fakeHeap{}
+		p := &pages{heap: h}
+		for i, takes := range []time.Duration{2 * dearTime, between, 2 * dearTime} {
+			h.takes = takes
+			p.huge(uintptr(i))
+		}
+		if paused := !p.pause.IsZero(); paused != want {
+			t.Errorf("a pause after two dear pages with one of %v between them: %v", between, paused)
+		}
+	}
+}
+
+// In a large heap pages are worth it.
+func TestLargeHeapsDoNotWait(t *testing.T) {
+	h := &fakeHeap{size: 8, takes: 2 * dearTime}
+	p := &pages{heap: h, log: slog.New(slog.DiscardHandler), slice: time.Hour, at: time.Now()}
+	p.look(large - 1)
+	if len(h.collapsed) != 2 {
+		t.Errorf("made %d dear pages in a heap that is not large, want 2", len(h.collapsed))
+	}
+	h.size, p.pause = 16, time.Time{}
+	p.look(large)
+	if len(h.collapsed) != 16 {
+		t.Errorf("made %d dear pages in all, want 16", len(h.collapsed))
+	}
+}
+
 // What waits for quiet must not take back the memory that is returned then.
 func TestAReturnEndsTheWait(t *testing.T) {
 	h := &fakeHeap{size: 4, takes: 2 * dearTime, empty: map[uintptr]bool{3: true}}
 	p := &pages{heap: h, log: slog.New(slog.DiscardHandler), slice: time.Hour, at: time.Now()}
 	p.look(uint64(h.size))
+	p.torn = []uintptr{2}
 	p.mend(mend{forget: true})
 	h.takes, p.pause = 0, time.Time{}
 	h.empty[3] = false

@@ -11,11 +11,11 @@ import (
 // which has one request to a follower under way, is told of the acknowledgement a little later, and its next request then
 // carries several entries. They cost the follower one message, one write and one sync instead of as many each, which is a third of
 // what an entry costs three replicas. Commits do not wait, since they did not need this follower. When one begins to, because
-// another follower fails or its disk is slow for once, the rest ends two restPieces later at most. Replication is never held up
-// when it is behind.
+// another follower fails or its disk is slow for once, the rest ends two restPieces later at most, or with longestRest while the log
+// goes on growing. Replication is never held up when it is behind.
 //
-// Who reads from a follower waits for the entries that it has yet to get. So a follower does not rest while it lacks what a reader
-// needs, and where there are readers, rests are short.
+// Who reads from a follower waits for the entries that it has yet to get. So no follower rests while it lacks what a reader of any
+// follower needs, and where there are readers, rests are short.
 const (
 	longestRest = 5 * time.Millisecond
 	// restPiece is the time between two looks at whether a rest must end, and the longest rest where there are readers.

@@ -83,6 +83,9 @@ func eachMoment(f func(since time.Duration)) {
 func TestSparedFollowersGetSeveralEntriesAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, l := uneven(t, way)
+		reads(t, l) // is long ago soon
+		l.transport.hasten()()
+		time.Sleep(readLately)
 		entries, rests := 0, 20
 		requests := countAppends(c.net, func() { entries = busy(t, l, time.Duration(rests)*longestRest) })
 		if more := requests - entries; more < rests/2 || more > rests {
@@ -138,7 +141,7 @@ func TestARestEndsWhenSomebodyWaitsForTheFollower(t *testing.T) {
 		"a reader": {reads, restPiece},
 		"a reader who comes again": {func(t *testing.T, l *node) uint64 {
 			reads(t, l)
-			time.Sleep(readLately / 4)
+			time.Sleep(10 * longestRest)
 			return reads(t, l)
 		}, 4 * way},
 		"the hand-over": {func(_ *testing.T, l *node) uint64 { l.transport.hasten(); return l.Applied() }, restPiece},
@@ -148,7 +151,8 @@ func TestARestEndsWhenSomebodyWaitsForTheFollower(t *testing.T) {
 				longest := time.Duration(0)
 				eachMoment(func(since time.Duration) {
 					c, l := uneven(t, way)
-					go busy(t, l, readLately/2)
+					ended := make(chan struct{})
+					go func() { defer close(ended); busy(t, l, 30*longestRest) }()
 					time.Sleep(10*longestRest + since)
 					index := test.waits(t, l)
 					began := time.Now()
@@ -158,7 +162,7 @@ func TestARestEndsWhenSomebodyWaitsForTheFollower(t *testing.T) {
 						}
 					}
 					longest = max(longest, time.Since(began))
-					time.Sleep(readLately) // until it is not busy any more
+					<-ended
 				})
 				if most := test.most + 2*way; longest > most || longest < test.most {
 					t.Errorf("who waited for a resting follower did so for up to %v, want %v at most, and more than %v", longest, most, test.most)
