@@ -26,6 +26,8 @@ const (
 	dearTime = time.Millisecond
 	dearRest = 2000
 	hugeTime = 20 * time.Microsecond
+	// dearShare is for pieces that have waited: all of it but this part must be in memory.
+	dearShare = 10
 	// large is from which size on a heap does not wait for dear pages. The page tables of a smaller one take 2 MiB at most, which processors
 	// keep in their caches.
 	large = 1 << 30
@@ -257,13 +259,21 @@ func (p *pages) collapse(end time.Time) {
 		}
 		first := p.pieces[0]
 		p.pieces = p.pieces[1:]
-		if p.heap.held(first.at) > 0 {
+		if p.worth(p.heap.held(first.at)) {
 			if first.tries++; !p.huge(first.at) || first.tries == mostTries {
 				continue
 			}
 		}
 		p.pieces = append(p.pieces, first)
 	}
+}
+
+// worth reports whether to make a page of a piece that holds so much. One that has waited may have had parts returned since, and takes them back.
+func (p *pages) worth(held uintptr) bool {
+	if p.dear && p.size < large {
+		return held >= p.heap.pageSize()/dearShare*(dearShare-1)
+	}
+	return held > 0
 }
 
 // heapSize is how many bytes of addresses the heap has, but for those that a collection works with at the moment.

@@ -265,6 +265,17 @@ func TestTwoDearPagesMakeAPause(t *testing.T) {
 	}
 }
 
+// Five million keys took 131 bytes each instead of 128 when pieces that had waited were filled up.
+func TestDearPagesAreNotFilledUp(t *testing.T) {
+	h := &fakeHeap{size: 3, takes: 2 * dearTime, some: map[uintptr]uintptr{0: 1, 1: 89, 2: 90}}
+	p := &pages{heap: h, log: slog.New(slog.DiscardHandler), slice: time.Hour, at: time.Now()}
+	p.look(uint64(h.size))
+	p.pause = time.Time{}
+	if p.look(uint64(h.size)); !slices.Equal(h.collapsed, []uintptr{0, 2}) {
+		t.Errorf("collapsed %v, want one before it is known that pages are dear, and the one that is nearly full", h.collapsed)
+	}
+}
+
 // In a large heap pages are worth it.
 func TestLargeHeapsDoNotWait(t *testing.T) {
 	h := &fakeHeap{size: 8, takes: 2 * dearTime}
