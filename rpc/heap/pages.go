@@ -32,8 +32,8 @@ const (
 	// keep in their caches.
 	large = 1 << 30
 	// littleShare says what a server does at most that is quiet enough for dear pages: this part of a processor, in each of two times of
-	// judged or more. By the figures in README.md, one of three that answer 5,000 GETs a second does a 27th, one that nobody asks, of 3
-	// groups, a 180th, and of 100 a 49th.
+	// judged or more. By the figures in README.md, one of three that answer 5,000 GETs a second does a 26th, one that nobody asks, of 3
+	// groups, a 185th, and of 100 a 41st.
 	littleShare = 32
 	judged      = 50 * time.Millisecond
 )
@@ -58,7 +58,7 @@ const (
 // but each of them just a hundredth of a millisecond: with them the 99th percentile of 5,000 SETs a second was 2.1 ms instead of 6.0, and a
 // server in its first seconds took 12.0 µs for a SET instead of 14.7. So where pages are dear they are made while the server is quiet, else one
 // every nine seconds or so, until the heap is large: among ten million keys a GET costs a seventh less with them, and among twenty
-// million a SET does.
+// million a SET a fifth.
 //
 // An administrator who wants no huge pages writes never to transparent_hugepage/enabled, or sets GODEBUG=disablethp=1.
 func HugePages(ctx context.Context, log *slog.Logger) {
