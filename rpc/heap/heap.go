@@ -75,7 +75,7 @@ type step struct {
 	percent int
 	limit   int64
 	collect bool
-	// mend: huge pages are to be made again.
+	// mend: huge pages are to be made again, or those that wait are to be given up.
 	mend *mend
 }
 

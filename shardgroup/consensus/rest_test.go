@@ -48,6 +48,7 @@ func TestOnlyFollowersThatAreNotNeededAreSpared(t *testing.T) {
 // way is how long messages are on their way, but those to and from one of the followers, for which it is a little more.
 const way = 300 * time.Microsecond
 
+// uneven is a cluster of three, one of whose followers has a slightly longer way, so that only one of them is needed.
 func uneven(t *testing.T, way time.Duration) (c *cluster, leader *node) {
 	c = newCluster(t, 3, nil)
 	leader = c.ready()
