@@ -81,6 +81,14 @@ func (a *acks) setVoters(ids []raft.ServerID) {
 	a.settle()
 }
 
+// isVoter reports whether id votes in the newest configuration.
+func (a *acks) isVoter(id raft.ServerID) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	_, votes := slices.BinarySearch(a.voters, id)
+	return votes
+}
+
 // settle drops the configuration on its way once it has become the one in force.
 func (a *acks) settle() {
 	if slices.Equal(a.voters, a.ahead) {

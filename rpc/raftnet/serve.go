@@ -56,13 +56,21 @@ func (t *Transport) acknowledge(b []byte, req *raft.AppendEntriesRequest, respon
 	a := ack{AppendEntriesResponse: *r}
 	if a.Success {
 		leader := t.sender(topology.NodeID(req.ID)).server
-		if !t.guard.acknowledge(leader, req.Term, time.Now()) {
+		if !t.guard.acknowledge(leader, req.Term, endOf(req), time.Now()) {
 			t.drop(&t.stats.acksDropped, "acknowledgement", leader, req.Term)
 			return nil, ErrPromised
 		}
 		a.promise = t.o.Lease
 	}
 	return appendAck(b, &a), nil
+}
+
+// endOf is the newest entry up to which an acceptance of req says that the logs agree.
+func endOf(req *raft.AppendEntriesRequest) position {
+	if n := len(req.Entries); n > 0 {
+		return position{req.Entries[n-1].Term, req.PrevLogEntry + uint64(n)}
+	}
+	return position{req.PrevLogTerm, req.PrevLogEntry}
 }
 
 // serveHeartbeat is serveAppend for heartbeats, which get an answer from the promise guard alone when Raft's main
@@ -105,9 +113,11 @@ func (t *Transport) serveVote(ctx context.Context, from topology.NodeID, payload
 		t.drop(&t.stats.votesDropped, "vote", candidate, v.term)
 		return nil, ErrPromised
 	}
+	// Raft refuses everybody as long as it knows a leader, but for this flag, and it forgets one that is silent late.
+	anybody := v.transfer && t.guard.honours(v.consent) || t.guard.forsaken(t.self, time.Now())
 	req := &raft.RequestVoteRequest{
 		RPCHeader: h, Term: v.term, Candidate: h.Addr, LastLogIndex: v.lastIndex, LastLogTerm: v.lastTerm,
-		LeadershipTransfer: v.transfer && t.guard.honours(v.consent),
+		LeadershipTransfer: anybody,
 	}
 	response, err := t.deliver(ctx, req)
 	if err != nil {
@@ -130,9 +140,14 @@ func (t *Transport) servePreVote(ctx context.Context, from topology.NodeID, payl
 	if err != nil {
 		return nil, err
 	}
-	if !t.guard.mayHelp(raft.ServerID(from), 0, time.Now()) {
-		t.drop(&t.stats.votesDropped, "pre-vote", raft.ServerID(from), v.term)
+	candidate, now := raft.ServerID(from), time.Now()
+	if !t.guard.mayHelp(candidate, 0, now) {
+		t.drop(&t.stats.votesDropped, "pre-vote", candidate, v.term)
 		return nil, ErrPromised
+	}
+	// Raft's pre-votes know no such flag as votes do: what it would grant, had it forgotten its leader, is granted in its place.
+	if t.acks.isVoter(candidate) && t.guard.wouldFollow(t.self, candidate, v.term, position{v.lastTerm, v.lastIndex}, now) {
+		return appendVerdict(nil, v.term, true), nil
 	}
 	req := &raft.RequestPreVoteRequest{RPCHeader: h, Term: v.term, LastLogIndex: v.lastIndex, LastLogTerm: v.lastTerm}
 	response, err := t.deliver(ctx, req)

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"github.com/quorate/quorate/placement/topology"
 )
 
 // A node that has lost its last second must neither lead nor help to elect, until it is told that it has caught up.
@@ -55,13 +57,97 @@ func TestHeldVotesTakeNoPartInElections(t *testing.T) {
 	})
 }
 
+// A follower that has not noticed yet that its leader is gone helps to elect another one. Raft's timers would have n2 refuse for 30 seconds.
+func TestForsakenFollowerVotes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 3, Off{}, func(r *replica, cfg *raft.Config, _ *Options) {
+			if r.id == "n2" {
+				cfg.HeartbeatTimeout, cfg.ElectionTimeout = 30*time.Second, 30*time.Second
+			}
+		})
+		l := c.leader()
+		if err := l.apply("x"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		term := l.raft.CurrentTerm()
+		l.stop()
+		time.Sleep(3*testHeartbeat + 100*time.Millisecond) // the longest that it takes the other one to notice, and an election
+		for _, r := range c.others(l) {
+			if leads := r.raft.State() == raft.Leader; leads != (r.id != "n2") || r.raft.CurrentTerm() != term+1 {
+				t.Errorf("%s: %v in term %d, after %s led term %d", r.id, r.raft.State(), r.raft.CurrentTerm(), l.id, term)
+			}
+		}
+	})
+}
+
+// Who alone has lost its leader gets no help from those who hear it, and raises nobody's term.
+func TestHeardLeaderIsNotReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 3, Off{}, nil)
+		l := c.leader()
+		term := l.raft.CurrentTerm()
+		deaf := topology.NodeID(c.others(l)[0].id)
+		c.net.Cut(topology.NodeID(l.id), deaf)
+		c.net.Cut(deaf, topology.NodeID(l.id))
+		time.Sleep(time.Minute)
+		for _, r := range c.replicas {
+			if got := r.raft.CurrentTerm(); r.raft.State() == raft.Leader != (r == l) || got != term {
+				t.Errorf("%s is a %v in term %d; %s led term %d", r.id, r.raft.State(), got, l.id, term)
+			}
+		}
+	})
+}
+
+func TestWhomAForsakenNodeFollows(t *testing.T) {
+	start := time.Now()
+	at := func(ms int) time.Time { return start.Add(time.Duration(ms) * time.Millisecond) }
+	for name, test := range map[string]struct {
+		before func(g *guard)
+		// The candidate asks for term, with a log up to last, at ms.
+		candidate raft.ServerID
+		term      uint64
+		last      position
+		ms        int
+		want      bool
+	}{
+		"one with the same log":                  {nil, "C", 6, position{5, 10}, 400, true},
+		"one with a longer log":                  {nil, "C", 6, position{5, 11}, 400, true},
+		"one with a later term's log":            {nil, "C", 7, position{6, 3}, 400, true},
+		"not one that lacks an entry":            {nil, "C", 6, position{5, 9}, 400, false},
+		"not one with an older term's log":       {nil, "C", 6, position{4, 99}, 400, false},
+		"nobody while the promise runs":          {nil, "C", 6, position{5, 10}, 399, false},
+		"nobody for the leader's own term":       {nil, "C", 5, position{5, 10}, 400, false},
+		"raft decides about the leader itself":   {nil, "L", 6, position{5, 10}, 400, false},
+		"heartbeats say nothing about the log":   {func(g *guard) { g.acknowledge("L", 5, position{}, at(0)) }, "C", 6, position{5, 9}, 400, false},
+		"what a later request said counts":       {func(g *guard) { g.acknowledge("L", 5, position{5, 12}, at(0)) }, "C", 6, position{5, 11}, 400, false},
+		"a new leader's log is not known yet":    {func(g *guard) { g.acknowledge("M", 6, position{}, at(0)) }, "C", 7, position{5, 10}, 400, false},
+		"nor that of a new term":                 {func(g *guard) { g.acknowledge("L", 6, position{}, at(0)) }, "C", 7, position{5, 10}, 400, false},
+		"nobody after a vote in a later term":    {func(g *guard) { g.vote("D", 6, 5, at(0)) }, "C", 7, position{5, 10}, 400, false},
+		"nobody after an own candidacy":          {func(g *guard) { g.campaign("me", 6, false, at(400)) }, "C", 7, position{5, 10}, 401, false},
+		"nobody is forsaken by an earlier run's": {func(g *guard) { *g = guard{lease: DefaultLease}; g.boot(at(100)) }, "C", 6, position{5, 10}, 400, false},
+		"nobody is forsaken by itself":           {func(g *guard) { g.acknowledge("me", 6, position{6, 1}, at(0)) }, "C", 7, position{6, 1}, 400, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := &guard{lease: DefaultLease}
+			g.acknowledge("L", 5, position{5, 10}, at(0))
+			if test.before != nil {
+				test.before(g)
+			}
+			if got := g.wouldFollow("me", test.candidate, test.term, test.last, at(test.ms)); got != test.want {
+				t.Errorf("would follow %s in term %d with a log up to %+v after %d ms: %v", test.candidate, test.term, test.last, test.ms, got)
+			}
+		})
+	}
+}
+
 // The same vote may reach Raft before and leave after an acknowledgement; the guard decides by the order of leaving.
 func TestGuardDecidesByOrderOfLeaving(t *testing.T) {
 	const d = DefaultLease
 	start := time.Now()
 	at := func(ms int) time.Time { return start.Add(time.Duration(ms) * time.Millisecond) }
 	ack := func(g *guard, leader raft.ServerID, term uint64, ms int) bool {
-		return g.acknowledge(leader, term, at(ms))
+		return g.acknowledge(leader, term, position{}, at(ms))
 	}
 	vote := func(g *guard, who raft.ServerID, term, consent uint64, ms int) bool {
 		return g.vote(who, term, consent, at(ms))

@@ -64,7 +64,7 @@ type Timing struct {
 }
 
 // succession is how long the others usually take at most to elect a leader when the one to which leadership was handed dies at
-// once: raft waits for one to two Heartbeats, then for the votes.
+// once: the first of them stands after 5/4 of a Heartbeat, and the last one after twice that; then come the votes.
 func (t Timing) succession() time.Duration { return 2*t.Heartbeat + t.Election }
 
 // Timers hear how long things took, for metrics. Nil ones are left out; all must return at once.

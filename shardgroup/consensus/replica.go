@@ -168,6 +168,7 @@ func (r *Replica) start() error {
 	}
 	r.current.Store(inst)
 	inst.watch.Go(func() { r.watchLeadership(inst) })
+	inst.watch.Go(func() { r.runSuccession(inst) })
 	return nil
 }
 
