@@ -133,6 +133,7 @@ func (r *replica) start() {
 		r.c.t.Fatal(err)
 	}
 	r.tr.SetVoters(r.c.ids())
+	r.tr.SetLastEntry(r.lastEntry)
 	if r.runs == 1 {
 		if err := raft.BootstrapCluster(cfg, r.logs, r.mem, r.snaps, r.tr, r.c.configuration()); err != nil {
 			r.c.t.Fatal(err)
@@ -141,6 +142,16 @@ func (r *replica) start() {
 	if r.raft, err = raft.NewRaft(cfg, r.fsm, r.logs, r.mem, r.snaps, r.tr); err != nil {
 		r.c.t.Fatal(err)
 	}
+}
+
+// lastEntry is that of the log; no test here empties it.
+func (r *replica) lastEntry() (term, index uint64, known bool) {
+	var e raft.Log
+	last, _ := r.logs.LastIndex()
+	if r.logs.GetLog(last, &e) != nil {
+		return 0, 0, false
+	}
+	return e.Term, e.Index, true
 }
 
 func (r *replica) stop() {

@@ -25,8 +25,6 @@ type guard struct {
 	leader raft.ServerID
 	term   uint64
 	until  time.Time
-	// end is the newest entry up to which this node has told that leader in that term to have its log; zero if it hasn't yet.
-	end position
 	// others is the end of the promises to anybody else that were running when leader got its first one: until then
 	// not even leader gets a vote.
 	others time.Time
@@ -44,27 +42,15 @@ type guard struct {
 	installing int
 }
 
-// position is a place in a log.
-type position struct{ term, index uint64 }
-
-// behind says whether a log that ends at p lacks something that one up to q has (Raft, section 5.4.1).
-func (p position) behind(q position) bool {
-	return p.term < q.term || p.term == q.term && p.index < q.index
-}
-
-// acknowledge asks whether an acknowledgement of (leader, term) may leave, and if so makes the promise that it carries. It says that
-// this node has leader's log up to end; a heartbeat's, with the zero position, says nothing about that.
-func (g *guard) acknowledge(leader raft.ServerID, term uint64, end position, now time.Time) bool {
+// acknowledge asks whether an acknowledgement of (leader, term) may leave, and if so makes the promise that it carries.
+func (g *guard) acknowledge(leader raft.ServerID, term uint64, now time.Time) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if (g.voted > term || g.term > term) && !g.off.Promise {
 		return false
 	}
 	if g.leader != leader || g.term != term {
-		g.installing, g.end = 0, position{}
-	}
-	if end != (position{}) {
-		g.end = end
+		g.installing = 0
 	}
 	if g.leader != leader {
 		g.others = g.until
@@ -75,22 +61,11 @@ func (g *guard) acknowledge(leader raft.ServerID, term uint64, end position, now
 }
 
 // forsaken says whether the leader to which this node made its last promise has fallen silent: the promise has run out, and
-// this node has not helped to elect anybody since.
-func (g *guard) forsaken(self raft.ServerID, now time.Time) bool {
+// since then this node has neither helped to elect anybody nor led itself. led is the newest term that it has led.
+func (g *guard) forsaken(led uint64, now time.Time) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.forsakenLocked(self, now)
-}
-
-func (g *guard) forsakenLocked(self raft.ServerID, now time.Time) bool {
-	return g.leader != "" && g.leader != self && g.voted <= g.term && !now.Before(g.until)
-}
-
-// wouldFollow says whether a forsaken node would vote in term for a candidate whose log ends at last, as far as is known here.
-func (g *guard) wouldFollow(self, candidate raft.ServerID, term uint64, last position, now time.Time) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.forsakenLocked(self, now) && candidate != g.leader && term > g.term && g.end != (position{}) && !last.behind(g.end)
+	return g.leader != "" && max(g.voted, led) <= g.term && !now.Before(g.until)
 }
 
 // stillBusy asks whether a heartbeat of (leader, term) may be acknowledged although Raft has not come to it.

@@ -61,6 +61,12 @@ func (t *Transport) Revoke(term uint64) { t.acks.revoke(term) }
 // QuorumSent, then wait: an acknowledgement between the first two steps is not missed.
 func (t *Transport) AckNotify() <-chan struct{} { return t.acks.notify() }
 
+// SetLastEntry tells how to learn the term and index of the last entry in this replica's log, or its newest snapshot: with that, the replica
+// helps to replace a leader that has fallen silent before Raft itself has noticed.
+func (t *Transport) SetLastEntry(last func() (term, index uint64, known bool)) {
+	t.lastEntry.Store(&last)
+}
+
 // ReleaseVotes ends the hold of Options.HoldVotes: the replica has caught up.
 func (t *Transport) ReleaseVotes() { t.guard.release() }
 

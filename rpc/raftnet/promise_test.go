@@ -42,7 +42,7 @@ func checkPromises(seed uint64, off Off) error {
 		who := leaderOf(term)
 		switch rnd.IntN(4) {
 		case 0:
-			if g.acknowledge(who, term, position{}, now) {
+			if g.acknowledge(who, term, now) {
 				out = append(out, left{true, who, term, 0, now})
 			}
 		case 1:

@@ -56,21 +56,13 @@ func (t *Transport) acknowledge(b []byte, req *raft.AppendEntriesRequest, respon
 	a := ack{AppendEntriesResponse: *r}
 	if a.Success {
 		leader := t.sender(topology.NodeID(req.ID)).server
-		if !t.guard.acknowledge(leader, req.Term, endOf(req), time.Now()) {
+		if !t.guard.acknowledge(leader, req.Term, time.Now()) {
 			t.drop(&t.stats.acksDropped, "acknowledgement", leader, req.Term)
 			return nil, ErrPromised
 		}
 		a.promise = t.o.Lease
 	}
 	return appendAck(b, &a), nil
-}
-
-// endOf is the newest entry up to which an acceptance of req says that the logs agree.
-func endOf(req *raft.AppendEntriesRequest) position {
-	if n := len(req.Entries); n > 0 {
-		return position{req.Entries[n-1].Term, req.PrevLogEntry + uint64(n)}
-	}
-	return position{req.PrevLogTerm, req.PrevLogEntry}
 }
 
 // serveHeartbeat is serveAppend for heartbeats, which get an answer from the promise guard alone when Raft's main
@@ -114,7 +106,7 @@ func (t *Transport) serveVote(ctx context.Context, from topology.NodeID, payload
 		return nil, ErrPromised
 	}
 	// Raft refuses everybody as long as it knows a leader, but for this flag, and it forgets one that is silent late.
-	anybody := v.transfer && t.guard.honours(v.consent) || t.guard.forsaken(t.self, time.Now())
+	anybody := v.transfer && t.guard.honours(v.consent) || t.forsaken()
 	req := &raft.RequestVoteRequest{
 		RPCHeader: h, Term: v.term, Candidate: h.Addr, LastLogIndex: v.lastIndex, LastLogTerm: v.lastTerm,
 		LeadershipTransfer: anybody,
@@ -140,14 +132,10 @@ func (t *Transport) servePreVote(ctx context.Context, from topology.NodeID, payl
 	if err != nil {
 		return nil, err
 	}
-	candidate, now := raft.ServerID(from), time.Now()
-	if !t.guard.mayHelp(candidate, 0, now) {
+	candidate := raft.ServerID(from)
+	if !t.guard.mayHelp(candidate, 0, time.Now()) {
 		t.drop(&t.stats.votesDropped, "pre-vote", candidate, v.term)
 		return nil, ErrPromised
-	}
-	// Raft's pre-votes know no such flag as votes do: what it would grant, had it forgotten its leader, is granted in its place.
-	if t.acks.isVoter(candidate) && t.guard.wouldFollow(t.self, candidate, v.term, position{v.lastTerm, v.lastIndex}, now) {
-		return appendVerdict(nil, v.term, true), nil
 	}
 	req := &raft.RequestPreVoteRequest{RPCHeader: h, Term: v.term, LastLogIndex: v.lastIndex, LastLogTerm: v.lastTerm}
 	response, err := t.deliver(ctx, req)
@@ -158,7 +146,24 @@ func (t *Transport) servePreVote(ctx context.Context, from topology.NodeID, payl
 	if !ok {
 		return nil, fmt.Errorf("raft answered RequestPreVote with a %T", response)
 	}
+	if !r.Granted && v.term >= r.Term && t.wouldFollow(candidate, v) {
+		r.Granted, r.Term = true, v.term
+	}
 	return appendVerdict(nil, r.Term, r.Granted), nil
+}
+
+// forsaken is the guard's. A sole voter leads without having asked anybody, but not without sending when there are others.
+func (t *Transport) forsaken() bool { return t.guard.forsaken(t.acks.newestTerm(), time.Now()) }
+
+// wouldFollow says whether Raft has refused a pre-vote only because it has not forgotten its leader yet. There is no flag against that as
+// votes have.
+func (t *Transport) wouldFollow(candidate raft.ServerID, v ballot) bool {
+	last := t.lastEntry.Load()
+	if last == nil || !t.forsaken() || !t.acks.isVoter(candidate) {
+		return false
+	}
+	term, index, known := (*last)()
+	return known && (v.lastTerm > term || v.lastTerm == term && v.lastIndex >= index)
 }
 
 func (t *Transport) serveTimeoutNow(ctx context.Context, from topology.NodeID, payload []byte) ([]byte, error) {

@@ -43,6 +43,8 @@ type Transport struct {
 	consumer chan raft.RPC
 	// refused is the index of the snapshot that RefuseSnapshot named last.
 	refused atomic.Uint64
+	// lastEntry is what SetLastEntry was given.
+	lastEntry atomic.Pointer[func() (term, index uint64, known bool)]
 	// heartbeat is Raft's fast path for heartbeats; kept only when the guard against it is off.
 	heartbeat atomic.Pointer[func(raft.RPC)]
 

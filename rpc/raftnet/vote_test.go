@@ -100,42 +100,41 @@ func TestHeardLeaderIsNotReplaced(t *testing.T) {
 }
 
 func TestWhomAForsakenNodeFollows(t *testing.T) {
-	start := time.Now()
-	at := func(ms int) time.Time { return start.Add(time.Duration(ms) * time.Millisecond) }
 	for name, test := range map[string]struct {
-		before func(g *guard)
-		// The candidate asks for term, with a log up to last, at ms.
+		// before is what else happened to a node that acknowledged L in term 5 and has a log up to entry 10 of term 5.
+		before    func(tr *Transport)
 		candidate raft.ServerID
-		term      uint64
-		last      position
-		ms        int
+		last      ballot
 		want      bool
 	}{
-		"one with the same log":                  {nil, "C", 6, position{5, 10}, 400, true},
-		"one with a longer log":                  {nil, "C", 6, position{5, 11}, 400, true},
-		"one with a later term's log":            {nil, "C", 7, position{6, 3}, 400, true},
-		"not one that lacks an entry":            {nil, "C", 6, position{5, 9}, 400, false},
-		"not one with an older term's log":       {nil, "C", 6, position{4, 99}, 400, false},
-		"nobody while the promise runs":          {nil, "C", 6, position{5, 10}, 399, false},
-		"nobody for the leader's own term":       {nil, "C", 5, position{5, 10}, 400, false},
-		"raft decides about the leader itself":   {nil, "L", 6, position{5, 10}, 400, false},
-		"heartbeats say nothing about the log":   {func(g *guard) { g.acknowledge("L", 5, position{}, at(0)) }, "C", 6, position{5, 9}, 400, false},
-		"what a later request said counts":       {func(g *guard) { g.acknowledge("L", 5, position{5, 12}, at(0)) }, "C", 6, position{5, 11}, 400, false},
-		"a new leader's log is not known yet":    {func(g *guard) { g.acknowledge("M", 6, position{}, at(0)) }, "C", 7, position{5, 10}, 400, false},
-		"nor that of a new term":                 {func(g *guard) { g.acknowledge("L", 6, position{}, at(0)) }, "C", 7, position{5, 10}, 400, false},
-		"nobody after a vote in a later term":    {func(g *guard) { g.vote("D", 6, 5, at(0)) }, "C", 7, position{5, 10}, 400, false},
-		"nobody after an own candidacy":          {func(g *guard) { g.campaign("me", 6, false, at(400)) }, "C", 7, position{5, 10}, 401, false},
-		"nobody is forsaken by an earlier run's": {func(g *guard) { *g = guard{lease: DefaultLease}; g.boot(at(100)) }, "C", 6, position{5, 10}, 400, false},
-		"nobody is forsaken by itself":           {func(g *guard) { g.acknowledge("me", 6, position{6, 1}, at(0)) }, "C", 7, position{6, 1}, 400, false},
+		"one with the same log":                 {nil, "c", ballot{lastTerm: 5, lastIndex: 10}, true},
+		"one with a longer log":                 {nil, "c", ballot{lastTerm: 5, lastIndex: 11}, true},
+		"one with a later term's log":           {nil, "c", ballot{lastTerm: 6, lastIndex: 3}, true},
+		"not one that lacks an entry":           {nil, "c", ballot{lastTerm: 5, lastIndex: 9}, false},
+		"not one with an older term's log":      {nil, "c", ballot{lastTerm: 4, lastIndex: 99}, false},
+		"not one without a vote":                {nil, "learner", ballot{lastTerm: 5, lastIndex: 10}, false},
+		"nobody while the promise runs":         {func(tr *Transport) { tr.guard.acknowledge("L", 5, time.Now()) }, "c", ballot{lastTerm: 5, lastIndex: 10}, false},
+		"nobody after a vote in a later term":   {func(tr *Transport) { tr.guard.vote("b", 6, 5, time.Now()) }, "c", ballot{lastTerm: 5, lastIndex: 10}, false},
+		"nobody after an own candidacy":         {func(tr *Transport) { tr.guard.campaign("me", 6, false, time.Now()) }, "c", ballot{lastTerm: 5, lastIndex: 10}, false},
+		"nobody when it leads a later term":     {func(tr *Transport) { tr.acks.observe(&raft.AppendEntriesRequest{Term: 6}) }, "c", ballot{lastTerm: 5, lastIndex: 10}, false},
+		"one though it has led an earlier term": {func(tr *Transport) { tr.acks.observe(&raft.AppendEntriesRequest{Term: 4}) }, "c", ballot{lastTerm: 5, lastIndex: 10}, true},
+		"nobody if its own log is not known": {func(tr *Transport) {
+			tr.SetLastEntry(func() (uint64, uint64, bool) { return 0, 0, false })
+		}, "c", ballot{lastTerm: 5, lastIndex: 10}, false},
+		"nobody for an earlier run's promise": {func(tr *Transport) {
+			tr.guard = guard{lease: DefaultLease}
+			tr.guard.boot(time.Now().Add(-time.Second))
+		}, "c", ballot{lastTerm: 5, lastIndex: 10}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			g := &guard{lease: DefaultLease}
-			g.acknowledge("L", 5, position{5, 10}, at(0))
+			tr := open(t, &scripted{}, Options{})
+			tr.SetLastEntry(func() (uint64, uint64, bool) { return 5, 10, true })
+			tr.guard.acknowledge("L", 5, time.Now().Add(-2*DefaultLease))
 			if test.before != nil {
-				test.before(g)
+				test.before(tr)
 			}
-			if got := g.wouldFollow("me", test.candidate, test.term, test.last, at(test.ms)); got != test.want {
-				t.Errorf("would follow %s in term %d with a log up to %+v after %d ms: %v", test.candidate, test.term, test.last, test.ms, got)
+			if got := tr.wouldFollow(test.candidate, test.last); got != test.want {
+				t.Errorf("would follow %s with a log up to %+v: %v", test.candidate, test.last, got)
 			}
 		})
 	}
@@ -147,7 +146,7 @@ func TestGuardDecidesByOrderOfLeaving(t *testing.T) {
 	start := time.Now()
 	at := func(ms int) time.Time { return start.Add(time.Duration(ms) * time.Millisecond) }
 	ack := func(g *guard, leader raft.ServerID, term uint64, ms int) bool {
-		return g.acknowledge(leader, term, position{}, at(ms))
+		return g.acknowledge(leader, term, at(ms))
 	}
 	vote := func(g *guard, who raft.ServerID, term, consent uint64, ms int) bool {
 		return g.vote(who, term, consent, at(ms))

@@ -19,6 +19,8 @@ type Transport interface {
 
 	// SetVoters says whose acknowledgements count from now on.
 	SetVoters(ids []raft.ServerID)
+	// SetLastEntry tells how to learn where this replica's log ends, for an election before raft itself has noticed that it needs one.
+	SetLastEntry(last func() (term, index uint64, known bool))
 	// QuorumSent returns the latest time t such that a quorum of the voters, this node included, has accepted an
 	// AppendEntries of term that was sent at or after t; for a sole voter that is the present. It is asked on each read.
 	QuorumSent(term uint64) (time.Time, bool)
@@ -64,7 +66,7 @@ type Timing struct {
 }
 
 // succession is how long the others usually take at most to elect a leader when the one to which leadership was handed dies at
-// once: the first of them stands after 5/4 of a Heartbeat, and the last one after twice that; then come the votes.
+// once: the first of them stands after 5/4 of a Heartbeat, the last one of four after twice it; then come the votes.
 func (t Timing) succession() time.Duration { return 2*t.Heartbeat + t.Election }
 
 // Timers hear how long things took, for metrics. Nil ones are left out; all must return at once.

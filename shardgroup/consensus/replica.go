@@ -107,6 +107,7 @@ func newReplica(cfg Config) *Replica {
 	r.snapshots.ending = r.transport.down.Load
 	r.fsm.advanced, r.fsm.refuse, r.fsm.inTurn = r.transport.stir, cfg.Transport.RefuseSnapshot, r.restoreInTurn
 	r.fsm.receiving = r.snapshots.receiving
+	cfg.Transport.SetLastEntry(r.logs.lastEntry)
 	r.gate.init(r)
 	r.held.Store(cfg.LostTail)
 	return r

@@ -256,15 +256,16 @@ func TestADamagedSnapshotIsNamed(t *testing.T) {
 // inmem is a transport for replicas that are never started.
 type inmem struct{ *raft.InmemTransport }
 
-func (inmem) SetVoters([]raft.ServerID)           {}
-func (inmem) QuorumSent(uint64) (time.Time, bool) { return time.Time{}, false }
-func (inmem) LeaseUntil(uint64) (time.Time, bool) { return time.Time{}, false }
-func (inmem) Revoke(uint64)                       {}
-func (inmem) AckNotify() <-chan struct{}          { return nil }
-func (inmem) Beat(uint64, time.Duration) bool     { return false }
-func (inmem) RefuseSnapshot(uint64)               {}
-func (inmem) ReleaseVotes()                       {}
-func (inmem) VoteFor(raft.ServerID)               {}
+func (inmem) SetVoters([]raft.ServerID)                            {}
+func (inmem) QuorumSent(uint64) (time.Time, bool)                  { return time.Time{}, false }
+func (inmem) LeaseUntil(uint64) (time.Time, bool)                  { return time.Time{}, false }
+func (inmem) Revoke(uint64)                                        {}
+func (inmem) AckNotify() <-chan struct{}                           { return nil }
+func (inmem) Beat(uint64, time.Duration) bool                      { return false }
+func (inmem) SetLastEntry(func() (term, index uint64, known bool)) {}
+func (inmem) RefuseSnapshot(uint64)                                {}
+func (inmem) ReleaseVotes()                                        {}
+func (inmem) VoteFor(raft.ServerID)                                {}
 
 // What was applied can't be taken back: a process whose log loses it must end, and not know it when it starts again.
 func TestForgottenEntriesEndTheProcess(t *testing.T) {

@@ -29,15 +29,18 @@ func (r *Replica) runSuccession(inst *instance) {
 	}
 }
 
-// untilStanding is how long to wait before the leader has been silent for too long, or before the next look if there is none.
+// untilStanding is how long the leader, or whoever got this replica's vote, may be silent yet. Raft alone decides about a replica that has heard of nobody.
 func (r *Replica) untilStanding(inst *instance) time.Duration {
-	heartbeat := r.cfg.Timing.Heartbeat
-	_, leader := inst.raft.LeaderWithID()
-	place := r.place(leader)
-	if leader == "" || inst.raft.State() != raft.Follower || place < 0 {
+	heartbeat, heard := r.cfg.Timing.Heartbeat, inst.raft.LastContact()
+	if inst.raft.State() != raft.Follower || heard.IsZero() {
 		return heartbeat
 	}
-	return heartbeat + heartbeat/4*time.Duration(1+place) - time.Since(inst.raft.LastContact())
+	_, leader := inst.raft.LeaderWithID()
+	place := r.place(leader)
+	if place < 0 {
+		return heartbeat
+	}
+	return heartbeat + heartbeat/4*time.Duration(1+place) - time.Since(heard)
 }
 
 // place is this replica's, from 0, among those that may succeed leader; -1 if it may not. Of several groups of one leader it is not always
