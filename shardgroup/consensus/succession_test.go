@@ -31,8 +31,12 @@ func silenced(t *testing.T, n int, dies, late bool) (took []time.Duration) {
 			l.isolate()
 			since := time.Now()
 			if dies {
-				c.net.SetTap(func(_ context.Context, m memnet.Message) bool { // what it sends before it is isolated
-					return m.Kind != raftnet.KindAppend || !c.leading(term+1, m.From)
+				replicas := map[topology.NodeID]*Replica{} // nodes forget theirs when they close
+				for _, n := range c.nodes {
+					replicas[topology.NodeID(n.id)] = n.Replica
+				}
+				c.net.SetTap(func(_ context.Context, m memnet.Message) bool { // nothing that it sends before it is isolated arrives
+					return m.Kind != raftnet.KindAppend || !replicas[m.From].leads(term+1)
 				})
 				var second *node
 				c.await("a second leader", func() bool {
@@ -54,11 +58,6 @@ func silenced(t *testing.T, n int, dies, late bool) (took []time.Duration) {
 	}
 	slices.Sort(took)
 	return took
-}
-
-// leading reports whether a node leads the term.
-func (c *cluster) leading(term uint64, id topology.NodeID) bool {
-	return slices.ContainsFunc(c.nodes, func(n *node) bool { return n.id == string(id) && n.leads(term) })
 }
 
 // Leaders that fall silent are soon replaced, as soon as it is the turn of a follower that has all entries. By raft's own timers it takes one
