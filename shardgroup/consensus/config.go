@@ -66,7 +66,7 @@ type Timing struct {
 }
 
 // succession is how long the others usually take at most to elect a leader when the one to which leadership was handed dies at
-// once: the first of them stands after 5/4 of a Heartbeat, the last one of four after twice it; then come the votes.
+// once: the first of them stands after 5/4 of a Heartbeat, each other one a quarter later; then come the votes.
 func (t Timing) succession() time.Duration { return 2*t.Heartbeat + t.Election }
 
 // Timers hear how long things took, for metrics. Nil ones are left out; all must return at once.

@@ -10,7 +10,7 @@ import (
 // runSuccession has raft stand for election soon after its leader fell silent. Raft's own timer looks every one to two heartbeat timeouts
 // whether the leader's last word is older than one, so that a follower notices after one to three of them. Here the followers of a
 // leader notice in turn, the first after 5/4 of a timeout and each other one a quarter later, by when the one before it is
-// usually elected. The other half of it is in rpc/raftnet: who has not noticed yet votes all the same, once its promise to the leader is over.
+// usually elected; raft's own timer may ring before its turn. The other half of it is in rpc/raftnet: who has not noticed yet votes all the same, once its promise to the leader is over.
 func (r *Replica) runSuccession(inst *instance) {
 	timer := time.NewTimer(r.cfg.Timing.Heartbeat)
 	defer timer.Stop()
