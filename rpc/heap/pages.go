@@ -33,7 +33,7 @@ const (
 	large = 1 << 30
 	// littleShare says what a server does at most that is quiet enough for dear pages: this part of a processor, in each of two times of
 	// judged or more. By the figures in README.md, one of three that answer 5,000 GETs a second does a 26th, one that nobody asks, of 3
-	// groups, a 185th, and of 100 a 41st.
+	// groups, a 133rd, and of 100 a 42nd.
 	littleShare = 32
 	judged      = 50 * time.Millisecond
 )
