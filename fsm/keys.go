@@ -18,17 +18,18 @@ func cmdDel(c *call) {
 	c.w.Int(n)
 }
 
+// cmdExists does not count as a use of the keys, as in Redis.
 func cmdExists(c *call) {
 	n := int64(0)
 	for _, key := range c.args {
-		if c.exists(key) {
+		if _, found := c.lookup(key); found {
 			n++
 		}
 	}
 	c.w.Int(n)
 }
 
-// cmdTouch counts keys as EXISTS does; finding a key also touches it.
+// cmdTouch counts keys as EXISTS does, but finding one touches it.
 func cmdTouch(c *call) {
 	n := int64(0)
 	for _, key := range c.args {

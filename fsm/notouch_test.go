@@ -41,3 +41,16 @@ func TestReadsThatAreNoUses(t *testing.T) {
 		})
 	}
 }
+
+// TestExistsIsNoUse: to ask whether a key is there does not keep it, as in Redis; TOUCH does.
+func TestExistsIsNoUse(t *testing.T) {
+	r := limited(t, entry.AllKeysLRU)
+	r.do("SET", "{t}a", "1")
+	r.do("SET", "{t}b", "1")
+	r.now += 7500
+	for _, op := range []entry.Op{opOf(t, "EXISTS", "{t}a"), opOf(t, "TOUCH", "{t}b")} {
+		r.m.Read(&op, r.now, &reply.Writer{})
+	}
+	expect(t, r.do("OBJECT", "IDLETIME", "{t}a"), ":7\r\n")
+	expect(t, r.do("OBJECT", "IDLETIME", "{t}b"), ":0\r\n")
+}

@@ -24,8 +24,13 @@ func (m *Machine) Growth(op *entry.Op) int64 {
 		return 0
 	}
 	n, certain := growthBound(operationOf(op.Cmd), op.Args)
-	if !certain && len(op.Args) > 0 {
+	switch {
+	case len(op.Args) == 0:
+	case !certain:
 		n += m.sizeOfKey(op.Args[0])
+	case op.Cmd == command.Setrange:
+		// Mostly in the midst of a value: to evict others for all that lies before it would be a waste.
+		n = max(n-m.sizeOfKey(op.Args[0]), 0)
 	}
 	return n
 }

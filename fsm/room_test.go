@@ -204,6 +204,7 @@ func TestGrowth(t *testing.T) {
 	r := full(t, 0)
 	for line, atLeast := range map[string]int64{
 		"GET {k}n": 0, "DEL {k}big": 0, "SET {k}a v": 4 + 1 + table.Overhead, "COPY {k}big {k}a": 1000, "SETRANGE {k}a 5000 x": 5001,
+		"SETRANGE {k}big 500 x": 0, "SETRANGE {k}big 1500 x": 501,
 	} {
 		op := opOf(t, strings.Split(line, " ")...)
 		if got := r.m.Growth(&op); got < atLeast || got > atLeast+500 || atLeast == 0 && got != 0 {

@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"bytes"
 	"math"
 	"strconv"
 
@@ -51,7 +52,7 @@ func (c *call) scanOptions(args [][]byte) (o scanOptions, ok bool) {
 		case "MATCH":
 			o.match = args[1]
 		case "TYPE":
-			o.kind = args[1]
+			o.kind = bytes.ToLower(args[1])
 		case "COUNT":
 			if o.count, ok = c.int(args[1]); !ok {
 				return o, false

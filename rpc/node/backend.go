@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/quorate/quorate/fsm/slot"
@@ -125,6 +126,7 @@ func settingChange(name, value string) (c placement.ChangeSettings, err error) {
 		err = b.Set(value)
 		c.MaxMemory = new(int64(b))
 	case "maxmemory-policy":
+		value = strings.ToLower(value) // as Redis takes it
 		if !slices.Contains(config.Policies, value) {
 			err = fmt.Errorf("maxmemory-policy must be one of %v", config.Policies)
 		}

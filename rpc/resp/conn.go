@@ -83,7 +83,7 @@ type conn struct {
 	// channels that the client subscribed to; subscribed is set if there are any.
 	channels   [][]byte
 	subscribed bool
-	// ownArgs are those of the run's first command, if the connection executes it, else of one in an earlier run.
+	// ownArgs are those of the run's first command, if the connection executes it.
 	ownArgs [][]byte
 	// nudge is the topology change that the client knows of; nudged is when it was last told.
 	nudge  uint64

@@ -3,6 +3,7 @@ package resp
 import (
 	"bytes"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/quorate/quorate/fsm/command"
@@ -10,7 +11,7 @@ import (
 	"github.com/quorate/quorate/fsm/reply"
 )
 
-// handler answers a command that the connection or the server executes. It writes exactly one reply to c.run.own.
+// handler answers a command that the connection or the server executes. It writes exactly one reply to c.run.own, but for SHUTDOWN.
 type handler func(c *conn, args [][]byte)
 
 // light commands neither look at nor change what the commands before them in the pipeline do, so these need not be
@@ -165,6 +166,10 @@ func (c *conn) keyed(spec *command.Spec, args [][]byte) {
 		c.refuse(spec, reply.CrossSlot)
 		return
 	}
+	if c.overlong(spec, args) {
+		c.refuse(spec, reply.StringTooLong)
+		return
+	}
 	read, op := spec.Has(command.ReadOnly), c.op(spec, args)
 	if !read && op.Size() > entry.MaxOp {
 		c.refuse(spec, fmt.Sprintf("ERR command too large: %d bytes, at most %d can be written in one step", op.Size(), entry.MaxOp))
@@ -179,6 +184,16 @@ func (c *conn) keyed(spec *command.Spec, args [][]byte) {
 	}
 	p := placed{spec: spec, slot: n, mute: c.mute()}
 	c.run.gather(p, t, op, c.proto, follower)
+}
+
+// overlong reports whether a SETRANGE would make a value longer than one that could be written: the machine would allow 512 MB, and a
+// short command would have every replica allocate them.
+func (c *conn) overlong(spec *command.Spec, args [][]byte) bool {
+	if spec.ID != command.Setrange || len(args[2]) == 0 {
+		return false
+	}
+	offset, err := strconv.ParseInt(string(args[1]), 10, 64)
+	return err == nil && offset > c.s.cfg.Load().MaxBulkLen-int64(len(args[2]))
 }
 
 // op is a keyed command for its group. TOUCH touches whatever the client asked for.

@@ -390,3 +390,16 @@ func TestInfoForTools(t *testing.T) {
 		t.Errorf("INFO server: %q", got)
 	}
 }
+
+// TestShutdownAnswersNothing: clients take any reply to SHUTDOWN for a failure.
+func TestShutdownAnswersNothing(t *testing.T) {
+	w := newWorld(t, 1)
+	if got := w.dial(t).do("SHUTDOWN", "NOSAVE"); got != "EOF" {
+		t.Errorf("got %q", got)
+	}
+	w.locked(func() {
+		if !w.stopped {
+			t.Error("the node was not told")
+		}
+	})
+}

@@ -205,13 +205,14 @@ func cmdCountkeysinslot(c *conn, args [][]byte) {
 }
 
 func cmdGetkeysinslot(c *conn, args [][]byte) {
-	n, err := strconv.ParseInt(string(args[1]), 10, 64)
+	at, slotOK := parseInteger(args[0])
+	n, countOK := parseInteger(args[1])
 	switch {
-	case err != nil:
+	case !slotOK || !countOK:
 		c.w().Error(reply.NotInteger)
 		return
-	case n < 0:
-		c.w().Error("ERR Invalid number of keys")
+	case n < 0 || at < 0 || at >= slot.Count:
+		c.w().Error("ERR Invalid slot or number of keys")
 		return
 	}
 	c.inSlot(command.ClusterGetkeysinslot, args, func() { c.w().Array(0) })
@@ -219,9 +220,9 @@ func cmdGetkeysinslot(c *conn, args [][]byte) {
 
 // inSlot asks the group that owns the slot args[0]; absent answers if another node answers for it.
 func (c *conn) inSlot(id command.ID, args [][]byte, absent func()) {
-	n, err := strconv.ParseInt(string(args[0]), 10, 64)
+	n, ok := parseInteger(args[0])
 	switch {
-	case err != nil:
+	case !ok:
 		c.w().Error(reply.NotInteger)
 		return
 	case n < 0 || n >= slot.Count:

@@ -1,7 +1,6 @@
 package resp
 
 import (
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -118,9 +117,9 @@ func (p *pause) stop() {
 }
 
 func cmdClientPause(c *conn, args [][]byte) {
-	ms, err := strconv.ParseInt(string(args[0]), 10, 64)
+	ms, ok := parseInteger(args[0])
 	switch {
-	case err != nil || ms > maxPause:
+	case !ok || ms > maxPause:
 		c.w().Error(reply.TimeoutNotInt)
 		return
 	case ms < 0:

@@ -42,7 +42,7 @@ type run struct {
 	began  time.Time
 	// most is how many commands the next run may have, by what the ones before answered. 1 ≤ most ≤ maxRun.
 	most int
-	// hits and misses of GET.
+	// hits and misses of GET and its like.
 	hits, misses uint64
 
 	// asked: the calls were handed to their groups; pending counts those that are under way, and work that is waited for.
@@ -264,6 +264,15 @@ func (r *run) replyOf(p *placed) []byte {
 	return gc.Out.Buf[start:gc.Ends[p.at]]
 }
 
+// looked counts a value that was looked up, by its reply.
+func (r *run) looked(text []byte) {
+	if len(text) == len("$-1\r\n") && text[1] == '-' || text[0] == '_' {
+		r.misses++
+	} else {
+		r.hits++
+	}
+}
+
 // clean reports whether every command asked has its reply.
 func (r *run) clean() bool {
 	for _, gc := range r.calls[:r.used] {
@@ -300,6 +309,7 @@ func (c *conn) finish() {
 		c.assemble()
 	}
 	r.clear()
+	c.ownArgs = nil // they may be large
 }
 
 // pace makes the next run shorter if this one answered too much, or longer if it was full.

@@ -3,6 +3,7 @@ package resp
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -37,8 +38,12 @@ func cmdWaitaof(c *conn, args [][]byte) {
 	if !ok {
 		return
 	}
-	if n[0] > 1 {
+	switch {
+	case n[0] < 0 || n[0] > 1:
 		c.w().Error("ERR value is out of range, must be between 0 and 1")
+		return
+	case n[1] < 0:
+		c.w().Error("ERR value is out of range, must be positive")
 		return
 	}
 	c.w().Array(2)
@@ -51,21 +56,27 @@ func cmdWaitaof(c *conn, args [][]byte) {
 	c.w().Int(c.acked())
 }
 
-// integers reads arguments that may not be negative. If ok is false, the error has been answered.
+// integers reads arguments, of which the last is a timeout. If ok is false, the error has been answered.
 func (c *conn) integers(args [][]byte) (out []int64, ok bool) {
 	for _, a := range args {
-		n, err := strconv.ParseInt(string(a), 10, 64)
-		if err != nil {
+		n, ok := parseInteger(a)
+		if !ok {
 			c.w().Error(reply.NotInteger)
-			return nil, false
-		}
-		if n < 0 {
-			c.w().Error(reply.TimeoutNegative)
 			return nil, false
 		}
 		out = append(out, n)
 	}
+	if out[len(out)-1] < 0 {
+		c.w().Error(reply.TimeoutNegative)
+		return nil, false
+	}
 	return out, true
+}
+
+// parseInteger reads an integer in the one form in which Redis writes and accepts it: without a plus sign, zeros ahead, or "-0".
+func parseInteger(b []byte) (int64, bool) {
+	n, err := strconv.ParseInt(string(b), 10, 64)
+	return n, err == nil && strconv.FormatInt(n, 10) == string(b)
 }
 
 // acked is how many other replicas hold what this node acknowledged, at least: the majority of the smallest group.
@@ -82,22 +93,29 @@ func (c *conn) acked() int64 {
 
 func cmdModuleList(c *conn, _ [][]byte) { c.w().Array(0) }
 
+// cmdShutdown answers nothing if it succeeds, as in Redis: clients take any reply for a failure.
 func cmdShutdown(c *conn, args [][]byte) {
+	given := map[string]bool{}
 	for _, a := range args {
-		switch upper(a) {
-		case "NOSAVE", "SAVE", "NOW", "FORCE":
-		case "ABORT":
-			c.w().Error("ERR No shutdown in progress.")
-			return
-		default:
+		given[upper(a)] = true
+	}
+	abort := given["ABORT"]
+	for option := range given {
+		if !slices.Contains([]string{"NOSAVE", "SAVE", "NOW", "FORCE", "ABORT"}, option) {
 			c.w().Error(reply.SyntaxError)
 			return
 		}
 	}
-	c.s.log.Info("shutdown asked for by a client", "client", c.remote)
-	c.closing = true
-	c.s.b.Shutdown()
-	c.w().OK()
+	switch {
+	case given["SAVE"] && given["NOSAVE"], abort && len(given) > 1:
+		c.w().Error(reply.SyntaxError)
+	case abort:
+		c.w().Error("ERR No shutdown in progress.")
+	default:
+		c.s.log.Info("shutdown asked for by a client", "client", c.remote)
+		c.closing = true
+		c.s.b.Shutdown()
+	}
 }
 
 // adminTimeout bounds a QUORATE verb; moves and the like are only started by one.

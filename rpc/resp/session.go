@@ -3,7 +3,6 @@ package resp
 import (
 	"crypto/sha256"
 	"crypto/subtle"
-	"strconv"
 	"strings"
 	"time"
 
@@ -42,8 +41,8 @@ func cmdQuit(c *conn, _ [][]byte) {
 }
 
 func cmdSelect(c *conn, args [][]byte) {
-	switch n, err := strconv.ParseInt(string(args[0]), 10, 32); {
-	case err != nil:
+	switch n, ok := parseInteger(args[0]); {
+	case !ok:
 		c.w().Error(reply.NotInteger)
 	case n != 0:
 		c.w().Error(reply.SelectOnly0)
@@ -127,9 +126,9 @@ func (c *conn) parseHello(args [][]byte) (h hello, problem string) {
 	if len(args) == 0 {
 		return h, ""
 	}
-	v, err := strconv.ParseInt(string(args[0]), 10, 64)
+	v, ok := parseInteger(args[0])
 	switch {
-	case err != nil:
+	case !ok:
 		return h, "ERR Protocol version is not an integer or out of range"
 	case v != 2 && v != 3:
 		return h, reply.NoProto

@@ -49,10 +49,33 @@ func (c *conn) logSlow(took time.Duration) {
 			args = c.ownArgs
 		}
 		c.s.slow.add(c.s.cfg.Load().SlowlogMaxLen, slowEntry{
-			at: time.Now(), took: took, words: slowText(p.spec, args), client: c.remote, name: c.label.get(),
+			at: time.Now(), took: took, words: slowText(p.spec, withoutSecrets(p.spec, args)), client: c.remote, name: c.label.get(),
 		})
 		return
 	}
+}
+
+// withoutSecrets hides what a command says of passwords, as Redis does.
+func withoutSecrets(spec *command.Spec, args [][]byte) [][]byte {
+	var secret func(i int) bool
+	switch spec.ID {
+	case command.Auth:
+		secret = func(int) bool { return true }
+	case command.Hello:
+		from := slices.IndexFunc(args, func(a []byte) bool { return upper(a) == "AUTH" })
+		secret = func(i int) bool { return from >= 0 && (i == from+1 || i == from+2) }
+	case command.ConfigSet:
+		secret = func(i int) bool { return i%2 == 1 && upper(args[i-1]) == "REQUIREPASS" }
+	default:
+		return args
+	}
+	shown := slices.Clone(args)
+	for i := range shown {
+		if secret(i) {
+			shown[i] = []byte("(redacted)")
+		}
+	}
+	return shown
 }
 
 func slowText(spec *command.Spec, args [][]byte) []string {

@@ -123,11 +123,14 @@ func (c *conn) countReply(p *placed, own *int) bool {
 	if len(text) == 0 {
 		return false
 	}
-	if p.spec.ID == command.Get {
-		if len(text) == len("$-1\r\n") && text[1] == '-' || text[0] == '_' {
-			c.run.misses++
-		} else {
-			c.run.hits++
+	switch p.spec.ID {
+	case command.Get, command.Getex, command.Getdel:
+		c.run.looked(text)
+	case command.Mget:
+		for line := bytes.IndexByte(text, '\n') + 1; text[0] == '*' && line < len(text); {
+			n := replyLen(text[line:])
+			c.run.looked(text[line : line+n])
+			line += n
 		}
 	}
 	if text[0] != '-' {

@@ -42,3 +42,36 @@ func TestTheSlowLogQuotesNoEarlierCommand(t *testing.T) {
 		t.Errorf("PING is logged as %q", words)
 	}
 }
+
+// TestTheSlowLogHidesPasswords as Redis's does.
+func TestTheSlowLogHidesPasswords(t *testing.T) {
+	w := newWorld(t, 1, func(c *Config) { c.SlowlogSlowerThan = 0 })
+	c := w.dial(t)
+	for _, words := range [][]string{
+		{"AUTH", "sesame"}, {"AUTH", "default", "sesame"}, {"HELLO", "2", "SETNAME", "me", "AUTH", "default", "sesame"},
+		{"CONFIG", "SET", "requirepass", "sesame", "maxclients", "100"},
+	} {
+		c.do(words...)
+		logged := w.srv.slow.newest(1)[0].words
+		if text := strings.Join(logged, " "); strings.Contains(text, "sesame") || !strings.Contains(text, "(redacted)") || len(logged) < len(words)-1 {
+			t.Errorf("%q is logged as %q", words, logged)
+		}
+	}
+}
+
+// TestHitsAndMisses: each key that is looked up counts, as in Redis.
+func TestHitsAndMisses(t *testing.T) {
+	for _, proto := range []string{"2", "3"} {
+		w := newRealWorld(t)
+		c := w.dial(t)
+		c.do("HELLO", proto)
+		c.do("SET", "{t}a", "1")
+		c.do("MGET", "{t}a", "{t}b", "{t}a", "{t}a")
+		c.do("GET", "{t}b")
+		c.do("GETEX", "{t}a")
+		c.do("GETDEL", "{t}b")
+		if hits, misses := w.srv.stats.hits.Load(), w.srv.stats.misses.Load(); hits != 4 || misses != 3 {
+			t.Errorf("protocol %s: %d hits, %d misses", proto, hits, misses)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package resp
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 
 	"github.com/quorate/quorate/fsm/command"
@@ -43,6 +44,11 @@ func (t *tx) mixed() bool {
 		}
 	}
 	return false
+}
+
+// watching reports whether a key is watched already. A client may watch again and again without ever executing anything.
+func (t *tx) watching(key []byte) bool {
+	return slices.ContainsFunc(t.watches, func(w entry.Watch) bool { return bytes.Equal(w.Key, key) })
 }
 
 // end forgets the queue and the watches.
@@ -107,6 +113,9 @@ func (c *conn) queue(spec *command.Spec, args [][]byte) {
 		return
 	case notQueued[spec.ID]:
 		c.refuse(spec, "ERR Command not allowed inside a transaction")
+		return
+	case c.overlong(spec, args):
+		c.refuse(spec, reply.StringTooLong)
 		return
 	case !c.hold(args):
 		c.refused(spec)
@@ -284,11 +293,18 @@ func cmdWatch(c *conn, args [][]byte) {
 		c.w().Error(reply.WatchInMulti)
 		return
 	}
-	if !c.hold(args) {
+	spec := command.ByID(command.Watch)
+	if _, routing := command.SlotOf(spec, args); routing == command.CrossSlot {
+		c.w().Error(reply.CrossSlot)
 		return
 	}
-	spec := command.ByID(command.Watch)
 	for _, key := range args {
+		if c.tx.watching(key) {
+			continue // what it was when it was watched first counts
+		}
+		if !c.hold([][]byte{key}) {
+			return
+		}
 		op := entry.Op{Cmd: command.Watch, Args: [][]byte{key}}
 		n := slot.Of(key)
 		target, ok := c.routeExec(n)

@@ -36,3 +36,26 @@ func TestTransactionsOfLongReplies(t *testing.T) {
 		t.Errorf("the last command is answered %q", c.w().Buf[len(c.w().Buf)-100:])
 	}
 }
+
+// TestWatchingAgainTakesNoRoom: who watches a key again and again, and executes nothing, is not refused for that.
+func TestWatchingAgainTakesNoRoom(t *testing.T) {
+	c := newWorld(t, 1, func(c *Config) { c.QueryBufferLimit = 1 << 20 }).dial(t)
+	for range 1 << 20 / queuedOverhead {
+		c.expect("+OK\r\n", "WATCH", "a")
+	}
+	c.expect("+OK\r\n", "MULTI")
+	c.expect("+QUEUED\r\n", "GET", "a")
+	c.expect("*1\r\n$-1\r\n", "EXEC")
+}
+
+// TestWatchesOfOneKey: of two watches of a key the first one counts.
+func TestWatchesOfOneKey(t *testing.T) {
+	w := newRealWorld(t)
+	a, b := w.dial(t), w.dial(t)
+	a.expect("+OK\r\n", "WATCH", "a")
+	b.expect("+OK\r\n", "SET", "a", "1")
+	a.expect("+OK\r\n", "WATCH", "a")
+	a.expect("+OK\r\n", "MULTI")
+	a.expect("+QUEUED\r\n", "SET", "a", "2")
+	a.expect("*-1\r\n", "EXEC")
+}

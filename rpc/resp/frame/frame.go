@@ -180,7 +180,10 @@ func printable(c byte) byte {
 // Args slices the arguments of one command that Next found. They alias frame, but for those of inline commands.
 // No arguments (an empty line, a count of zero) means: nothing to do.
 func Args(frame []byte, buf [][]byte) ([][]byte, error) {
-	if len(frame) > 2 && frame[0] == '*' && (frame[1] == '-' || frame[1] == '0') {
+	switch {
+	case frame[0] != '*':
+		return inlineWords(frame, buf[:0])
+	case len(frame) > 2 && (frame[1] == '-' || frame[1] == '0'):
 		return buf[:0], nil
 	}
 	complete, args, _, _, err := redcon.ReadNextCommand(frame, buf)
