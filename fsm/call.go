@@ -19,7 +19,8 @@ type call struct {
 	args [][]byte
 	w    *reply.Writer
 	// now is the machine's clock. wall is a reader's clock, 0 in the log: there only the machine's counts.
-	now, wall int64
+	// shown is a follower's clock: nothing is decided by it, but without it what is left of a deadline would stand still in an idle group.
+	now, wall, shown int64
 	// early is set when a reader met a key that is past its deadline by wall but not by now.
 	early   bool
 	scratch []byte
@@ -95,8 +96,8 @@ func (c *call) exists(key []byte) bool {
 	return ok
 }
 
-// clock is the later of the two clocks: for what is shown and for access statistics, never for what is decided.
-func (c *call) clock() int64 { return max(c.now, c.wall) }
+// clock is the latest of the clocks: for what is shown and for access statistics, never for what is decided.
+func (c *call) clock() int64 { return max(c.now, c.wall, c.shown) }
 
 func (c *call) touched(word uint32) uint32 {
 	if frequency(c.st.limits().Policy) {

@@ -106,8 +106,11 @@ func cmdPersist(c *call) {
 
 // What is left is shown by the later clock: in an idle group the machine's stands still until something is due. It shows
 // and decides nothing: whether the key has expired is the machine's to say.
-func cmdTTL(c *call)  { c.ttl(func(at int64) int64 { return roundSeconds(at - c.clock()) }) }
-func cmdPTTL(c *call) { c.ttl(func(at int64) int64 { return at - c.clock() }) }
+func cmdTTL(c *call)  { c.ttl(func(at int64) int64 { return roundSeconds(c.left(at)) }) }
+func cmdPTTL(c *call) { c.ttl(c.left) }
+
+// left is what is left until at. A follower keeps a key until the log says that it has expired, whatever its own clock says.
+func (c *call) left(at int64) int64 { return max(at-c.clock(), 0) }
 
 func cmdExpireTime(c *call)  { c.ttl(roundSeconds) }
 func cmdPExpireTime(c *call) { c.ttl(func(at int64) int64 { return at }) }

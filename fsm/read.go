@@ -15,7 +15,7 @@ import (
 // A transaction of reads is one too: it sees one moment of its slot.
 func (m *Machine) Read(op *entry.Op, wall int64, w *reply.Writer) Verdict {
 	c := readers.Get().(*call)
-	c.m, c.st, c.w, c.wall = m, m.current.Load(), w, wall
+	c.m, c.st, c.w, c.wall, c.shown = m, m.current.Load(), w, wall, 0
 	v := c.read(op)
 	c.giveBack()
 	return v
@@ -25,8 +25,8 @@ func (m *Machine) Read(op *entry.Op, wall int64, w *reply.Writer) Verdict {
 type Reading struct {
 	Machine *Machine
 	Ops     []entry.Op
-	// Wall is the caller's clock, Unix ms.
-	Wall int64
+	// Wall is the caller's clock, Unix ms. Shown is one for what is shown only, for a caller whose clock decides nothing: a follower.
+	Wall, Shown int64
 	// Out gets the replies. Ends, empty at first, says where in Out.Buf the reply of each op ends, NotOwned lists the ops of
 	// slots that the machine does not own.
 	Out            *reply.Writer
@@ -70,7 +70,9 @@ func ReadAll(readings []Reading) {
 }
 
 // attend makes r what c executes.
-func (c *call) attend(r *Reading) { c.m, c.st, c.w, c.wall = r.Machine, r.st, r.Out, r.Wall }
+func (c *call) attend(r *Reading) {
+	c.m, c.st, c.w, c.wall, c.shown = r.Machine, r.st, r.Out, r.Wall, r.Shown
+}
 
 // readers is the pool of everybody's calls but the applying goroutines'. All machines share it: a pipeline over a dozen groups
 // then works with one call of a few KiB, which stays in the processor's cache.

@@ -32,7 +32,7 @@ func (g *Group) ReadFollower(c *Call, stale bool) {
 		}
 	}
 	g.stats.followerReads.Add(1)
-	g.read(c, 0)
+	g.read(c, 0, g.clock.wall())
 }
 
 // CatchUp waits until this replica has applied what was acknowledged before the call, but not longer than Limits.Park.

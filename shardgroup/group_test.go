@@ -31,6 +31,27 @@ func TestWritesAreReadByLeaderAndFollowers(t *testing.T) {
 	})
 }
 
+// TestTimeToLiveAtAFollower: what is left is shown by the follower's clock, since the log's stands still where nobody writes.
+func TestTimeToLiveAtAFollower(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := newCluster(t, nil)
+		l := c.leader()
+		l.submit("SET a 1 EX 100").want(t, "+OK ")
+		time.Sleep(40 * time.Second)
+		for _, n := range c.others(l) {
+			got := calling("TTL a")
+			n.ReadFollower(got, false)
+			got.want(t, ":60 ")
+		}
+		// A follower whose clock is ahead of the leader's.
+		wall := c.others(l)[0].clock.wall
+		c.others(l)[0].clock.wall = func() int64 { return wall() + 3600_000 }
+		got := calling("PTTL a")
+		c.others(l)[0].ReadFollower(got, false)
+		got.want(t, ":0 ")
+	})
+}
+
 func TestReadRidesAlongAtItsPlace(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := newCluster(t, nil)

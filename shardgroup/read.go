@@ -90,8 +90,8 @@ func (g *Group) readBy(deadline time.Time, c *Call) {
 }
 
 // read executes a call's reads on the present state. False: the log's clock must advance first.
-func (g *Group) read(c *Call, wall int64) (fresh bool) {
-	r := []fsm.Reading{{Machine: g.machine, Ops: c.Ops, Wall: wall, Out: &c.Out, Ends: c.Ends, NotOwned: c.Moved}}
+func (g *Group) read(c *Call, wall, shown int64) (fresh bool) {
+	r := []fsm.Reading{{Machine: g.machine, Ops: c.Ops, Wall: wall, Shown: shown, Out: &c.Out, Ends: c.Ends, NotOwned: c.Moved}}
 	fsm.ReadAll(r)
 	c.Ends, c.Moved = r[0].Ends, r[0].NotOwned
 	return !r[0].Stale
@@ -185,7 +185,7 @@ func (g *Group) readSlowly(ctx context.Context, c *Call) error {
 		if err != nil {
 			return err
 		}
-		fresh := g.read(c, g.clock.now())
+		fresh := g.read(c, g.clock.now(), 0)
 		if fresh && g.replica.Gate().Check(ticket, time.Now()) {
 			return nil
 		}
