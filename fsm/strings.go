@@ -53,11 +53,15 @@ func cmdStrlen(c *call) {
 }
 
 func cmdMGet(c *call) {
+	start := len(c.w.Buf)
 	c.w.Array(len(c.args))
 	for _, key := range c.args {
-		if v, found := c.find(key); found && kind(v.Kind) == kindString {
+		switch v, found := c.find(key); {
+		case c.w.Full(start):
+			c.w.Error(reply.LeftOut)
+		case found && kind(v.Kind) == kindString:
 			c.w.Bulk(v.Value)
-		} else {
+		default:
 			c.w.Null()
 		}
 	}

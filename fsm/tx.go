@@ -81,17 +81,36 @@ func (c *call) runTransaction() {
 		c.w.Error("EXECABORT Transaction discarded because of: " + reply.OutOfMemory)
 		return
 	}
+	start := len(c.w.Buf)
 	c.w.Array(len(tx.Ops))
 	for i := range tx.Ops {
-		switch {
-		case !c.prepare(&tx.Ops[i]):
-			c.w.WrongArity(c.name())
-		case limited && c.op.denyOOM:
-			c.runWithin()
-		default:
-			c.op.run(c)
+		if c.w.Full(start) {
+			c.runUnseen(&tx.Ops[i], limited)
+		} else {
+			c.runOp(&tx.Ops[i], limited)
 		}
 	}
+}
+
+// runOp runs a transaction's op.
+func (c *call) runOp(op *entry.Op, limited bool) {
+	switch {
+	case !c.prepare(op):
+		c.w.WrongArity(c.name())
+	case limited && c.op.denyOOM:
+		c.runWithin()
+	default:
+		c.op.run(c)
+	}
+}
+
+// runUnseen is runOp with LeftOut for a reply.
+func (c *call) runUnseen(op *entry.Op, limited bool) {
+	w := c.w
+	c.w = &c.nowhere
+	c.runOp(op, limited)
+	c.w = w
+	c.w.Error(reply.LeftOut)
 }
 
 // prepare makes op the one that is executed; false if it has too few or too many arguments.

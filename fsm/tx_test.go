@@ -175,3 +175,25 @@ func TestReadRefusesWrites(t *testing.T) {
 		}()
 	}
 }
+
+// TestLongRepliesAreCut: what a command or a transaction would answer beyond the limit is left out, and all of it is executed.
+func TestLongRepliesAreCut(t *testing.T) {
+	r := newReplica(t)
+	r.do("SET", "{k}a", strings.Repeat("x", 100))
+	value, out := "$100\r\n"+strings.Repeat("x", 100)+"\r\n", "-"+reply.LeftOut+"\r\n"
+	mget := opOf(t, "MGET", "{k}a", "{k}none", "{k}a", "{k}a")
+	w := &reply.Writer{Limit: 150}
+	r.m.Read(&mget, r.now, w)
+	expect(t, string(w.Buf), "*4\r\n"+value+"$-1\r\n"+value+out)
+
+	tx := txOf(t, "GET {k}a", "APPEND {k}a y", "GETSET {k}a z", "INCR {k}a", "SET {k}b 1")
+	w = &reply.Writer{Limit: 150}
+	r.apply(w, tx)
+	expect(t, string(w.Buf), "*5\r\n"+value+":101\r\n$101\r\n"+strings.Repeat("x", 100)+"y\r\n"+out+out)
+	expect(t, r.do("MGET", "{k}a", "{k}b"), "*2\r\n$1\r\nz\r\n$1\r\n1\r\n")
+
+	reads := txOf(t, "GET {k}b", "GET {k}b")
+	w = &reply.Writer{Limit: 5}
+	r.m.Read(&reads, r.now, w)
+	expect(t, string(w.Buf), "*2\r\n$1\r\n1\r\n"+out)
+}

@@ -12,6 +12,7 @@ const (
 	NoSuchKey        = "ERR no such key"
 	IndexOutOfRange  = "ERR index out of range"
 	OffsetOutOfRange = "ERR offset is out of range"
+	LeftOut          = "ERR left out, whatever it was: the reply is too long already"
 	StringTooLong    = "ERR string exceeds maximum allowed size (proto-max-bulk-len)"
 	Overflow         = "ERR increment or decrement would overflow"
 	DecrOverflow     = "ERR decrement would overflow"

@@ -7,9 +7,15 @@ type Writer struct {
 	Buf []byte
 	// Proto is the RESP version of the waiting connection: 3, or anything else for 2.
 	Proto int8
+	// Limit is how many bytes one reply may have before the rest of its parts is left out (Full); 0: any.
+	Limit int
 	// Discard makes every method do nothing.
 	Discard bool
 }
+
+// Full reports whether the reply that began at Buf[start] is so long that what is still to come is to be left out: as LeftOut.
+// A short command may ask for very much, an MGET for one large value a million times.
+func (w *Writer) Full(start int) bool { return w.Limit > 0 && len(w.Buf)-start > w.Limit }
 
 // OK writes the status reply +OK.
 func (w *Writer) OK() { w.raw("+OK\r\n") }

@@ -19,6 +19,9 @@ const (
 	// runReplies is how many bytes of replies a run should make: they are held whole until the client takes them. Fifty clients that
 	// asked 200 times for 256 KB each and read nothing cost a node 1.5 GB.
 	runReplies = 1 << 20
+	// maxReply is how long the reply to one command or transaction may be, Redis's longest string: the node holds all of it, and a client that
+	// asks for a value a million times over would end one leader after the other.
+	maxReply = 512 << 20
 )
 
 // inline marks a command that the connection answered itself.
@@ -232,7 +235,7 @@ func (gc *groupCall) reset() {
 		gc.Ops, gc.Reads, gc.Ends = nil, nil, nil
 	}
 	clear(gc.Ops)
-	gc.Call = shardgroup.Call{Ops: gc.Ops[:0], Reads: gc.Reads[:0], Ends: gc.Ends[:0], Moved: gc.Moved[:0], Out: reply.Writer{Buf: buf}}
+	gc.Call = shardgroup.Call{Ops: gc.Ops[:0], Reads: gc.Reads[:0], Ends: gc.Ends[:0], Moved: gc.Moved[:0], Out: reply.Writer{Buf: buf, Limit: maxReply}}
 	gc.t, gc.writes, gc.follower, gc.parked, gc.handed = nil, false, false, false, false
 }
 

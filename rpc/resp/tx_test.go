@@ -59,3 +59,14 @@ func TestWatchesOfOneKey(t *testing.T) {
 	a.expect("+QUEUED\r\n", "SET", "a", "2")
 	a.expect("*-1\r\n", "EXEC")
 }
+
+// TestRepliesHaveALimit, whichever call they are for, also when its memory is used again.
+func TestRepliesHaveALimit(t *testing.T) {
+	c := newWorld(t, 1).undriven(t)
+	for range 2 {
+		if gc := c.run.newCall(&target{}, 2, false); gc.Out.Limit != maxReply {
+			t.Errorf("a reply may have %d bytes", gc.Out.Limit)
+		}
+		c.run.clear()
+	}
+}
