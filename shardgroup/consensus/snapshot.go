@@ -13,6 +13,10 @@ import (
 // snapshotPause is the least time between two snapshots that the log's size triggers.
 const snapshotPause = time.Second
 
+// noRoomPause is the least time after one for which the disk had no room. Each try fills the disk for a moment, in which the log,
+// whose failures are fatal, may need a new file; and until somebody has made room, the next try fails as well.
+const noRoomPause = 10 * time.Second
+
 // Snapshot takes a snapshot, when it is this replica's turn, and drops the log behind it. Nothing applied since the start is no error.
 func (r *Replica) Snapshot() error {
 	if err := r.cfg.Turn.take(r.ctx); err != nil {
@@ -101,6 +105,7 @@ func (r *Replica) runSnapshots() {
 			return
 		}
 		var err error
+		pause, failures := snapshotPause, r.snapshots.noRoom.Load()
 		switch {
 		case r.outdated.Swap(false):
 			err = r.snapshot() // somebody waits for it
@@ -110,8 +115,11 @@ func (r *Replica) runSnapshots() {
 		if err != nil && r.ctx.Err() == nil {
 			r.cfg.Logger.Warn("snapshot failed; it will be tried again as the log grows", "error", err)
 		}
+		if r.snapshots.noRoom.Load() > failures { // raft passes on no more than the text of an error
+			pause = noRoomPause
+		}
 		select {
-		case <-time.After(snapshotPause):
+		case <-time.After(pause):
 		case <-r.ctx.Done():
 			return
 		}

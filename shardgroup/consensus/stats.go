@@ -26,6 +26,8 @@ type Stats struct {
 	Restarts  uint64
 	// Confirmations counts rounds of the gate's slow path, Snapshots the snapshots taken, Installed those received.
 	Confirmations, Snapshots, Installed uint64
+	// SnapshotFailures counts snapshots, taken here or received, for which the disk had no room. Until one succeeds the log grows.
+	SnapshotFailures uint64
 	// Peers is filled on a leader, one per other member, by ID.
 	Peers []PeerStats
 }
@@ -52,6 +54,8 @@ func (r *Replica) Stats() Stats {
 		Confirmations: r.gate.rounds.Load(),
 		Snapshots:     r.taken.Load(),
 		Installed:     r.fsm.installed.Load(),
+
+		SnapshotFailures: r.snapshots.noRoom.Load(),
 	}
 	s.SnapshotIndex, s.SnapshotBytes = r.logs.snapshotIndex(), r.logs.snapshotSize()
 	if inst := r.current.Load(); inst != nil {

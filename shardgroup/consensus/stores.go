@@ -8,10 +8,12 @@ import (
 	"sync/atomic"
 
 	"github.com/hashicorp/raft"
+
+	"github.com/quorate/quorate/shardgroup/consensus/snapfile"
 )
 
 // failStop calls fatal with the first error it is given. A failed fsync cannot be retried (the kernel may have dropped
-// the pages and report success the next time), so after any store error the process must not go on.
+// the pages and report success the next time), so after any store error the process must not go on. snapshotStore has the one exception.
 type failStop struct {
 	once  sync.Once
 	fatal func(error)
@@ -59,7 +61,8 @@ func (s stableStore) GetUint64(key []byte) (uint64, error) {
 	return val, err
 }
 
-// snapshotStore is raft's snapshot store with every failure fatal. It tells the log and the members what is durable.
+// snapshotStore is raft's snapshot store with every failure fatal but that of a new snapshot for which there is no room. It tells the log
+// and the members what is durable.
 type snapshotStore struct {
 	raft.SnapshotStore
 	fail  *failStop
@@ -72,6 +75,18 @@ type snapshotStore struct {
 	unread atomic.Pointer[error]
 	// open counts the sinks that are neither closed nor cancelled.
 	open atomic.Int32
+	// noRoom counts the snapshots, taken here or received, that were given up because the disk is full.
+	noRoom atomic.Uint64
+}
+
+// check judges the error of a snapshot that is being written. Raft only logs those that it gets, or tells the leader, and both try
+// again: that loses nothing if the store says that there was no room, since what it gave up was no promise yet.
+func (s *snapshotStore) check(op string, err error) error {
+	if !errors.Is(err, snapfile.ErrNoRoom) {
+		return s.fail.check(op, err)
+	}
+	s.noRoom.Add(1)
+	return fmt.Errorf("%s: %w", op, err)
 }
 
 func (s *snapshotStore) Create(version raft.SnapshotVersion, index, term uint64, c raft.Configuration, cIndex uint64, t raft.Transport) (raft.SnapshotSink, error) {
@@ -83,7 +98,7 @@ func (s *snapshotStore) Create(version raft.SnapshotVersion, index, term uint64,
 	}
 	sink, err := s.SnapshotStore.Create(version, index, term, c, cIndex, t)
 	if err != nil {
-		return nil, s.fail.check(fmt.Sprintf("create snapshot at %d", index), err)
+		return nil, s.check(fmt.Sprintf("create snapshot at %d", index), err)
 	}
 	s.open.Add(1)
 	return &snapshotSink{SnapshotSink: sink, store: s,
@@ -184,7 +199,7 @@ func (s *snapshotSink) Write(p []byte) (int, error) {
 	}
 	n, err := s.SnapshotSink.Write(p)
 	s.meta.Size += int64(n)
-	return n, s.store.fail.check("write snapshot", err)
+	return n, s.store.check("write snapshot", err)
 }
 
 func (s *snapshotSink) Cancel() error {
@@ -196,7 +211,7 @@ func (s *snapshotSink) Cancel() error {
 func (s *snapshotSink) Close() error {
 	defer s.end()
 	if err := s.SnapshotSink.Close(); err != nil || s.cancelled.Load() {
-		return s.store.fail.check("close snapshot", err)
+		return s.store.check("close snapshot", err)
 	}
 	s.store.saved(s.meta)
 	return nil

@@ -7,11 +7,19 @@ import (
 	"hash/crc32"
 	"io"
 	"io/fs"
+	"syscall"
 
 	"github.com/hashicorp/raft"
 
 	"github.com/quorate/quorate/shardgroup/wal/disk"
 )
+
+// ErrNoRoom: the disk has no room for a new snapshot, which was given up. What had been written of it is gone, and nobody had been
+// promised it: the snapshot before it and the log behind that are as they were.
+var ErrNoRoom = errors.New("no room for a snapshot; free some space on the disk of its file")
+
+// full reports whether err says of an unfinished file that it does not fit. From the rename on that is a failure like any other.
+func full(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
 
 // Create begins a snapshot. It is in the store when the sink's Close has returned nil.
 func (s *Store) Create(v raft.SnapshotVersion, index, term uint64, c raft.Configuration, cIndex uint64, _ raft.Transport) (raft.SnapshotSink, error) {
@@ -24,12 +32,15 @@ func (s *Store) Create(v raft.SnapshotVersion, index, term uint64, c raft.Config
 	}
 	temp := fmt.Sprintf("%s%d", tempPrefix, s.begun.Add(1))
 	f, err := s.fs.Create(temp, 0, nil)
-	if err != nil {
+	switch {
+	case err != nil && full(err):
+		return nil, fmt.Errorf("create snapshot: %w: %w", ErrNoRoom, err)
+	case err != nil:
 		return nil, fmt.Errorf("create snapshot: %w", err)
 	}
 	k := &sink{store: s, id: name(index, term), temp: temp, file: f, buf: bufio.NewWriterSize(io.NewOffsetWriter(f, 0), bufferSize)}
 	if _, err := k.buf.Write(header); err != nil {
-		return nil, errors.Join(fmt.Errorf("create snapshot: %w", err), k.Cancel())
+		return nil, k.fail(err)
 	}
 	return k, nil
 }
@@ -50,6 +61,8 @@ type sink struct {
 
 	sum   uint32
 	ended bool
+	// failed is what ended the snapshot: no write or sync that failed is tried again.
+	failed error
 }
 
 // ID implements raft.SnapshotSink.
@@ -57,6 +70,9 @@ func (k *sink) ID() string { return k.id }
 
 // Write implements raft.SnapshotSink.
 func (k *sink) Write(p []byte) (int, error) {
+	if k.failed != nil {
+		return 0, k.failed
+	}
 	n, err := k.buf.Write(p)
 	k.size += int64(n)
 	k.sum = crc32.Update(k.sum, castagnoli, p[:n])
@@ -64,7 +80,25 @@ func (k *sink) Write(p []byte) (int, error) {
 		k.synced = k.size
 		err = k.file.Sync()
 	}
-	return n, err
+	if err != nil {
+		return n, k.fail(err)
+	}
+	return n, nil
+}
+
+// fail gives the snapshot up. If it only does not fit, its file goes at once: others need the room, and the log most of all. Any
+// other failure is of the disk, which is not asked for more.
+func (k *sink) fail(err error) error {
+	k.failed = fmt.Errorf("save snapshot %s: %w", k.id, err)
+	if !full(err) {
+		return k.failed
+	}
+	if err := k.Cancel(); err != nil {
+		k.failed = errors.Join(k.failed, err)
+		return k.failed
+	}
+	k.failed = fmt.Errorf("%w: %w", ErrNoRoom, k.failed)
+	return k.failed
 }
 
 // Cancel drops the snapshot, unless it is closed already.
@@ -78,11 +112,11 @@ func (k *sink) Cancel() error {
 
 // Close makes the snapshot durable and removes those that it replaces.
 func (k *sink) Close() error {
-	if k.ended {
-		return nil
+	if k.ended || k.failed != nil {
+		return k.failed
 	}
 	if err := k.finish(); err != nil {
-		return errors.Join(fmt.Errorf("save snapshot %s: %w", k.id, err), k.Cancel())
+		return k.fail(err)
 	}
 	k.ended = true
 	if err := k.store.fs.Rename(k.temp, k.id+suffix); err != nil {

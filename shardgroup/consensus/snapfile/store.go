@@ -42,19 +42,27 @@ func Open(dir string) (*Store, error) {
 
 // OpenOn is Open in a folder that need not be the operating system's.
 func OpenOn(fs disk.FS) (*Store, error) {
+	if err := RemoveUnfinished(fs); err != nil {
+		return nil, fmt.Errorf("open snapshots: %w", err)
+	}
+	return &Store{fs: fs}, nil
+}
+
+// RemoveUnfinished removes what a crash left unfinished. The folder must not be open.
+func RemoveUnfinished(fs disk.FS) error {
 	names, err := fs.List()
 	if err != nil {
-		return nil, fmt.Errorf("open snapshots: %w", err)
+		return err
 	}
 	for _, name := range names {
 		if !strings.HasPrefix(name, tempPrefix) {
 			continue
 		}
 		if err := fs.Remove(name); err != nil {
-			return nil, fmt.Errorf("open snapshots: remove an unfinished one: %w", err)
+			return fmt.Errorf("remove an unfinished one: %w", err)
 		}
 	}
-	return &Store{fs: fs}, nil
+	return nil
 }
 
 func name(index, term uint64) string { return fmt.Sprintf("%020d-%020d", index, term) }
