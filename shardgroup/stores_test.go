@@ -27,7 +27,7 @@ func (d *onDisk) open(n *node, cfg *Config) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		d.t.Fatal(err)
 	}
-	meta, err := stable.Open(filepath.Join(dir, "node.db"), cfg.Fatal)
+	meta, err := stable.Open(filepath.Join(dir, "node.db"), 0, cfg.Fatal)
 	if err != nil {
 		d.t.Fatal(err)
 	}

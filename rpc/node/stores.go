@@ -56,7 +56,7 @@ func openStores(c config.Config, h Host, faults *testfaults.Faults, written func
 	if h.Stable != nil {
 		s.stable, err = h.Stable(fatal)
 	} else {
-		err = s.openStable(fatal)
+		err = s.openStable(c.StallTimeout, fatal)
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.unlock())
@@ -67,7 +67,7 @@ func openStores(c config.Config, h Host, faults *testfaults.Faults, written func
 	return s, nil
 }
 
-func (s *stores) openStable(fatal func(error)) (err error) {
+func (s *stores) openStable(stall time.Duration, fatal func(error)) (err error) {
 	if s.lock, err = stable.LockDir(s.dir); err != nil {
 		return fmt.Errorf("data-dir: %w", err)
 	}
@@ -77,7 +77,7 @@ func (s *stores) openStable(fatal func(error)) (err error) {
 	if err = s.removeUnfinished(); err != nil {
 		return err
 	}
-	s.stable, err = stable.Open(filepath.Join(s.dir, stableFile), fatal)
+	s.stable, err = stable.Open(filepath.Join(s.dir, stableFile), stall, fatal)
 	return err
 }
 

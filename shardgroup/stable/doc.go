@@ -2,7 +2,7 @@
 // one bbolt file per node, through hashicorp/raft-boltdb/v2. Every write is synced; one that fails or hangs is fatal.
 //
 //	lock, err := stable.LockDir(dir)             // one process per data folder
-//	s, err := stable.Open(path, fatal)           // OpenOn takes another file than bbolt's, for simulations
+//	s, err := stable.Open(path, stall, fatal)    // OpenOn takes another file than bbolt's, for simulations
 //	s.NodeID()                                   // 40 hex digits, drawn when the file was made
 //	hold, err := s.BeginRun(lease, longest)      // vote for nobody for so long, then s.PromisesOver()
 //	log := wal.Open(…)

@@ -1,6 +1,7 @@
 package stable
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/binary"
 	"encoding/hex"
@@ -51,13 +52,13 @@ const (
 	keyNode    = "node"
 	keyCluster = "cluster"
 
-	stallTimeout = 10 * time.Second
+	defaultStall = 10 * time.Second
 )
 
 // Open opens the file at path, or makes it, with a new node identity. fatal is called at most once, with the first
-// write that failed or took over 10 s, or record that does not read back; it should end the process.
-func Open(path string, fatal func(error)) (*Store, error) {
-	s := newStore(path, fatal)
+// write that failed or took longer than stall (0: 10 s), or record that does not read back; it should end the process.
+func Open(path string, stall time.Duration, fatal func(error)) (*Store, error) {
+	s := newStore(path, cmp.Or(stall, defaultStall), fatal)
 	if err := s.open(path); err != nil {
 		var system syscall.Errno
 		if !errors.As(err, &system) { // no permission and no space are no damage
@@ -71,7 +72,7 @@ func Open(path string, fatal func(error)) (*Store, error) {
 // OpenOn opens the store that file holds, or makes it. boot tells one boot of the machine from another; see BeginRun. The
 // store closes the file.
 func OpenOn(file File, boot func() (string, error), fatal func(error)) (*Store, error) {
-	s := newStore("the given file", fatal)
+	s := newStore("the given file", defaultStall, fatal)
 	s.file, s.bootID = file, boot
 	node, err := s.get([]byte(keyNode))
 	if err == nil && node == nil {
@@ -86,12 +87,12 @@ func OpenOn(file File, boot func() (string, error), fatal func(error)) (*Store, 
 	return s, nil
 }
 
-func newStore(path string, fatal func(error)) *Store {
+func newStore(path string, stall time.Duration, fatal func(error)) *Store {
 	s := &Store{
 		latch: failstop.NewLatch(fatal), writing: disk.NewLock(), mu: disk.NewLock(),
 		groups: map[slot.GroupID]*group{}, bootID: kernelBootID,
 	}
-	s.watch = s.latch.Watch("stable: write to "+path, stallTimeout)
+	s.watch = s.latch.Watch("stable: write to "+path, stall)
 	return s
 }
 

@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 // openAt opens the store; a failure that the test does not expect fails it.
 func openAt(t *testing.T, path string) *Store {
 	t.Helper()
-	s, err := Open(path, func(err error) { t.Errorf("fatal: %v", err) })
+	s, err := Open(path, 0, func(err error) { t.Errorf("fatal: %v", err) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +86,7 @@ func TestForeignFileIsRefused(t *testing.T) {
 	bolt, err := boltfile.Open(path, nil)
 	must(t, err)
 	must(t, bolt.Close())
-	if _, err := Open(path, func(error) {}); err == nil || !strings.Contains(err.Error(), "node identity") {
+	if _, err := Open(path, 0, func(error) {}); err == nil || !strings.Contains(err.Error(), "node identity") {
 		t.Errorf("a bolt file without identity: %v", err)
 	}
 }
@@ -98,7 +98,7 @@ func TestGroupsAgainstModel(t *testing.T) {
 		must(rt, err)
 		path := filepath.Join(dir, "stable")
 		open := func() *Store {
-			s, err := Open(path, func(err error) { rt.Fatalf("fatal: %v", err) })
+			s, err := Open(path, 0, func(err error) { rt.Fatalf("fatal: %v", err) })
 			must(rt, err)
 			return s
 		}
@@ -181,7 +181,7 @@ func TestDamagedBallotIsFatal(t *testing.T) {
 		}
 	}
 	fatal := 0
-	s, err := Open(path, func(error) { fatal++ })
+	s, err := Open(path, 0, func(error) { fatal++ })
 	must(t, err)
 	defer s.Close()
 	must(t, s.set(groupKey(1), whole[:len(whole)-1]))
@@ -209,7 +209,7 @@ func FuzzDecodeBallot(f *testing.F) {
 // TestFailedWriteIsFatalOnce: after it, nothing is read or written any more.
 func TestFailedWriteIsFatalOnce(t *testing.T) {
 	var fatal []error
-	s, err := Open(filepath.Join(t.TempDir(), "stable"), func(err error) { fatal = append(fatal, err) })
+	s, err := Open(filepath.Join(t.TempDir(), "stable"), 0, func(err error) { fatal = append(fatal, err) })
 	must(t, err)
 	must(t, s.ForGroup(1).SetUint64([]byte(keyTerm), 1))
 	must(t, s.file.Close()) // every write fails from here on
@@ -226,6 +226,34 @@ func TestFailedWriteIsFatalOnce(t *testing.T) {
 	}
 	if len(fatal) != 1 {
 		t.Errorf("fatal calls %v, want one", fatal)
+	}
+}
+
+// stuck is a file whose writes end when they may.
+type stuck struct {
+	File
+	until chan struct{}
+}
+
+func (f stuck) Set(key, v []byte) error {
+	<-f.until
+	return f.File.Set(key, v)
+}
+
+// TestAStuckWriteIsFatalWhenTold: the limit is the node's.
+func TestAStuckWriteIsFatalWhenTold(t *testing.T) {
+	until := make(chan struct{})
+	var why error
+	s, err := Open(filepath.Join(t.TempDir(), "stable"), 20*time.Millisecond, func(err error) {
+		why = err
+		close(until)
+	})
+	must(t, err)
+	defer s.Close()
+	s.file = stuck{s.file, until}
+	err = s.SetClusterID("c")
+	if err == nil || why == nil || !strings.Contains(why.Error(), "did not end within 20ms") || !strings.Contains(why.Error(), "stall-timeout") {
+		t.Errorf("%v, fatal %v", err, why)
 	}
 }
 

@@ -74,7 +74,7 @@ func start(t *testing.T, dir string, snapshots []raft.SnapshotStore) *node {
 	if n.log, err = wal.Open(filepath.Join(dir, "log"), wal.Options{SegmentBytes: 1 << 20, Fatal: fatal}); err != nil {
 		t.Fatal(err)
 	}
-	if n.stable, err = stable.Open(filepath.Join(dir, "stable"), fatal); err != nil {
+	if n.stable, err = stable.Open(filepath.Join(dir, "stable"), 0, fatal); err != nil {
 		t.Fatal(err)
 	}
 	for i := range n.rafts {

@@ -49,7 +49,7 @@ type Watch struct {
 
 // Watch gives a watch whose op ("write", "sync") must end within limit. It starts no goroutine.
 func (l *Latch) Watch(op string, limit time.Duration) *Watch {
-	w := &Watch{latch: l, op: op, late: fmt.Errorf("%s did not end within %v: the disk is stuck, or far too slow for a log", op, limit)}
+	w := &Watch{latch: l, op: op, late: fmt.Errorf("%s did not end within %v (stall-timeout): the disk is stuck, or far too slow for a log", op, limit)}
 	w.watch = stall.New(limit, func() { l.Fail(w.late) })
 	return w
 }
