@@ -35,12 +35,15 @@ func (g *Group) ReadFollower(c *Call, stale bool) {
 	g.read(c, 0, g.clock.wall())
 }
 
-// CatchUp waits until this replica has applied what was acknowledged before the call, but not longer than Limits.Park.
+// CatchUp waits until this replica has applied what was acknowledged before the call, but not longer than Limits.Park (with NoPark, not for a leader).
 func (g *Group) CatchUp() error {
-	ctx, cancel := context.WithTimeout(g.ctx, g.cfg.Limits.Park)
+	ctx, cancel := context.WithTimeout(g.ctx, g.cfg.Limits.patience())
 	defer cancel()
 	for {
 		changed, leader := g.replica.Changed(), g.replica.Leader().Leader
+		if leader == "" && g.cfg.Limits.Park == NoPark {
+			return ErrNoLeader
+		}
 		if leader == "" {
 			select {
 			case <-changed:

@@ -16,9 +16,12 @@ type Limits struct {
 	// A call that finds the queue empty is taken whatever its size.
 	QueueCalls int
 	QueueBytes int64
-	// Park is how long a call may wait for a leader; 2 s by default.
+	// Park is how long a call may wait for a leader; 2 s by default, NoPark not at all.
 	Park time.Duration
 }
+
+// NoPark refuses calls at once while the group has no leader.
+const NoPark time.Duration = -1
 
 const (
 	defaultEntryBytes = 256 << 10
@@ -28,7 +31,7 @@ const (
 )
 
 func (l Limits) withDefaults() (Limits, error) {
-	if l.EntryBytes < 0 || l.QueueCalls < 0 || l.QueueBytes < 0 || l.Park < 0 {
+	if l.EntryBytes < 0 || l.QueueCalls < 0 || l.QueueBytes < 0 || l.Park < NoPark {
 		return l, fmt.Errorf("limits %+v: none may be negative", l)
 	}
 	if l.EntryBytes == 0 {
@@ -47,4 +50,12 @@ func (l Limits) withDefaults() (Limits, error) {
 		l.Park = defaultPark
 	}
 	return l, nil
+}
+
+// patience is how long something may take that needs answers of other replicas. They take their time even if nobody may wait for a leader.
+func (l Limits) patience() time.Duration {
+	if l.Park == NoPark {
+		return defaultPark
+	}
+	return l.Park
 }

@@ -66,7 +66,7 @@ func (rs *Reads) Answer() {
 }
 
 // Read answers a call of reads only, on the caller's goroutine, behind the read gate. It may wait for a leader or a
-// confirmation, bounded by Limits.Park. c.Done is not called.
+// confirmation, bounded by Limits.Park (with NoPark, a confirmation by its default). c.Done is not called.
 func (g *Group) Read(c *Call) {
 	var rs Reads
 	if c.Answered = false; g.Join(&rs, c) {
@@ -74,7 +74,7 @@ func (g *Group) Read(c *Call) {
 			return
 		}
 	}
-	g.readBy(time.Now().Add(g.cfg.Limits.Park), c)
+	g.readBy(time.Now().Add(g.cfg.Limits.patience()), c)
 }
 
 // readBy is Read without the fast path, and gives up at deadline.
@@ -115,9 +115,9 @@ type readBatch struct {
 // instead of one each. Each call's Done is called exactly once, from a goroutine of the group, a timer's, or from SubmitReads
 // itself.
 func (g *Group) SubmitReads(calls ...*Call) {
-	b := &readBatch{g: g, calls: slices.Clone(calls), deadline: time.Now().Add(g.cfg.Limits.Park)}
+	b := &readBatch{g: g, calls: slices.Clone(calls), deadline: time.Now().Add(g.cfg.Limits.patience())}
 	// A round takes longer than anybody should wait if Raft is stuck in a write of its log.
-	b.expiry = time.AfterFunc(g.cfg.Limits.Park, b.refuse)
+	b.expiry = time.AfterFunc(g.cfg.Limits.patience(), b.refuse)
 	g.replica.Gate().WhenConfirmed(b.confirmed)
 }
 
@@ -216,6 +216,8 @@ func (g *Group) confirm(ctx context.Context) (consensus.Ticket, error) {
 			return ticket, ErrNoLeader
 		case notLeader == nil:
 			continue // ErrNotConfirmed: this replica will learn that it does not lead, or succeed
+		case g.cfg.Limits.Park == NoPark:
+			return ticket, ErrNoLeader
 		}
 		select {
 		case <-changed:

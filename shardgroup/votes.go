@@ -130,7 +130,7 @@ func (g *Group) caughtUp(p *proof) bool {
 	case l.Leader == "", g.cfg.Peers == nil:
 		return false
 	}
-	ctx, cancel := context.WithTimeout(g.ctx, g.cfg.Limits.Park)
+	ctx, cancel := context.WithTimeout(g.ctx, g.cfg.Limits.patience())
 	defer cancel()
 	if p.index == 0 || p.term != l.Term {
 		index, err := g.cfg.Peers.ReadIndex(ctx, l.Leader, g.cfg.ID, true)
@@ -156,7 +156,7 @@ type survey struct {
 
 // survey asks all voters at once: one that can't be reached must not take the time in which the others would answer.
 func (g *Group) survey() survey {
-	ctx, cancel := context.WithTimeout(g.ctx, g.cfg.Limits.Park)
+	ctx, cancel := context.WithTimeout(g.ctx, g.cfg.Limits.patience())
 	defer cancel()
 	type answer struct {
 		id string

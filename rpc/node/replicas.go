@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -133,7 +134,7 @@ func (n *Node) openReplica(g *topology.Group) (*replica, error) {
 		Genesis:   fsm.Genesis{Group: g.ID, HashSeed: g.HashSeed, Slots: g.Genesis},
 		Consensus: cc,
 		Entry:     n.timings.entry.observe,
-		Limits:    shardgroup.Limits{Park: n.cfg.Parking},
+		Limits:    shardgroup.Limits{Park: cmp.Or(n.cfg.Parking, shardgroup.NoPark)},
 		Clock:     n.clock,
 		Peers:     groupPeers{n},
 		Recovered: func() error { return n.stores.stable.GroupRecovered(g.ID) },
@@ -203,6 +204,9 @@ func (n *Node) watchLeader(ctx context.Context, r *replica) {
 	}
 }
 
+// preferPatience is for how long a new group's leader tries to hand over: nobody waits for that.
+const preferPatience = 2 * time.Second
+
 // preferFirstLeader hands a new group to the member that should lead it, so that leaders are spread before the first clients
 // come; whoever campaigned first got it. Later the driver does that, without haste.
 func (n *Node) preferFirstLeader(ctx context.Context, r *replica) {
@@ -211,7 +215,7 @@ func (n *Node) preferFirstLeader(ctx context.Context, r *replica) {
 	if to == "" || to == n.self.ID {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, n.cfg.Parking)
+	ctx, cancel := context.WithTimeout(ctx, preferPatience)
 	defer cancel()
 	if err := r.group.Transfer(ctx, string(to)); err != nil {
 		n.log.Info("the preferred leader of a new group is not ready yet", "group", r.id, "error", err)
