@@ -238,6 +238,7 @@ func (n *Node) serve(client, ops net.Listener) {
 	n.background.Go(func() { n.runLeaderExchange(ctx) })
 	n.background.Go(func() { n.runSketches(ctx) })
 	n.background.Go(func() { n.outliveLeases(ctx) })
+	n.background.Go(func() { n.warnOfSettings(ctx) })
 	if n.stores.stable.LostTailPossible() {
 		n.background.Go(func() { n.awaitTail(ctx) })
 	}

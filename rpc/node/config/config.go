@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/spf13/pflag"
+
 	"github.com/quorate/quorate/fsm/entry"
 )
 
@@ -68,7 +70,12 @@ type Config struct {
 	Profiles       bool
 	TestClockShift time.Duration
 	TestFaults     string
+
+	flags *pflag.FlagSet
 }
+
+// Given reports whether a flag, the environment or a file has set key, be it to its default.
+func (c *Config) Given(key string) bool { return c.flags != nil && c.flags.Changed(key) }
 
 // Policies are the values of maxmemory-policy, as in Redis.
 var Policies = []string{

@@ -11,6 +11,7 @@ import (
 // Flags declares every key on fs, bound to c, with its default.
 func Flags(fs *pflag.FlagSet, c *Config) {
 	fs.SortFlags = false
+	c.flags = fs
 	nodeFlags(fs, c)
 	clusterFlags(fs, c)
 	storageFlags(fs, c)
