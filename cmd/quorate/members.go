@@ -17,7 +17,10 @@ func addReplicaCommand(f *adminFlags) *cobra.Command {
 		Short: "Give a node a replica of a group",
 		Long: `Give a node (name, ID or the start of an ID) a replica of a group. The new replica is fed by the leader and gets a vote once
 it has been close behind for some seconds; until then the group's quorum is as before. The command waits for that, and
-the cluster goes on with it if the command is stopped. remove-replica takes it back.`,
+the cluster goes on with it if the command is stopped. remove-replica takes it back.
+
+maxmemory is divided by the most replicas that any node holds. So if this node comes to hold more than all others, the limit of
+every group falls: their leaders evict what is over it, or refuse writes. Have room, or give the replica to a node with fewer.`,
 		Example: "  quorate group add-replica 1 node4",
 	})
 }

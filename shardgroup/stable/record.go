@@ -23,7 +23,7 @@ const (
 var (
 	castagnoli = crc32.MakeTable(crc32.Castagnoli)
 	errBallot  = errors.New("the record of term and vote does not read back: the disk damaged it; " +
-		"this replica might vote twice, so remove the node from the cluster, empty its data folder and let it join anew")
+		"this replica might vote twice, so start it with an empty data folder, as a new node, and move its groups there (quorate group add-replica, remove-replica)")
 )
 
 func (b ballot) encode() []byte {

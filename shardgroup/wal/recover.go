@@ -11,7 +11,7 @@ import (
 
 // advice follows every report of damage.
 const advice = "entries that this node has acknowledged may be gone, so it must not take part with this data: " +
-	"remove the node from the cluster, empty its data folder and let it join anew (or restore the file from a copy made while the node was down)"
+	"start it with an empty data folder, as a new node, and move its groups there (quorate group add-replica, remove-replica), or restore the file from a copy made while the node was down"
 
 // load reads the log, if there is one, and begins a new segment: what a crash left behind the end of the old one can
 // then never be taken for what comes next.
