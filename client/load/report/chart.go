@@ -45,11 +45,11 @@ var latencies = []struct {
 	{"max", func(l load.Latency) int64 { return l.Max }},
 }
 
-// latencyOverTime leaves out intervals in which nothing finished: they have no latency.
+// latencyOverTime leaves out intervals in which nothing was timed. One in which the servers stood still may have latencies without operations: of what was due.
 func latencyOverTime(r load.Result) plot.Chart {
 	lowest, highest := float64(max(1, r.P50)), float64(max(1, r.Max))
 	for _, v := range r.Intervals {
-		if v.Ops > 0 {
+		if v.Max > 0 {
 			lowest = min(lowest, float64(max(1, v.P50)))
 		}
 	}
@@ -59,7 +59,7 @@ func latencyOverTime(r load.Result) plot.Chart {
 	for i, l := range latencies {
 		var dots []plot.Dot
 		for _, v := range r.Intervals {
-			if v.Ops > 0 {
+			if v.Max > 0 {
 				us, t := float64(l.of(v.Latency)), v.End.Seconds()
 				dots = append(dots, plot.Dot{X: x.At(t), Y: y.At(us), Text: fmt.Sprintf("%s %s at %.1f s", l.name, plot.Micros(us), t)})
 			}

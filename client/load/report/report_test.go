@@ -102,3 +102,14 @@ func checkPoints(t *testing.T, name, points string) {
 		}
 	}
 }
+
+// TestAStallIsDrawn: an interval in which nothing was answered has the latencies of what was due.
+func TestAStallIsDrawn(t *testing.T) {
+	r := result()
+	r.Intervals[2].Ops = 0
+	for _, line := range latencyOverTime(r).Series {
+		if len(line.Dots) != len(r.Intervals) {
+			t.Errorf("%s: %d of %d intervals are drawn", line.Name, len(line.Dots), len(r.Intervals))
+		}
+	}
+}
