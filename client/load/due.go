@@ -2,9 +2,13 @@ package load
 
 import "time"
 
+// longestGap is longer than any measurement, and short enough to be counted with.
+const longestGap = 100 * 365 * 24 * time.Hour
+
 // gap is the time between two pipelines of one connection of an open loop.
 func (p Plan) gap() time.Duration {
-	return max(1, time.Duration(float64(p.Pipeline*p.Clients)/p.Rate*float64(time.Second)))
+	seconds := float64(p.Pipeline*p.Clients) / p.Rate
+	return max(1, time.Duration(min(seconds, longestGap.Seconds())*float64(time.Second)))
 }
 
 // over reports whether the measurement has ended.

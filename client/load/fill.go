@@ -14,8 +14,9 @@ import (
 )
 
 const (
-	// fillPipeline is how many SETs Fill sends at once.
+	// fillPipeline is how many SETs Fill sends at once, if their values have fillBytes together at most.
 	fillPipeline = 128
+	fillBytes    = 1 << 20
 	// fillStores is how many connections Fill opens to a store without pipelines.
 	fillStores = 64
 	// fillTries is how often Fill begins, and fillPause how long it waits before it begins again.
@@ -112,6 +113,11 @@ func (s *shared) fillParts() (out []fillPart) {
 	return out
 }
 
+// fillBatch is how many SETs are sent at once.
+func (s *shared) fillBatch() int {
+	return max(1, min(fillPipeline, fillBytes/max(1, s.plan.ValueSize)))
+}
+
 func (s *shared) fill(ctx context.Context, i int, part fillPart, done *atomic.Int64) error {
 	w, err := s.dial(ctx, part.addr, i)
 	if err != nil {
@@ -119,7 +125,7 @@ func (s *shared) fill(ctx context.Context, i int, part fillPart, done *atomic.In
 	}
 	defer w.close()
 	for own := part.keys; len(own) > 0 && ctx.Err() == nil; {
-		n := min(len(own), fillPipeline)
+		n := min(len(own), s.fillBatch())
 		if err := w.write(ctx, own[:n]); err != nil {
 			return fmt.Errorf("fill %s: %w", part.addr, err)
 		}

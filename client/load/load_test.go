@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"math"
 	"net"
 	"strings"
 	"sync"
@@ -31,17 +32,26 @@ func TestCheckRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, change := range map[string]func(*Plan){
-		"no seeds":      func(p *Plan) { p.Seeds = nil },
-		"no clients":    func(p *Plan) { p.Clients = 0 },
-		"no pipeline":   func(p *Plan) { p.Pipeline = 0 },
-		"reads over 1":  func(p *Plan) { p.Reads = 1.1 },
-		"short keys":    func(p *Plan) { p.KeySize = minKeySize - 1 },
-		"misses over 1": func(p *Plan) { p.Absent = 2 },
-		"fine interval": func(p *Plan) { p.Interval = time.Millisecond },
-		"negative wait": func(p *Plan) { p.WaitReplicas = -1 },
-		"flat zipf":     func(p *Plan) { p.Zipf = 1 },
-		"no duration":   func(p *Plan) { p.Duration = 0 },
-		"too many keys": func(p *Plan) { p.Keys = 1 << 30 },
+		"no seeds":         func(p *Plan) { p.Seeds = nil },
+		"no clients":       func(p *Plan) { p.Clients = 0 },
+		"no pipeline":      func(p *Plan) { p.Pipeline = 0 },
+		"reads over 1":     func(p *Plan) { p.Reads = 1.1 },
+		"reads of NaN":     func(p *Plan) { p.Reads = math.NaN() },
+		"short keys":       func(p *Plan) { p.KeySize = minKeySize - 1 },
+		"misses over 1":    func(p *Plan) { p.Absent = 2 },
+		"misses of NaN":    func(p *Plan) { p.Absent = math.NaN() },
+		"fine interval":    func(p *Plan) { p.Interval = time.Millisecond },
+		"negative wait":    func(p *Plan) { p.WaitReplicas = -1 },
+		"flat zipf":        func(p *Plan) { p.Zipf = 1 },
+		"steep zipf":       func(p *Plan) { p.Zipf = 11 },
+		"zipf of NaN":      func(p *Plan) { p.Zipf = math.NaN() },
+		"endless zipf":     func(p *Plan) { p.Zipf = math.Inf(1) },
+		"rate of NaN":      func(p *Plan) { p.Rate = math.NaN() },
+		"endless rate":     func(p *Plan) { p.Rate = math.Inf(1) },
+		"next to no rate":  func(p *Plan) { p.Rate = 1e-4 },
+		"no duration":      func(p *Plan) { p.Duration = 0 },
+		"too many keys":    func(p *Plan) { p.Keys = 1 << 30 },
+		"too large values": func(p *Plan) { p.Clients, p.Pipeline, p.ValueSize = 500, 100, 1<<20 },
 	} {
 		p := good
 		change(&p)
@@ -111,6 +121,14 @@ func readCommand(r *bufio.Reader) (string, error) {
 func slotsReply(addr string) string {
 	host, port, _ := net.SplitHostPort(addr)
 	return fmt.Sprintf("*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$%d\r\n%s\r\n:%s\r\n", len(host), host, port)
+}
+
+// TestTheLeastRateHasAGap that fits a duration.
+func TestTheLeastRateHasAGap(t *testing.T) {
+	p := Plan{Clients: 50_000, Pipeline: 10_000, Rate: minRate}
+	if gap := p.gap(); gap < 365*24*time.Hour || gap+1 < gap {
+		t.Errorf("a pipeline each %v", gap)
+	}
 }
 
 func TestRunCountsWhatItSaw(t *testing.T) {
@@ -202,6 +220,16 @@ func TestFillTellsHowFarItIs(t *testing.T) {
 		t.Error(err)
 	}
 	once.Do(func() { t.Error("nobody was told"); close(told) })
+}
+
+// TestFillSendsLargeValuesInSmallPipelines: one of 128 might take longer than a connection waits.
+func TestFillSendsLargeValuesInSmallPipelines(t *testing.T) {
+	s := &shared{}
+	for size, want := range map[int]int{0: 128, 64: 128, 8 << 10: 128, 100 << 10: 10, 64 << 20: 1} {
+		if s.plan.ValueSize = size; s.fillBatch() != want {
+			t.Errorf("%d values of %d bytes at once, want %d", s.fillBatch(), size, want)
+		}
+	}
 }
 
 // keyOf is a command's second word.

@@ -25,7 +25,7 @@ type Plan struct {
 	WaitReplicas int
 	// Keys is the size of the key space; KeySize and ValueSize are in bytes.
 	Keys, KeySize, ValueSize int
-	// Zipf skews the choice of keys (exponent, above 1); 0 is uniform.
+	// Zipf skews the choice of keys (exponent, above 1 and up to 10); 0 is uniform.
 	Zipf float64
 	// Rate is the open loop's operations per second over all connections; 0 is a closed loop.
 	Rate float64
@@ -71,10 +71,29 @@ func (p Plan) Check() error {
 		return fmt.Errorf("key size %d: want %d to 65536 bytes", p.KeySize, minKeySize)
 	case p.ValueSize < 0 || p.ValueSize > 64<<20:
 		return fmt.Errorf("value size %d: want 0 to 64 MiB", p.ValueSize)
-	case p.Zipf != 0 && p.Zipf <= 1:
-		return fmt.Errorf("zipf exponent %v: want more than 1, or 0 for uniform", p.Zipf)
+	case p.Zipf != 0 && (p.Zipf == 1 || !within(p.Zipf, 1, maxZipf)):
+		return fmt.Errorf("zipf exponent %v: want more than 1, up to %d, or 0 for uniform", p.Zipf, maxZipf)
+	case p.inFlight() > maxInFlight:
+		return fmt.Errorf("all connections' pipelines together have %d bytes of keys and values: want at most %d; lower --clients, --pipeline or --value-size",
+			p.inFlight(), maxInFlight)
 	}
 	return nil
+}
+
+// within is false for NaN.
+func within(v, least, most float64) bool { return v >= least && v <= most }
+
+const (
+	// minRate and maxRate, in operations per second, leave a gap between two pipelines that a clock can tell.
+	minRate, maxRate = 1e-3, 1e9
+	// maxZipf is beyond what makes a difference: with 10, all but a thousandth of the choices are the first key.
+	maxZipf = 10
+	// maxInFlight bounds the bytes of keys and values that are under way at once: each connection has a pipeline in memory.
+	maxInFlight = 1 << 30
+)
+
+func (p Plan) inFlight() int64 {
+	return int64(p.Clients) * int64(p.Pipeline) * int64(p.KeySize+p.ValueSize)
 }
 
 func (p Plan) checkLoad() error {
@@ -83,14 +102,14 @@ func (p Plan) checkLoad() error {
 		return fmt.Errorf("%d clients: want 1 to 50000", p.Clients)
 	case p.Pipeline < 1 || p.Pipeline > 10_000:
 		return fmt.Errorf("pipeline %d: want 1 to 10000", p.Pipeline)
-	case p.Reads < 0 || p.Reads > 1:
+	case !within(p.Reads, 0, 1):
 		return fmt.Errorf("read share %v: want 0 to 1", p.Reads)
-	case p.Absent < 0 || p.Absent > 1:
+	case !within(p.Absent, 0, 1):
 		return fmt.Errorf("share of misses %v: want 0 to 1", p.Absent)
 	case p.WaitReplicas < 0:
 		return fmt.Errorf("wait for %d replicas: want 0 or more", p.WaitReplicas)
-	case p.Rate < 0:
-		return fmt.Errorf("rate %v: want 0 (closed loop) or more", p.Rate)
+	case p.Rate != 0 && !within(p.Rate, minRate, maxRate):
+		return fmt.Errorf("rate %v: want %v to %v, or 0 for a closed loop", p.Rate, minRate, maxRate)
 	case p.Warmup < 0 || p.Duration <= 0:
 		return errors.New("the duration must be positive, the warmup not negative")
 	case p.Interval != 0 && p.Interval < 10*time.Millisecond:

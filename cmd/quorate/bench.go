@@ -36,7 +36,7 @@ else. The keys (k:…) stay behind.`,
 			if err := oneOf(output, "text", "json", "html"); err != nil {
 				return err
 			}
-			if hits < 0 || hits > 1 {
+			if !(hits >= 0 && hits <= 1) { // nor NaN
 				return fmt.Errorf("--hits %v: want 0 to 1", hits)
 			}
 			p.Absent = 1 - hits
@@ -62,7 +62,7 @@ else. The keys (k:…) stay behind.`,
 	f.IntVar(&p.Keys, "keys", 100_000, "size of the key space")
 	f.IntVar(&p.KeySize, "key-size", 16, "bytes of a key")
 	f.IntVarP(&p.ValueSize, "value-size", "d", 64, "bytes of a value")
-	f.Float64Var(&p.Zipf, "zipf", 0, "skew of the choice of keys (exponent above 1); 0 is uniform")
+	f.Float64Var(&p.Zipf, "zipf", 0, "skew of the choice of keys (exponent above 1, up to 10); 0 is uniform")
 	f.Float64Var(&p.Rate, "rate", 0, "operations per second (open loop); 0 sends as fast as replies come")
 	f.DurationVar(&p.Warmup, "warmup", time.Second, "time before the measurement")
 	f.DurationVar(&p.Duration, "duration", 10*time.Second, "time of the measurement")

@@ -74,6 +74,7 @@ func TestBenchmarksRefuseBeforeTheyMeasure(t *testing.T) {
 		"a file without markers":     {"bench memory --write " + readme, "<!-- memory -->"},
 		"too many hits":              {"bench peers --hits 2", "hits 2: want 0 to 1"},
 		"too many hits of a cluster": {"bench --hits 2", "hits 2: want 0 to 1"},
+		"hits of NaN":                {"bench --hits NaN", "hits NaN: want 0 to 1"},
 		"no server process":          {"bench --pid= --output text", "--pid"},
 		"no time to settle":          {"bench peers --settle -1s", "settle"},
 	} {
