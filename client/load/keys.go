@@ -29,8 +29,8 @@ func ownedKeys(ctx context.Context, p Plan) (map[string]*keyspace, error) {
 	}
 	keys := map[string]*keyspace{}
 	var b []byte
-	of := func(n uint32) *keyspace {
-		b = appendKey(b[:0], n, p.KeySize)
+	of := func(k kind, n uint32) *keyspace {
+		b = appendKey(b[:0], k, n, p.KeySize)
 		addr := owner(b)
 		if keys[addr] == nil {
 			keys[addr] = &keyspace{}
@@ -38,12 +38,12 @@ func ownedKeys(ctx context.Context, p Plan) (map[string]*keyspace, error) {
 		return keys[addr]
 	}
 	for n := range uint32(p.Keys) {
-		k := of(n)
+		k := of(present, n)
 		k.present = append(k.present, n)
 	}
 	if p.Absent > 0 {
-		for n := uint32(p.Keys); n < uint32(p.Keys+max(minAbsent, int(float64(p.Keys)*p.Absent))); n++ {
-			k := of(n)
+		for n := range uint32(max(minAbsent, int(float64(p.Keys)*p.Absent))) {
+			k := of(absent, n)
 			k.absent = append(k.absent, n)
 		}
 	}

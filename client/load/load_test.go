@@ -17,11 +17,11 @@ import (
 
 func TestAppendKey(t *testing.T) {
 	for n, want := range map[uint32]string{0: "k:xxxxx000000000", 7: "k:xxxxx000000007", 99_999_999: "k:xxxxx099999999"} {
-		if got := string(appendKey(nil, n, 16)); got != want {
+		if got := string(appendKey(nil, present, n, 16)); got != want {
 			t.Errorf("key %d is %q, want %q", n, got, want)
 		}
 	}
-	if got := string(appendKey(nil, 5, minKeySize)); got != "k:000000005" {
+	if got := string(appendKey(nil, present, 5, minKeySize)); got != "k:000000005" {
 		t.Errorf("shortest key is %q", got)
 	}
 }

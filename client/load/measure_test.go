@@ -64,6 +64,20 @@ func TestAbsentKeysAreTheOnlyMisses(t *testing.T) {
 	}
 }
 
+// TestAbsentKeysAreAbsentWhereMoreWereFilled: a key space that was larger before has keys beyond the one that is asked for.
+func TestAbsentKeysAreAbsentWhereMoreWereFilled(t *testing.T) {
+	plan := smallPlan(storedKeys(t))
+	large := plan
+	large.Keys = plan.Keys + minAbsent
+	if err := Fill(t.Context(), large); err != nil {
+		t.Fatal(err)
+	}
+	plan.Absent, plan.Reads = 1, 1
+	if r, err := Run(t.Context(), plan); err != nil || r.Gets == 0 || r.Misses != r.Gets {
+		t.Errorf("%d of %d GETs missed, %v", r.Misses, r.Gets, err)
+	}
+}
+
 func TestIntervalsAddUp(t *testing.T) {
 	plan := smallPlan(storedKeys(t))
 	plan.Interval, plan.Pids = 40*time.Millisecond, []int{os.Getpid()}

@@ -118,13 +118,21 @@ func (p Plan) checkLoad() error {
 	return nil
 }
 
-// minKeySize holds "k:" and nine digits.
+// minKeySize holds a kind and nine digits.
 const minKeySize = 11
 
-// appendKey writes key number n, padded to size bytes.
-func appendKey(b []byte, n uint32, size int) []byte {
+// kind is what a key begins with. Those that are absent have one of their own, so that they stay so when the key space was larger before.
+type kind string
+
+const (
+	present kind = "k:"
+	absent  kind = "m:"
+)
+
+// appendKey writes key number n of a kind, padded to size bytes.
+func appendKey(b []byte, k kind, n uint32, size int) []byte {
 	start := len(b)
-	b = append(b, "k:"...)
+	b = append(b, k...)
 	for range size - minKeySize {
 		b = append(b, 'x')
 	}

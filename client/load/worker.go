@@ -97,17 +97,22 @@ func sleepUntil(ctx context.Context, t time.Time) bool {
 	}
 }
 
-// next chooses the next operation and its key.
-func (w *worker) next() (key uint32, get bool) {
+// next chooses the next operation and writes its key.
+func (w *worker) next() (get bool) {
 	p := w.s.plan
 	if get = p.Reads == 1 || p.Reads > 0 && w.rnd.Float64() < p.Reads; get && len(w.keys.absent) > 0 && w.rnd.Float64() < p.Absent {
-		return w.keys.absent[w.rnd.IntN(len(w.keys.absent))], true
+		w.name(absent, w.keys.absent[w.rnd.IntN(len(w.keys.absent))])
+		return true
 	}
 	if w.zipf != nil {
-		return w.keys.present[w.zipf.Uint64()], get
+		w.name(present, w.keys.present[w.zipf.Uint64()])
+	} else {
+		w.name(present, w.keys.present[w.rnd.IntN(len(w.keys.present))])
 	}
-	return w.keys.present[w.rnd.IntN(len(w.keys.present))], get
+	return get
 }
+
+func (w *worker) name(k kind, n uint32) { w.key = appendKey(w.key[:0], k, n, w.s.plan.KeySize) }
 
 // pipeline sends one pipeline and reads its replies.
 func (w *worker) pipeline(ctx context.Context) (seen, error) {
@@ -121,9 +126,7 @@ func (w *worker) pipeline(ctx context.Context) (seen, error) {
 func (w *worker) compose() (gets int) {
 	w.conn.out = w.conn.out[:0]
 	for range w.s.plan.Pipeline {
-		number, get := w.next()
-		w.key = appendKey(w.key[:0], number, w.s.plan.KeySize)
-		if get {
+		if w.next() {
 			gets++
 			w.conn.command("GET", w.key)
 		} else {
@@ -163,9 +166,7 @@ func (w *worker) receive(n, gets, wait int) (seen, error) {
 
 // one carries one operation out on a store.
 func (w *worker) one(ctx context.Context) (seen, error) {
-	number, get := w.next()
-	w.key = appendKey(w.key[:0], number, w.s.plan.KeySize)
-	if !get {
+	if !w.next() {
 		return seen{}, w.store.Set(ctx, w.key, w.value)
 	}
 	hit, err := w.store.Get(ctx, w.key)
@@ -182,7 +183,7 @@ func (w *worker) write(ctx context.Context, keys []uint32) error {
 		w.conn.out = w.conn.out[:0]
 	}
 	for _, number := range keys {
-		w.key = appendKey(w.key[:0], number, w.s.plan.KeySize)
+		w.name(present, number)
 		if w.store == nil {
 			w.conn.command("SET", w.key, w.value)
 		} else if err := w.store.Set(ctx, w.key, w.value); err != nil {
