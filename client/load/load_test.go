@@ -155,6 +155,33 @@ func TestRunCountsWhatItSaw(t *testing.T) {
 	}
 }
 
+// TestEveryNodeGetsConnections: the same ones each time, and never none.
+func TestEveryNodeGetsConnections(t *testing.T) {
+	s := &shared{keys: map[string]*keyspace{}, rec: newRecorder(nil)}
+	s.plan.Open = func(context.Context, int) (Store, error) { return &mapStore{}, nil }
+	for _, addr := range []string{"d:1", "b:1", "a:1", "c:1"} {
+		s.keys[addr] = &keyspace{present: []uint32{1}}
+	}
+	s.plan.Clients = 6
+	for range 20 {
+		workers, err := s.connect(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var addrs string
+		for _, w := range workers {
+			addrs += w.addr[:1]
+		}
+		if addrs != "abcdab" {
+			t.Fatalf("connections to %s", addrs)
+		}
+	}
+	s.plan.Clients = 3
+	if _, err := s.connect(t.Context()); err == nil || !strings.Contains(err.Error(), "--clients 4") {
+		t.Errorf("3 clients for 4 nodes: %v", err)
+	}
+}
+
 func TestRunReportsErrors(t *testing.T) {
 	addr := lineServer(t, func(addr, cmd string) string {
 		if strings.HasPrefix(cmd, "CLUSTER") {

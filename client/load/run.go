@@ -2,6 +2,8 @@ package load
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -37,6 +39,10 @@ func (s *shared) connect(ctx context.Context) ([]*worker, error) {
 			addrs = append(addrs, addr)
 		}
 	}
+	if s.plan.Clients < len(addrs) {
+		return nil, fmt.Errorf("%d clients for %d nodes: some would get no load; want --clients %d or more", s.plan.Clients, len(addrs), len(addrs))
+	}
+	slices.Sort(addrs) // which nodes have a connection more is the same each time
 	var workers []*worker
 	for i := range s.plan.Clients {
 		w, err := s.dial(ctx, addrs[i%len(addrs)], i)

@@ -25,10 +25,11 @@ func benchCommand() *cobra.Command {
 		GroupID: "measure",
 		Short:   "Put load on this or any Redis Cluster and measure it",
 		Long: `Put load on this or any Redis Cluster and measure throughput, latency of pipelines, and the CPU time that the server
-processes (--pid) spend per operation. Keys are spread over all slots. With --rate the load is an open loop: latency counts
-from the scheduled time, so a stalled server can't hide its stall, and what was due by the end but not answered counts too. What
-is refused at once has no latency. JSON and HTML hold the course over time and the whole histogram too; the HTML page needs nothing
-else. The keys (k:…) stay behind.`,
+processes (--pid) spend per operation. Keys are spread over all slots, and connections evenly over the nodes that own some; each
+connection chooses among the keys of its node. With --rate the load is an open loop: latency counts from the scheduled time, so a
+stalled server can't hide its stall, and what was due by the end but not answered counts too. What is refused at once has no
+latency. MOVED is an error and is not followed: slots that move meanwhile are no part of the load any more. JSON and HTML hold the
+course over time and the whole histogram too; the HTML page needs nothing else. The keys (k:…) stay behind.`,
 		Example: `  quorate bench --addr 127.0.0.1:7001 --pipeline 16 --reads 0.9 --hits 0.95
   quorate bench --rate 20000 --duration 30s --pid "$(pgrep -d, -x quorate)" --output html > report.html`,
 		Args: cobra.NoArgs,
@@ -141,6 +142,9 @@ func writeResult(w io.Writer, p load.Plan, r load.Result) {
 	if r.StoodStill > 0 {
 		fmt.Fprintf(w, "For %s in all, a processor stood still. That touched %.1f %% of the pipelines; of the others p99 was %s, p99.9 %s.\n",
 			r.StoodStill.Round(time.Millisecond), 100*r.Disturbed, micros(r.Undisturbed.P99), micros(r.Undisturbed.P999))
+	}
+	if r.Redirects > 0 {
+		fmt.Fprintf(w, "\n%d of the errors were MOVED, which is not followed: slots were moved, or a group changed its leader.\n", r.Redirects)
 	}
 	if r.FirstError != "" {
 		fmt.Fprintf(w, "\nfirst error: %s\n", r.FirstError)

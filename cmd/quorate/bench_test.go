@@ -124,6 +124,16 @@ func TestTheRateThatWasAskedForIsShown(t *testing.T) {
 	}
 }
 
+func TestRedirectsAreTold(t *testing.T) {
+	for n, want := range map[int64]bool{0: false, 7: true} {
+		var out strings.Builder
+		writeResult(&out, load.Plan{}, load.Result{Errors: n, Redirects: n})
+		if got := strings.Contains(out.String(), "7 of the errors were MOVED"); got != want {
+			t.Errorf("%d redirects:\n%s", n, out.String())
+		}
+	}
+}
+
 func TestCommandLinesHideThePassword(t *testing.T) {
 	got := withoutPassword([]string{"/tmp/x/quorate", "bench", "--password", "secret", "--quorate-flags", "--reads quorum"})
 	if want := "quorate bench --password … --quorate-flags '--reads quorum'"; got != want {
