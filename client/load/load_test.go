@@ -64,6 +64,15 @@ func TestCheckRefuses(t *testing.T) {
 // lineServer answers each command (of redis protocol, arrays only) by what answer returns for its first word, and hangs up
 // without an answer.
 func lineServer(t *testing.T, answer func(addr, cmd string) string) string {
+	return commandServer(t, func(nc net.Conn, addr, cmd string) bool {
+		text := answer(addr, cmd)
+		_, err := nc.Write([]byte(text))
+		return err == nil && text != ""
+	})
+}
+
+// commandServer lets serve answer each command, until it wants no more.
+func commandServer(t *testing.T, serve func(nc net.Conn, addr, cmd string) bool) string {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -80,11 +89,7 @@ func lineServer(t *testing.T, answer func(addr, cmd string) string) string {
 				r := bufio.NewReader(nc)
 				for {
 					cmd, err := readCommand(r)
-					if err != nil {
-						return
-					}
-					text := answer(ln.Addr().String(), cmd)
-					if _, err := nc.Write([]byte(text)); err != nil || text == "" {
+					if err != nil || !serve(nc, ln.Addr().String(), cmd) {
 						return
 					}
 				}

@@ -32,6 +32,8 @@ type flight struct {
 	w   *worker
 	fd  int
 	due time.Time
+	// underWay is set from when a pipeline is sent to its last reply.
+	underWay bool
 	// waited is false if the last reply came after due.
 	waited bool
 	// since is when the first of the pipelines was due that had to wait for each other up to this one.
@@ -135,6 +137,10 @@ func (p *punctual) wait(events []unix.EpollEvent) int {
 func (p *punctual) sendDue() {
 	for now := time.Now(); len(p.idle) > 0 && !p.idle[0].due.After(now); {
 		f := heap.Pop(&p.idle).(*flight)
+		if p.byFD[int32(f.fd)] == nil {
+			continue // lost while it waited for its time
+		}
+		f.underWay = true
 		if f.waited {
 			p.s.rec.sent(time.Since(f.due))
 		}
@@ -164,6 +170,8 @@ func (p *punctual) receive(f *flight) {
 		return
 	case err == nil && n == 0:
 		err = errors.New("the server has closed the connection")
+	case err == nil && !f.underWay:
+		err = errUnasked
 	}
 	if err != nil {
 		p.lose(f, err)
@@ -176,8 +184,12 @@ func (p *punctual) receive(f *flight) {
 	if !hasReplies(f.in, replies) {
 		return
 	}
-	f.w.conn.r.Reset(bytes.NewReader(f.in))
+	in := bytes.NewReader(f.in)
+	f.w.conn.r.Reset(in)
 	saw, err := f.w.receive(p.s.plan.Pipeline, f.gets, f.wait)
+	if err == nil && f.w.conn.r.Buffered()+in.Len() > 0 {
+		err = errUnasked
+	}
 	if err != nil {
 		p.lose(f, err)
 		return
@@ -189,7 +201,7 @@ func (p *punctual) receive(f *flight) {
 	if saw.timed() && p.undisturbed(f) {
 		p.s.rec.undisturbed(now.Sub(f.due))
 	}
-	f.in = f.in[:0]
+	f.in, f.underWay = f.in[:0], false
 	f.due = f.due.Add(p.s.plan.gap())
 	f.waited = now.Before(f.due)
 	if f.waited {
@@ -202,6 +214,9 @@ func (p *punctual) receive(f *flight) {
 func (p *punctual) undisturbed(f *flight) bool {
 	return p.still.watching() && !p.still.happened(f.since)
 }
+
+// errUnasked ends a connection whose replies can't be told apart any more.
+var errUnasked = errors.New("the server sent more replies than it was asked for")
 
 func (p *punctual) lose(f *flight, err error) {
 	p.s.rec.broke(fmt.Sprintf("%s: %v", f.w.addr, err))

@@ -3,6 +3,7 @@ package load
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"strconv"
@@ -128,6 +129,55 @@ func TestChildrenOutliveTheWatch(t *testing.T) {
 		}
 		_ = child.Process.Kill()
 		_ = child.Wait()
+	}
+}
+
+// TestUnaskedRepliesEndAConnection, once, whether they come with the last reply or while nothing is asked.
+func TestUnaskedRepliesEndAConnection(t *testing.T) {
+	for _, later := range []time.Duration{0, 20 * time.Millisecond} {
+		addr := commandServer(t, func(nc net.Conn, addr, cmd string) bool {
+			if strings.HasPrefix(cmd, "CLUSTER") {
+				_, err := nc.Write([]byte(slotsReply(addr)))
+				return err == nil
+			}
+			if later == 0 {
+				_, err := nc.Write([]byte("+OK\r\n+OK\r\n"))
+				return err == nil
+			}
+			_, first := nc.Write([]byte("+OK\r\n"))
+			time.Sleep(later)
+			_, second := nc.Write([]byte("+OK\r\n"))
+			return errors.Join(first, second) == nil
+		})
+		plan := openPlan(addr)
+		plan.Clients, plan.Pipeline, plan.Rate, plan.Duration = 1, 1, 10, 500*time.Millisecond
+		res, _ := Run(t.Context(), plan) // an error if that was all there was
+		if res.Errors != 1 || res.FirstError != addr+": "+errUnasked.Error() {
+			t.Errorf("after %v: %d operations, %d errors, the first %q", later, res.Ops, res.Errors, res.FirstError)
+		}
+	}
+}
+
+// TestAResetCountsOnce: a connection that was lost while it waited for its time sends nothing any more.
+func TestAResetCountsOnce(t *testing.T) {
+	var asked atomic.Int64
+	addr := commandServer(t, func(nc net.Conn, addr, cmd string) bool {
+		if strings.HasPrefix(cmd, "CLUSTER") {
+			_, err := nc.Write([]byte(slotsReply(addr)))
+			return err == nil
+		}
+		_, err := nc.Write([]byte("+OK\r\n"))
+		if asked.Add(1) == 2 {
+			time.Sleep(10 * time.Millisecond) // that the reply comes before the reset, after which the client can't even write
+			_ = nc.(*net.TCPConn).SetLinger(0)
+			return false
+		}
+		return err == nil
+	})
+	plan := openPlan(addr)
+	plan.Clients, plan.Pipeline, plan.Rate, plan.Duration = 2, 1, 20, 500*time.Millisecond
+	if res, err := Run(t.Context(), plan); err != nil || res.Errors != 1 {
+		t.Errorf("%d errors, %v", res.Errors, err)
 	}
 }
 
