@@ -56,10 +56,9 @@ func (s *shared) openLoop(ctx context.Context, workers []*worker) (bool, error) 
 	defer unix.Close(p.epoll)
 	start := time.Now()
 	for _, w := range workers {
-		defer w.close()
 		fd, err := p.adopt(w)
 		if err != nil {
-			return false, err
+			return false, fmt.Errorf("open loop: %w", err)
 		}
 		defer unix.Close(fd)
 		f := &flight{w: w, fd: fd, due: start.Add(time.Duration(w.rnd.Int64N(int64(s.plan.gap()) + 1))), waited: true}
@@ -91,7 +90,10 @@ func (p *punctual) adopt(w *worker) (fd int, err error) {
 	if err = errors.Join(controlled, err); err != nil {
 		return 0, err
 	}
-	return fd, unix.EpollCtl(p.epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)})
+	if err = unix.EpollCtl(p.epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)}); err != nil {
+		unix.Close(fd)
+	}
+	return fd, err
 }
 
 func (p *punctual) run(ctx context.Context) {
@@ -99,6 +101,7 @@ func (p *punctual) run(ctx context.Context) {
 	defer runtime.UnlockOSThread()
 	// The kernel may otherwise wake a thread 50 µs late, to wake several at once.
 	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(time.Microsecond), 0, 0, 0)
+	defer func() { _ = unix.Prctl(unix.PR_SET_TIMERSLACK, 0, 0, 0, 0) }() // the default again
 	var events [64]unix.EpollEvent
 	for ctx.Err() == nil && len(p.byFD) > 0 {
 		p.sendDue()

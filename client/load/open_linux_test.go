@@ -1,17 +1,22 @@
 package load
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
+	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestHasReplies(t *testing.T) {
@@ -178,6 +183,78 @@ func TestAResetCountsOnce(t *testing.T) {
 	plan.Clients, plan.Pipeline, plan.Rate, plan.Duration = 2, 1, 20, 500*time.Millisecond
 	if res, err := Run(t.Context(), plan); err != nil || res.Errors != 1 {
 		t.Errorf("%d errors, %v", res.Errors, err)
+	}
+}
+
+// openFiles is how many descriptors this process has.
+func openFiles(t *testing.T) int {
+	t.Helper()
+	files, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(files)
+}
+
+// TestAnOpenLoopThatCannotStartIsAnError: it needs more descriptors than its connections; here it gets one or two.
+func TestAnOpenLoopThatCannotStartIsAnError(t *testing.T) {
+	var before syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	var connected atomic.Int64
+	addr := lineServer(t, func(addr, cmd string) string {
+		switch {
+		case strings.HasPrefix(cmd, "CLUSTER"):
+			return slotsReply(addr)
+		case strings.HasPrefix(cmd, "AUTH") && connected.Add(1) == 6: // one reads the slot map
+			none, err := os.Open(os.DevNull)
+			if err != nil {
+				return ""
+			}
+			few := before
+			few.Cur = uint64(none.Fd()) + 2
+			if none.Close() != nil || syscall.Setrlimit(syscall.RLIMIT_NOFILE, &few) != nil {
+				return ""
+			}
+		}
+		return "+OK\r\n"
+	})
+	plan := openPlan(addr)
+	plan.Password = "secret"
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // which closes files that were forgotten
+	files := openFiles(t)
+	res, err := Run(t.Context(), plan)
+	if restored := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &before); restored != nil {
+		t.Fatal(restored)
+	}
+	if !errors.Is(err, syscall.EMFILE) {
+		t.Errorf("got %+v, %v", res, err)
+	}
+	for deadline := time.Now().Add(5 * time.Second); openFiles(t) > files; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d files are open, there were %d", openFiles(t), files)
+		}
+	}
+}
+
+// TestTheThreadGoesBackAsItWas, as others run on it next.
+func TestTheThreadGoesBackAsItWas(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	slack := func() int {
+		n, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	before := slack()
+	ended, end := context.WithCancel(t.Context())
+	end()
+	(&punctual{}).run(ended)
+	if after := slack(); after != before {
+		t.Errorf("timers are up to %d ns late, not %d", after, before)
 	}
 }
 

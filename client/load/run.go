@@ -26,13 +26,15 @@ func Run(ctx context.Context, p Plan) (Result, error) {
 	}
 	s := &shared{plan: p, keys: keys, rec: newRecorder(p.Pids)}
 	workers, err := s.connect(ctx)
+	defer closeAll(workers)
 	if err != nil {
 		return Result{}, err
 	}
 	return s.measure(ctx, workers)
 }
 
-func (s *shared) connect(ctx context.Context) ([]*worker, error) {
+// connect returns the connections that there are by then with an error, too.
+func (s *shared) connect(ctx context.Context) (workers []*worker, err error) {
 	var addrs []string
 	for addr, k := range s.keys {
 		if len(k.present) > 0 {
@@ -43,29 +45,35 @@ func (s *shared) connect(ctx context.Context) ([]*worker, error) {
 		return nil, fmt.Errorf("%d clients for %d nodes: some would get no load; want --clients %d or more", s.plan.Clients, len(addrs), len(addrs))
 	}
 	slices.Sort(addrs) // which nodes have a connection more is the same each time
-	var workers []*worker
 	for i := range s.plan.Clients {
 		w, err := s.dial(ctx, addrs[i%len(addrs)], i)
 		if err != nil {
-			for _, w := range workers {
-				w.close()
-			}
-			return nil, err
+			return workers, err
 		}
 		workers = append(workers, w)
 	}
 	return workers, nil
 }
 
+func closeAll(workers []*worker) {
+	for _, w := range workers {
+		w.close()
+	}
+}
+
 func (s *shared) measure(ctx context.Context, workers []*worker) (Result, error) {
 	var wg sync.WaitGroup
-	run, stop := context.WithCancel(ctx)
+	run, stop := context.WithCancelCause(ctx)
 	defer wg.Wait()
-	defer stop()
-	wg.Go(func() { s.drive(run, workers) })
+	defer stop(nil)
+	wg.Go(func() {
+		if err := s.drive(run, workers); err != nil {
+			stop(err)
+		}
+	})
 	select {
 	case <-run.Done():
-		return Result{}, ctx.Err()
+		return Result{}, context.Cause(run)
 	case <-time.After(s.plan.Warmup):
 	}
 	if err := s.rec.begin(); err != nil {
@@ -75,19 +83,16 @@ func (s *shared) measure(ctx context.Context, workers []*worker) (Result, error)
 		return Result{}, err
 	}
 	err := s.rec.end()
-	stop()
+	stop(nil)
 	wg.Wait() // for what is overdue
 	return s.rec.result(), err
 }
 
-// drive lets the workers send until ctx ends.
-func (s *shared) drive(ctx context.Context, workers []*worker) {
+// drive lets the workers send until ctx ends. An error: they can't.
+func (s *shared) drive(ctx context.Context, workers []*worker) error {
 	if s.plan.Rate > 0 {
 		if done, err := s.openLoop(ctx, workers); done || err != nil {
-			if err != nil {
-				s.rec.broke(err.Error())
-			}
-			return
+			return err
 		}
 	}
 	var wg sync.WaitGroup
@@ -95,6 +100,7 @@ func (s *shared) drive(ctx context.Context, workers []*worker) {
 		wg.Go(func() { w.loop(ctx) })
 	}
 	wg.Wait()
+	return nil
 }
 
 // progressEvery is the time between calls of Plan.Progress.
@@ -114,7 +120,7 @@ func (s *shared) watch(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return context.Cause(ctx)
 		case <-end.C:
 			return nil
 		case <-cut.C:

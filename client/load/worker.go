@@ -52,7 +52,6 @@ func (w *worker) close() {
 
 // loop sends pipelines until ctx ends or the connection breaks.
 func (w *worker) loop(ctx context.Context) {
-	defer w.close()
 	n := w.s.plan.Pipeline
 	next := time.Now()
 	var gap time.Duration
