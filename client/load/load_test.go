@@ -3,6 +3,7 @@ package load
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"net"
@@ -196,11 +197,32 @@ func TestRunReportsErrors(t *testing.T) {
 	})
 	plan := Plan{Seeds: []string{addr}, Clients: 1, Pipeline: 1, Keys: 10, KeySize: 16, Duration: 100 * time.Millisecond}
 	r, err := Run(t.Context(), plan)
-	if err != nil || r.Redirects == 0 || !strings.Contains(r.FirstError, "MOVED") {
+	if err == nil || !strings.Contains(err.Error(), "MOVED 1") || r.Redirects == 0 || !strings.Contains(r.FirstError, "MOVED") {
 		t.Fatalf("got %+v, %v", r, err)
 	}
 	if err := Fill(t.Context(), plan); err == nil {
 		t.Fatal("filling a cluster that refuses gives no error")
+	}
+}
+
+// TestAnInterruptedRunTellsWhatItSaw, however little, and says so; in the warm-up there is nothing to tell.
+func TestAnInterruptedRunTellsWhatItSaw(t *testing.T) {
+	plan := smallPlan(storedKeys(t))
+	plan.Duration = time.Hour
+	for _, rate := range []float64{0, 1000} {
+		plan.Rate = rate
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		r, err := Run(ctx, plan)
+		cancel()
+		if !errors.Is(err, context.DeadlineExceeded) || !r.Interrupted || r.Ops == 0 || r.Elapsed < 100*time.Millisecond || r.Elapsed > time.Minute {
+			t.Errorf("rate %v: %+v, %v", rate, r, err)
+		}
+	}
+	plan.Warmup = time.Hour
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if r, err := Run(ctx, plan); !errors.Is(err, context.DeadlineExceeded) || r.Interrupted {
+		t.Errorf("%+v, %v", r, err)
 	}
 }
 

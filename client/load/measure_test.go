@@ -126,7 +126,7 @@ func TestWaitEndsPipelinesThatWrite(t *testing.T) {
 		plan := smallPlan(addr)
 		plan.WaitReplicas, plan.Reads = 1, c.reads
 		r, err := Run(t.Context(), plan)
-		if err != nil || (r.Errors > 0) != c.errors || strings.Contains(r.FirstError, "WAIT") != c.errors {
+		if (err != nil) != c.errors || (r.Errors > 0) != c.errors || strings.Contains(r.FirstError, "WAIT") != c.errors {
 			t.Errorf("%s: %+v, %v", name, r, err)
 		}
 		if r.Ops < 0 || (r.Ops > 0) == c.errors {
@@ -150,7 +150,7 @@ func TestRefusalsAreNoLatencies(t *testing.T) {
 		for _, rate := range []float64{0, 100} {
 			plan := smallPlan(addr)
 			plan.Rate = rate
-			if r, err := Run(t.Context(), plan); err != nil || r.Ops+r.Errors == 0 || (r.Max > 0) != timed && r.Unanswered == 0 {
+			if r, err := Run(t.Context(), plan); (err != nil) != (r.Ops == 0) || r.Ops+r.Errors == 0 || (r.Max > 0) != timed && r.Unanswered == 0 {
 				t.Errorf("%s, rate %v: %+v, %v", text, rate, r, err)
 			}
 		}
@@ -168,7 +168,7 @@ func TestWhatABrokenConnectionOwesIsCounted(t *testing.T) {
 	plan := smallPlan(addr)
 	plan.Rate, plan.Duration = 100, 600*time.Millisecond // each connection a pipeline of 2 every 60 ms
 	r, err := Run(t.Context(), plan)
-	if want := int64(plan.Clients * plan.Pipeline * 8); err != nil || r.Unanswered < want || r.Errors == 0 {
+	if want := int64(plan.Clients * plan.Pipeline * 8); err == nil || r.Unanswered < want || r.Errors == 0 {
 		t.Errorf("%d unanswered, want %d at least; %d errors, %v", r.Unanswered, want, r.Errors, err)
 	}
 }
@@ -227,7 +227,7 @@ func TestStoresAreMeasuredLikeClusters(t *testing.T) {
 	}
 	m.err = errors.New("broken")
 	r, err = Run(t.Context(), plan)
-	if err != nil || r.Errors == 0 || !strings.Contains(r.FirstError, "broken") {
+	if err == nil || r.Errors == 0 || !strings.Contains(r.FirstError, "broken") {
 		t.Fatalf("got %+v, %v", r, err)
 	}
 }

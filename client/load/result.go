@@ -1,6 +1,7 @@
 package load
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -40,8 +41,18 @@ type Result struct {
 	Percentiles []Percentile `json:"percentiles"`
 	// Intervals are the measurement cut into equal times, the last one perhaps shorter.
 	Intervals []Interval `json:"intervals"`
+	// Interrupted: this is what was seen of a measurement that should have taken longer.
+	Interrupted bool `json:"interrupted,omitempty"`
 	// FirstError is the text of the first error reply or broken connection.
 	FirstError string `json:"first_error,omitempty"`
+}
+
+// failed is an error if nothing was done at all, and that because of errors.
+func (r Result) failed() error {
+	if r.Ops > 0 || r.Errors == 0 {
+		return nil
+	}
+	return fmt.Errorf("no operation was done, there were only errors (%d): %s", r.Errors, r.FirstError)
 }
 
 // Latency are percentiles of the time from a pipeline's start (open loop: scheduled start) to its last reply, in microseconds.

@@ -15,7 +15,8 @@ type shared struct {
 	rec  *recorder
 }
 
-// Run executes p and returns what it saw. Errors of single operations are counted, not returned.
+// Run executes p and returns what it saw. Errors of single operations are counted; only if there was nothing else, that is an error. If ctx
+// ends while it measures, it returns what it saw until then, too.
 func Run(ctx context.Context, p Plan) (Result, error) {
 	if err := p.Check(); err != nil {
 		return Result{}, err
@@ -79,13 +80,21 @@ func (s *shared) measure(ctx context.Context, workers []*worker) (Result, error)
 	if err := s.rec.begin(); err != nil {
 		return Result{}, err
 	}
-	if err := s.watch(run); err != nil {
+	err := s.watch(run)
+	if err != nil && ctx.Err() == nil {
 		return Result{}, err
 	}
-	err := s.rec.end()
+	if err := s.rec.end(); err != nil {
+		return Result{}, err
+	}
 	stop(nil)
 	wg.Wait() // for what is overdue
-	return s.rec.result(), err
+	res := s.rec.result()
+	if err != nil {
+		res.Interrupted = true
+		return res, fmt.Errorf("interrupted after %v: %w", res.Elapsed.Round(time.Millisecond), err)
+	}
+	return res, res.failed()
 }
 
 // drive lets the workers send until ctx ends. An error: they can't.

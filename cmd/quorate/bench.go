@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -28,8 +29,8 @@ func benchCommand() *cobra.Command {
 processes (--pid) spend per operation. Keys are spread over all slots, and connections evenly over the nodes that own some; each
 connection chooses among the keys of its node. With --rate the load is an open loop: latency counts from the scheduled time, so a
 stalled server can't hide its stall, and what was due by the end but not answered counts too. What is refused at once has no
-latency. MOVED is an error and is not followed: slots that move meanwhile are no part of the load any more. JSON and HTML hold the
-course over time and the whole histogram too; the HTML page needs nothing else. The keys (k:…) stay behind.`,
+latency. MOVED is an error and is not followed: no slots should move meanwhile. JSON and HTML hold the course over time and the whole
+histogram too; the HTML page needs nothing else. The keys (k:…) stay behind.`,
 		Example: `  quorate bench --addr 127.0.0.1:7001 --pipeline 16 --reads 0.9 --hits 0.95
   quorate bench --rate 20000 --duration 30s --pid "$(pgrep -d, -x quorate)" --output html > report.html`,
 		Args: cobra.NoArgs,
@@ -42,14 +43,14 @@ course over time and the whole histogram too; the HTML page needs nothing else. 
 			}
 			p.Absent = 1 - hits
 			r, err := measure(c.Context(), p, fill, c.ErrOrStderr())
-			if err != nil {
+			if err != nil && !r.Interrupted {
 				return err
 			}
 			if output == "html" {
-				return report.Write(c.OutOrStdout(), "quorate bench, "+strings.Join(p.Seeds, " "), facts(p, hits), r)
+				return errors.Join(report.Write(c.OutOrStdout(), "quorate bench, "+strings.Join(p.Seeds, " "), facts(p, hits), r), err)
 			}
 			f := adminFlags{output: output}
-			return f.print(c.OutOrStdout(), r, func(w io.Writer) { writeResult(w, p, r) })
+			return errors.Join(f.print(c.OutOrStdout(), r, func(w io.Writer) { writeResult(w, p, r) }), err)
 		},
 	}
 	f := c.Flags()
@@ -133,6 +134,9 @@ func writeResult(w io.Writer, p load.Plan, r load.Result) {
 		}
 		row("%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%d", ops, micros(r.P50), micros(r.P95), micros(r.P99), micros(r.P999), micros(r.Max), cpu, r.Errors, r.Misses)
 	})
+	if r.Interrupted {
+		fmt.Fprintf(w, "\nInterrupted: this is a part of the measurement, which should have taken %v.\n", p.Duration)
+	}
 	if r.Unanswered > 0 {
 		fmt.Fprintf(w, "\nAt the end, %d operations were due and not answered. What they had waited is among the latencies.\n", r.Unanswered)
 	}

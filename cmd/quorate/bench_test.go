@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -32,12 +33,18 @@ func TestMain(m *testing.M) {
 // quorate runs a command line in this process.
 func quorate(t *testing.T, args ...string) (stdout string, err error) {
 	t.Helper()
+	return quorateUntil(t.Context(), t, args...)
+}
+
+// quorateUntil interrupts it when ctx ends.
+func quorateUntil(ctx context.Context, t *testing.T, args ...string) (stdout string, err error) {
+	t.Helper()
 	var out, progress bytes.Buffer
 	c := root()
 	c.SetOut(&out)
 	c.SetErr(&progress)
 	c.SetArgs(args)
-	err = c.ExecuteContext(t.Context())
+	err = c.ExecuteContext(ctx)
 	if t.Failed() || err != nil {
 		t.Logf("quorate %s: %v\n%s", strings.Join(args, " "), err, progress.String())
 	}
@@ -177,6 +184,19 @@ func TestBenchMeasuresACluster(t *testing.T) {
 	}
 	for format, want := range map[string]string{"html": "<svg", "text": "P99.9"} {
 		if out, err := quorate(t, append(line, format)...); err != nil || !strings.Contains(out, want) {
+			t.Errorf("%s: %v, no %s in\n%s", format, err, want, out)
+		}
+	}
+}
+
+// TestAnInterruptedBenchPrintsWhatItSaw, marks it, and fails.
+func TestAnInterruptedBenchPrintsWhatItSaw(t *testing.T) {
+	c := startServers(t, 22601)
+	for format, want := range map[string]string{"text": "Interrupted: ", "json": `"interrupted": true`, "html": "Interrupted: "} {
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		out, err := quorateUntil(ctx, t, "bench", "--addr", strings.Join(c.Addrs(), ","), "--fill=false", "--duration", "1h", "--warmup", "0", "-c", "6", "--output", format)
+		cancel()
+		if err == nil || !strings.HasPrefix(err.Error(), "interrupted after ") || !strings.Contains(out, want) {
 			t.Errorf("%s: %v, no %s in\n%s", format, err, want, out)
 		}
 	}

@@ -103,6 +103,16 @@ func checkPoints(t *testing.T, name, points string) {
 	}
 }
 
+func TestAnInterruptedMeasurementSaysSo(t *testing.T) {
+	for _, interrupted := range []bool{false, true} {
+		r := result()
+		r.Interrupted = interrupted
+		if strings.Contains(write(t, r), "Interrupted") != interrupted {
+			t.Errorf("interrupted %v: the page says otherwise", interrupted)
+		}
+	}
+}
+
 // TestAStallIsDrawn: an interval in which nothing was answered has the latencies of what was due.
 func TestAStallIsDrawn(t *testing.T) {
 	r := result()
