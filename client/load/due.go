@@ -27,14 +27,14 @@ const mostOverdue = 100_000
 // its latencies from before. Undisturbed says that no processor stood still meanwhile.
 //
 // Of a connection that breaks before the end it is counted then. What was due before the measurement began is none of its own.
-func (r *recorder) overdue(worker int, p Plan, due time.Time, undisturbed bool) {
+func (r *recorder) overdue(worker int, due time.Time, undisturbed bool) {
 	r.open.Lock()
 	defer r.open.Unlock()
 	if r.open.ended.IsZero() {
-		r.open.lost = append(r.open.lost, func() { r.overdue(worker, p, due, false) })
+		r.open.lost = append(r.open.lost, func() { r.overdue(worker, due, false) })
 		return
 	}
-	gap := p.gap()
+	gap := r.plan.gap()
 	if early := r.start.Sub(due); early > 0 {
 		due = due.Add((early + gap - 1) / gap * gap)
 	}
@@ -43,13 +43,10 @@ func (r *recorder) overdue(worker int, p Plan, due time.Time, undisturbed bool) 
 		return
 	}
 	left := int64((waited-1)/gap) + 1
-	r.open.unanswered += left * int64(p.Pipeline)
-	shard := &r.shard[worker%shards]
-	shard.mu.Lock()
-	defer shard.mu.Unlock()
+	r.open.unanswered += left * int64(r.plan.Pipeline)
 	for step := left/mostOverdue + 1; left > 0; left -= step {
 		n := min(step, left)
-		addTimes(shard.latency, waited, n)
+		r.took(worker, waited, n)
 		if undisturbed {
 			addTimes(r.open.undisturbed, waited, n)
 		}

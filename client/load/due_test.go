@@ -72,11 +72,10 @@ func TestAStallAtTheEndShowsOnStores(t *testing.T) {
 func TestWhatNobodyCouldAnswerIsCounted(t *testing.T) {
 	const seconds = 10
 	for name, rate := range map[string]float64{"a pipeline": 1.0 / seconds, "some": 100, "many": 1e6, "as many as there are": 1e9} {
-		r := newRecorder(nil)
+		r := newRecorder(Plan{Clients: 1, Pipeline: 1, Rate: rate})
 		r.open.ended = time.Now()
-		p := Plan{Clients: 1, Pipeline: 1, Rate: rate}
-		r.overdue(3, p, r.open.ended.Add(-seconds*time.Second), true)
-		r.overdue(3, p, r.open.ended, true)
+		r.overdue(3, r.open.ended.Add(-seconds*time.Second), true)
+		r.overdue(3, r.open.ended, true)
 		if want := int64(rate * seconds); r.open.unanswered != want || r.shard[3].latency.TotalCount() != want || r.open.undisturbed.TotalCount() != want {
 			t.Errorf("%s: %d unanswered, %d latencies, %d undisturbed, want %d", name, r.open.unanswered, r.shard[3].latency.TotalCount(), r.open.undisturbed.TotalCount(), want)
 		}
@@ -84,8 +83,8 @@ func TestWhatNobodyCouldAnswerIsCounted(t *testing.T) {
 			t.Errorf("%s: %+v", name, latencyOf(r.shard[3].latency))
 		}
 	}
-	r := newRecorder(nil)
-	if r.overdue(0, Plan{Clients: 1, Pipeline: 1, Rate: 1}, time.Now().Add(-time.Hour), true); r.open.unanswered != 0 {
+	r := newRecorder(Plan{Clients: 1, Pipeline: 1, Rate: 1})
+	if r.overdue(0, time.Now().Add(-time.Hour), true); r.open.unanswered != 0 {
 		t.Errorf("%d were due by the end of what has not ended", r.open.unanswered)
 	}
 }

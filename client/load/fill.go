@@ -54,7 +54,7 @@ func fill(ctx context.Context, p Plan) error {
 	if err != nil {
 		return err
 	}
-	s := &shared{plan: p, keys: keys, rec: newRecorder(nil)}
+	s := &shared{plan: p, keys: keys, rec: newRecorder(p)}
 	var wg sync.WaitGroup
 	var done atomic.Int64
 	parts := s.fillParts()

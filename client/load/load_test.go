@@ -163,7 +163,7 @@ func TestRunCountsWhatItSaw(t *testing.T) {
 
 // TestEveryNodeGetsConnections: the same ones each time, and never none.
 func TestEveryNodeGetsConnections(t *testing.T) {
-	s := &shared{keys: map[string]*keyspace{}, rec: newRecorder(nil)}
+	s := &shared{keys: map[string]*keyspace{}, rec: newRecorder(Plan{})}
 	s.plan.Open = func(context.Context, int) (Store, error) { return &mapStore{}, nil }
 	for _, addr := range []string{"d:1", "b:1", "a:1", "c:1"} {
 		s.keys[addr] = &keyspace{present: []uint32{1}}

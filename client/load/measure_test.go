@@ -175,7 +175,7 @@ func TestWhatABrokenConnectionOwesIsCounted(t *testing.T) {
 
 // TestOneFailedWaitFailsThePipelinesWrites, and none of its reads.
 func TestOneFailedWaitFailsThePipelinesWrites(t *testing.T) {
-	w := &worker{s: &shared{rec: newRecorder(nil)}}
+	w := &worker{s: &shared{rec: newRecorder(Plan{})}}
 	for replies, want := range map[string]seen{
 		"+OK\r\n+OK\r\n$-1\r\n:1\r\n":          {gets: 1, misses: 1, written: 2},
 		"+OK\r\n+OK\r\n$-1\r\n:0\r\n":          {gets: 1, misses: 1, written: 2, refused: 2, waited: 2},

@@ -71,7 +71,7 @@ func (s *shared) openLoop(ctx context.Context, workers []*worker) (bool, error) 
 	defer p.still.end()
 	p.run(ctx)
 	for _, f := range p.byFD {
-		s.rec.overdue(f.w.id, s.plan, f.due, p.undisturbed(f))
+		s.rec.overdue(f.w.id, f.due, p.undisturbed(f))
 	}
 	return true, nil
 }
@@ -223,7 +223,7 @@ var errUnasked = errors.New("the server sent more replies than it was asked for"
 
 func (p *punctual) lose(f *flight, err error) {
 	p.s.rec.broke(fmt.Sprintf("%s: %v", f.w.addr, err))
-	p.s.rec.overdue(f.w.id, p.s.plan, f.due, false)
+	p.s.rec.overdue(f.w.id, f.due, false)
 	delete(p.byFD, int32(f.fd))
 	_ = unix.EpollCtl(p.epoll, unix.EPOLL_CTL_DEL, f.fd, nil) // it is not looked at any more in any case
 }

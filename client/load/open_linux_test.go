@@ -100,7 +100,7 @@ func TestAStandstillIsTold(t *testing.T) {
 	if err := errors.Join(err, stop.Wait()); err != nil {
 		t.Fatal(err)
 	}
-	s := watchStill(newRecorder(nil))
+	s := watchStill(newRecorder(Plan{}))
 	s.end()
 	if !s.watching() {
 		if res.StoodStill != 0 || res.Disturbed != 0 || res.Undisturbed != (Latency{}) {
@@ -124,7 +124,7 @@ func TestChildrenOutliveTheWatch(t *testing.T) {
 		if err := child.Start(); err != nil {
 			t.Fatal(err)
 		}
-		s := watchStill(newRecorder(nil))
+		s := watchStill(newRecorder(Plan{}))
 		s.end()
 		if err := child.Process.Signal(syscall.Signal(0)); err != nil {
 			t.Fatal(err)

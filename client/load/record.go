@@ -34,8 +34,11 @@ type recorder struct {
 		lost []func()
 	}
 
-	// What follows belongs to the measuring goroutine.
-	pids      []int
+	plan Plan
+	// cpuTime is what the servers have used.
+	cpuTime func() (time.Duration, error)
+
+	// What follows belongs to the measuring goroutine. Others may read start once they know that it measures, or has ended.
 	start     time.Time
 	total     *hdrhistogram.Histogram
 	intervals []Interval
@@ -53,11 +56,13 @@ type snapshot struct {
 	cpu         time.Duration
 }
 
-func newRecorder(pids []int) *recorder {
-	r := &recorder{pids: pids, total: newHistogram(), part: newHistogram(), empty: newHistogram()}
-	r.open.late, r.open.undisturbed = newHistogram(), newHistogram()
+func newRecorder(p Plan) *recorder {
+	r := &recorder{plan: p, cpuTime: func() (time.Duration, error) { return CPUTime(p.Pids) }}
+	for _, h := range []**hdrhistogram.Histogram{&r.total, &r.part, &r.empty, &r.open.late, &r.open.undisturbed} {
+		*h = newHistogram(p)
+	}
 	for i := range r.shard {
-		r.shard[i].latency = newHistogram()
+		r.shard[i].latency = newHistogram(p)
 	}
 	return r
 }
@@ -91,11 +96,16 @@ func (r *recorder) record(worker, n int, d time.Duration, s seen) bool {
 	if !s.timed() {
 		return true
 	}
+	r.took(worker, d, 1)
+	return true
+}
+
+// took counts a latency n times.
+func (r *recorder) took(worker int, d time.Duration, n int64) {
 	shard := &r.shard[worker%shards]
 	shard.mu.Lock()
-	add(shard.latency, d)
+	addTimes(shard.latency, d, n)
 	shard.mu.Unlock()
-	return true
 }
 
 // sent counts how late the generator was with a pipeline that no reply held up.
@@ -129,7 +139,7 @@ func add(h *hdrhistogram.Histogram, d time.Duration) { addTimes(h, d, 1) }
 
 // addTimes counts a duration n times, or the longest that h tells apart, so that it is within the range and this can't fail.
 func addTimes(h *hdrhistogram.Histogram, d time.Duration, n int64) {
-	_ = h.RecordValues(min(d.Microseconds(), maxMicros), n)
+	_ = h.RecordValues(min(d.Microseconds(), h.HighestTrackableValue()), n)
 }
 
 // broke counts a connection that ended, in the measurement or before.
@@ -141,25 +151,29 @@ func (r *recorder) broke(text string) {
 // note keeps the first error.
 func (r *recorder) note(text string) { r.firstErr.CompareAndSwap(nil, &text) }
 
-func (r *recorder) now() (snapshot, error) {
-	cpu, err := CPUTime(r.pids)
-	return snapshot{at: time.Since(r.start), ops: r.ops.Load(), errors: r.errors.Load(), cpu: cpu}, err
+// snapshot is of t. CPU time comes last, as it takes the longest to read.
+func (r *recorder) snapshot(t time.Time) (s snapshot, err error) {
+	s = snapshot{at: t.Sub(r.start), ops: r.ops.Load(), errors: r.errors.Load()}
+	s.cpu, err = r.cpuTime()
+	return s, err
 }
 
-// begin starts the measurement.
-func (r *recorder) begin() (err error) {
-	r.start = time.Now()
-	if r.first, err = r.now(); err != nil {
+// begin starts the measurement. What is before start is not counted, so CPU time comes first.
+func (r *recorder) begin() error {
+	cpu, err := r.cpuTime()
+	if err != nil {
 		return err
 	}
+	r.first = snapshot{errors: r.errors.Load(), cpu: cpu}
 	r.cut = r.first
+	r.start = time.Now()
 	r.measuring.Store(true)
 	return nil
 }
 
 // endInterval cuts off an interval.
 func (r *recorder) endInterval() error {
-	now, err := r.now()
+	now, err := r.snapshot(time.Now())
 	if err == nil {
 		r.cutAt(now)
 	}
@@ -196,13 +210,13 @@ func (r *recorder) cutAt(now snapshot) {
 func (r *recorder) end() (err error) {
 	r.open.Lock()
 	r.open.ended = time.Now()
+	r.measuring.Store(false) // after that, so that whoever is not measured any more finds it over
 	lost := r.open.lost
 	r.open.Unlock()
+	r.last, err = r.snapshot(r.open.ended)
 	for _, count := range lost {
 		count()
 	}
-	r.measuring.Store(false) // after that, so that whoever is not measured any more finds it over
-	r.last, err = r.now()
 	return err
 }
 

@@ -82,11 +82,11 @@ type Interval struct {
 	Latency
 }
 
-// maxMicros is the longest latency that a histogram tells apart.
-const maxMicros = 60_000_000
-
-// newHistogram covers 1 µs to 1 min at three significant digits, in 140 KiB.
-func newHistogram() *hdrhistogram.Histogram { return hdrhistogram.New(1, maxMicros, 3) }
+// newHistogram covers all that can take place in a measurement, and a minute at least, from 1 µs at three significant digits. A minute
+// takes 140 KiB, and each doubling 8 more.
+func newHistogram(p Plan) *hdrhistogram.Histogram {
+	return hdrhistogram.New(1, max(time.Minute, p.Warmup+p.Duration).Microseconds(), 3)
+}
 
 func latencyOf(h *hdrhistogram.Histogram) Latency {
 	v := h.ValueAtPercentilesSlice([]float64{50, 95, 99, 99.9})

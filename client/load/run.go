@@ -25,7 +25,7 @@ func Run(ctx context.Context, p Plan) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	s := &shared{plan: p, keys: keys, rec: newRecorder(p.Pids)}
+	s := &shared{plan: p, keys: keys, rec: newRecorder(p)}
 	workers, err := s.connect(ctx)
 	defer closeAll(workers)
 	if err != nil {

@@ -58,7 +58,7 @@ func (w *worker) loop(ctx context.Context) {
 	if w.s.plan.Rate > 0 {
 		gap = w.s.plan.gap()
 		next = next.Add(time.Duration(w.rnd.Int64N(int64(gap) + 1)))
-		defer func() { w.s.rec.overdue(w.id, w.s.plan, next, false) }()
+		defer func() { w.s.rec.overdue(w.id, next, false) }()
 	}
 	for ctx.Err() == nil {
 		if gap == 0 {

@@ -1,0 +1,47 @@
+package load
+
+import (
+	"testing"
+	"time"
+)
+
+// TestReadingCPUTimesIsNotMeasured: with many servers it takes a while, in which operations are not counted.
+func TestReadingCPUTimesIsNotMeasured(t *testing.T) {
+	const reading = 50 * time.Millisecond
+	r := newRecorder(Plan{})
+	var cpu time.Duration
+	r.cpuTime = func() (time.Duration, error) {
+		time.Sleep(reading)
+		cpu += time.Second
+		return cpu, nil
+	}
+	if err := r.begin(); err != nil || time.Since(r.start) > reading/2 {
+		t.Fatalf("it began %v ago, %v", time.Since(r.start), err)
+	}
+	began := time.Now()
+	if err := r.endInterval(); err != nil {
+		t.Fatal(err)
+	}
+	if first := r.intervals[0].End; first > reading/2 {
+		t.Errorf("the first interval ended after %v", first)
+	}
+	last := time.Since(began)
+	if err := r.end(); err != nil {
+		t.Fatal(err)
+	}
+	if res := r.result(); res.Elapsed < last || res.Elapsed > last+reading/2 {
+		t.Errorf("it took %v, not %v", res.Elapsed, last)
+	}
+}
+
+// TestLongWaitsHaveTheirLength: a measurement of an hour can have one of an hour.
+func TestLongWaitsHaveTheirLength(t *testing.T) {
+	r := newRecorder(Plan{Warmup: time.Second, Duration: time.Hour})
+	r.took(0, time.Hour, 1)
+	if max := time.Duration(r.shard[0].latency.Max()) * time.Microsecond; max < time.Hour || max > time.Hour*1001/1000 {
+		t.Errorf("an hour is told as %v", max)
+	}
+	if size := r.total.ByteSize(); size > 256<<10 {
+		t.Errorf("a histogram of an hour takes %d bytes", size)
+	}
+}
