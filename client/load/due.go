@@ -11,6 +11,51 @@ func (p Plan) gap() time.Duration {
 	return max(1, time.Duration(min(seconds, longestGap.Seconds())*float64(time.Second)))
 }
 
+// cutOff counts the pipeline of a closed loop that a connection had under way since sent when it ended, if it was the measurement's end or
+// the connection broke in it. What it had waited meanwhile is the least that it took.
+func (r *recorder) cutOff(worker int, sent time.Time) {
+	r.open.Lock()
+	defer r.open.Unlock()
+	if ended := r.open.ended; !ended.IsZero() {
+		r.open.underWay = append(r.open.underWay, underWay{worker, r.waited(sent, ended)})
+	} else if r.measuring.Load() {
+		r.leave(worker, r.waited(sent, time.Now()))
+	}
+}
+
+// underWay is what a pipeline of a closed loop had waited when the measurement ended.
+type underWay struct {
+	worker int
+	waited time.Duration
+}
+
+// waited is how much of the time between two is the measurement's.
+func (r *recorder) waited(sent, until time.Time) time.Duration {
+	return min(until.Sub(sent), until.Sub(r.start))
+}
+
+// leave counts a pipeline that was not answered.
+func (r *recorder) leave(worker int, waited time.Duration) {
+	r.open.unanswered += int64(r.plan.Pipeline)
+	r.took(worker, waited, 1)
+}
+
+// countUnderWay counts the pipelines of a closed loop that had waited longer at the end than any took that was answered: something was
+// wrong with those. A closed loop always ends with one under way on each connection; a part of a usual time is not to be taken for a whole one.
+func (r *recorder) countUnderWay() {
+	r.open.Lock()
+	defer r.open.Unlock()
+	var longest time.Duration
+	for i := range r.shard {
+		longest = max(longest, r.shard[i].longest)
+	}
+	for _, u := range r.open.underWay {
+		if u.waited > longest {
+			r.leave(u.worker, u.waited)
+		}
+	}
+}
+
 // over reports whether the measurement has ended.
 func (r *recorder) over() bool {
 	r.open.Lock()

@@ -29,8 +29,15 @@ func checkOverdue(t *testing.T, plan Plan) {
 
 // TestAStallAtTheEndShows: a pipeline that is never answered has a latency all the same, and so have those that were due behind it.
 func TestAStallAtTheEndShows(t *testing.T) {
+	plan := smallPlan(stallingServer(t))
+	plan.Clients = 5
+	checkOverdue(t, plan)
+}
+
+// stallingServer answers the first 20 commands.
+func stallingServer(t *testing.T) string {
 	var asked atomic.Int64
-	addr := lineServer(t, func(addr, cmd string) string {
+	return lineServer(t, func(addr, cmd string) string {
 		if strings.HasPrefix(cmd, "CLUSTER") {
 			return slotsReply(addr)
 		}
@@ -39,9 +46,6 @@ func TestAStallAtTheEndShows(t *testing.T) {
 		}
 		return "+OK\r\n"
 	})
-	plan := smallPlan(addr)
-	plan.Clients = 5
-	checkOverdue(t, plan)
 }
 
 // stalledStore answers the first 20 operations, of all its connections.
@@ -66,6 +70,84 @@ func TestAStallAtTheEndShowsOnStores(t *testing.T) {
 	plan.Clients, plan.Pipeline = 5, 1
 	plan.Open = func(context.Context, int) (Store, error) { return stalledStore{&asked}, nil }
 	checkOverdue(t, plan)
+}
+
+// checkUnderWay: each connection of a closed loop had a pipeline under way when the measurement ended, most of which it had waited.
+func checkUnderWay(t *testing.T, plan Plan) {
+	t.Helper()
+	plan.Duration = 500 * time.Millisecond
+	began := time.Now()
+	r, err := Run(t.Context(), plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(began); took > ioTimeout {
+		t.Errorf("it waited %v for replies that count no more", took)
+	}
+	if r.Ops > 20 || r.Unanswered != int64(plan.Clients*plan.Pipeline) || r.Errors != 0 {
+		t.Errorf("%d operations, %d unanswered, %d errors %s", r.Ops, r.Unanswered, r.Errors, r.FirstError)
+	}
+	if last := r.Intervals[len(r.Intervals)-1]; r.Max < r.Elapsed.Microseconds()/2 || r.Max > r.Elapsed.Microseconds()*1001/1000 || last.Max != r.Max {
+		t.Errorf("the longest wait was %d µs, in the last interval %d, by the end at %v", r.Max, last.Max, r.Elapsed)
+	}
+}
+
+// TestAStallAtTheEndOfAClosedLoopShows, though nothing is due behind it; also one that began before the measurement.
+func TestAStallAtTheEndOfAClosedLoopShows(t *testing.T) {
+	for _, warmup := range []time.Duration{0, 200 * time.Millisecond} {
+		plan := smallPlan(stallingServer(t))
+		plan.Clients, plan.Warmup = 5, warmup
+		checkUnderWay(t, plan)
+		var asked atomic.Int64
+		plan.Pipeline = 1
+		plan.Open = func(context.Context, int) (Store, error) { return stalledStore{&asked}, nil }
+		checkUnderWay(t, plan)
+	}
+}
+
+// TestABrokenPipelineHasItsTime: a connection that breaks in a stall has waited, too.
+func TestABrokenPipelineHasItsTime(t *testing.T) {
+	const stall = 200 * time.Millisecond
+	var asked atomic.Int64
+	addr := lineServer(t, func(addr, cmd string) string {
+		switch {
+		case strings.HasPrefix(cmd, "CLUSTER"):
+			return slotsReply(addr)
+		case asked.Add(1) <= 20:
+			return "+OK\r\n"
+		}
+		time.Sleep(stall)
+		return ""
+	})
+	plan := smallPlan(addr)
+	plan.Interval, plan.Duration = 100*time.Millisecond, 2*stall
+	r, err := Run(t.Context(), plan)
+	if err != nil || r.Errors != int64(plan.Clients) || r.Unanswered != int64(plan.Clients*plan.Pipeline) || r.Max < stall.Microseconds()*9/10 {
+		t.Errorf("%d errors, %d unanswered, the longest wait was %d µs, %v", r.Errors, r.Unanswered, r.Max, err)
+	}
+	if last := r.Intervals[len(r.Intervals)-1]; last.Max != 0 {
+		t.Errorf("after all connections have broken, one has waited for %d µs", last.Max)
+	}
+}
+
+// TestWhatIsUnderWayAsUsualIsNoStall: at the end of every closed loop, each connection has a pipeline under way.
+func TestWhatIsUnderWayAsUsualIsNoStall(t *testing.T) {
+	r := newRecorder(Plan{Pipeline: 4})
+	if err := r.begin(); err != nil {
+		t.Fatal(err)
+	}
+	r.record(3, 4, 10*time.Millisecond, seen{})
+	r.took(1, time.Second, 1) // this one broke
+	if err := r.end(); err != nil {
+		t.Fatal(err)
+	}
+	r.start = r.open.ended.Add(-time.Minute)
+	for _, waited := range []time.Duration{-time.Millisecond, 0, 9 * time.Millisecond, 11 * time.Millisecond} {
+		r.cutOff(2, r.open.ended.Add(-waited))
+	}
+	if res := r.result(); res.Unanswered != 4 || r.total.TotalCount() != 3 {
+		t.Errorf("%d unanswered, %d latencies: want the one of 11 ms", res.Unanswered, r.total.TotalCount())
+	}
 }
 
 // TestWhatNobodyCouldAnswerIsCounted: the more is asked for, the more is due, and it takes no longer to count.

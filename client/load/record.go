@@ -18,18 +18,22 @@ type recorder struct {
 	shard     [shards]struct {
 		mu      sync.Mutex
 		latency *hdrhistogram.Histogram
+		// longest is of all that was answered.
+		longest time.Duration
 	}
 	ops, errors, redirects, gets, misses atomic.Int64
 	firstErr                             atomic.Pointer[string]
-	// open is what an open loop knows about the machine.
+	// open is what an open loop knows about the machine, and what is left open at the end.
 	open struct {
 		sync.Mutex
 		late, undisturbed *hdrhistogram.Histogram
 		still             time.Duration
 		watched           int
-		// ended is when the measurement did, and unanswered counts operations that were due by then.
+		// ended is when the measurement did, and unanswered counts operations that were due by then. Until the result, underWay are the
+		// pipelines of a closed loop that may have been.
 		ended      time.Time
 		unanswered int64
+		underWay   []underWay
 		// lost count what is overdue of connections that broke.
 		lost []func()
 	}
@@ -96,11 +100,15 @@ func (r *recorder) record(worker, n int, d time.Duration, s seen) bool {
 	if !s.timed() {
 		return true
 	}
-	r.took(worker, d, 1)
+	shard := &r.shard[worker%shards]
+	shard.mu.Lock()
+	add(shard.latency, d)
+	shard.longest = max(shard.longest, d)
+	shard.mu.Unlock()
 	return true
 }
 
-// took counts a latency n times.
+// took counts n times a latency of what was not answered.
 func (r *recorder) took(worker int, d time.Duration, n int64) {
 	shard := &r.shard[worker%shards]
 	shard.mu.Lock()
@@ -222,6 +230,7 @@ func (r *recorder) end() (err error) {
 
 // result cuts the last interval off and sums up, once all connections have ended.
 func (r *recorder) result() Result {
+	r.countUnderWay()
 	r.cutAt(r.last)
 	res := Result{
 		Ops: r.cut.ops, Errors: r.cut.errors, Redirects: r.redirects.Load(), Gets: r.gets.Load(), Misses: r.misses.Load(),

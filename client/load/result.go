@@ -14,8 +14,9 @@ type Result struct {
 	Errors int64 `json:"errors"`
 	// Redirects are the errors that were MOVED.
 	Redirects int64 `json:"redirects"`
-	// Unanswered are the operations of an open loop that were due by the end and not answered by then. What their pipelines had waited
-	// until then is among the latencies.
+	// Unanswered are the operations of an open loop that were due by the end and not answered by then; of a closed loop, those whose
+	// connection broke, and those under way at the end that had waited longer in the measurement than any that was answered. What their
+	// pipelines had waited until then is among the latencies.
 	Unanswered int64 `json:"unanswered"`
 	// Gets that found nothing are Misses too.
 	Gets      int64         `json:"gets"`

@@ -62,11 +62,23 @@ func closeAll(workers []*worker) {
 	}
 }
 
+// lastWait is for how long replies are waited for after the end, when they count no more.
+const lastWait = time.Second
+
+func hurryAll(workers []*worker) {
+	for _, w := range workers {
+		if w.conn != nil { // a store notices itself that its context has ended
+			_ = w.conn.nc.SetReadDeadline(time.Now().Add(lastWait))
+		}
+	}
+}
+
 func (s *shared) measure(ctx context.Context, workers []*worker) (Result, error) {
 	var wg sync.WaitGroup
 	run, stop := context.WithCancelCause(ctx)
 	defer wg.Wait()
 	defer stop(nil)
+	context.AfterFunc(run, func() { hurryAll(workers) })
 	wg.Go(func() {
 		if err := s.drive(run, workers); err != nil {
 			stop(err)

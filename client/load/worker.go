@@ -59,13 +59,10 @@ func (w *worker) loop(ctx context.Context) {
 		gap = w.s.plan.gap()
 		next = next.Add(time.Duration(w.rnd.Int64N(int64(gap) + 1)))
 		defer func() { w.s.rec.overdue(w.id, next, false) }()
+	} else {
+		defer func() { w.s.rec.cutOff(w.id, next) }()
 	}
-	for ctx.Err() == nil {
-		if gap == 0 {
-			next = time.Now()
-		} else if !sleepUntil(ctx, next) {
-			return
-		}
+	for sleepUntil(ctx, next) {
 		saw, err := w.pipeline(ctx)
 		if err != nil {
 			if ctx.Err() == nil {
@@ -76,7 +73,9 @@ func (w *worker) loop(ctx context.Context) {
 		if !w.s.rec.record(w.id, n, time.Since(next), saw) && w.s.rec.over() {
 			return
 		}
-		next = next.Add(gap)
+		if next = next.Add(gap); gap == 0 {
+			next = time.Now()
+		}
 	}
 }
 
@@ -84,7 +83,7 @@ func (w *worker) loop(ctx context.Context) {
 func sleepUntil(ctx context.Context, t time.Time) bool {
 	d := time.Until(t)
 	if d <= 0 {
-		return true
+		return ctx.Err() == nil
 	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()

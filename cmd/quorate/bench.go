@@ -28,9 +28,11 @@ func benchCommand() *cobra.Command {
 		Long: `Put load on this or any Redis Cluster and measure throughput, latency of pipelines, and the CPU time that the server
 processes (--pid) spend per operation. Keys are spread over all slots, and connections evenly over the nodes that own some; each
 connection chooses among the keys of its node. With --rate the load is an open loop: latency counts from the scheduled time, so a
-stalled server can't hide its stall, and what was due by the end but not answered counts too. What is refused at once has no
-latency. MOVED is an error and is not followed: no slots should move meanwhile. JSON and HTML hold the course over time and the whole
-histogram too; the HTML page needs nothing else. The keys (k:…) stay behind.`,
+stalled server can't hide its stall, and what was due by the end but not answered counts too. A closed loop counts what was not
+answered at the end if it had waited longer than anything that was. What is refused at once has no latency. MOVED is an error and is
+not followed: no slots should move meanwhile. JSON and HTML hold the course over time and the whole histogram too; the HTML page
+needs nothing else. The keys (k:…) stay behind. Interrupted, it prints what it has seen and ends with status 1; so it ends, without
+a table, if there were only errors.`,
 		Example: `  quorate bench --addr 127.0.0.1:7001 --pipeline 16 --reads 0.9 --hits 0.95
   quorate bench --rate 20000 --duration 30s --pid "$(pgrep -d, -x quorate)" --output html > report.html`,
 		Args: cobra.NoArgs,
@@ -56,7 +58,7 @@ histogram too; the HTML page needs nothing else. The keys (k:…) stay behind.`,
 	f := c.Flags()
 	f.StringSliceVarP(&p.Seeds, "addr", "a", []string{"127.0.0.1:7001"}, "client host:port of any nodes")
 	passwordFlag(f, &p.Password, "password (or QUORATE_PASSWORD)")
-	f.IntVarP(&p.Clients, "clients", "c", 50, "connections")
+	f.IntVarP(&p.Clients, "clients", "c", 50, "connections, one for each node at least")
 	f.IntVarP(&p.Pipeline, "pipeline", "P", 1, "commands sent at once")
 	f.Float64Var(&p.Reads, "reads", 0, "share of GETs, 0 to 1; the rest are SETs")
 	f.Float64Var(&hits, "hits", 1, "share of GETs, 0 to 1, whose key exists (with --fill)")
@@ -138,7 +140,7 @@ func writeResult(w io.Writer, p load.Plan, r load.Result) {
 		fmt.Fprintf(w, "\nInterrupted: this is a part of the measurement, which should have taken %v.\n", p.Duration)
 	}
 	if r.Unanswered > 0 {
-		fmt.Fprintf(w, "\nAt the end, %d operations were due and not answered. What they had waited is among the latencies.\n", r.Unanswered)
+		fmt.Fprintf(w, "\n%d operations were due and not answered by the end. What they had waited is among the latencies.\n", r.Unanswered)
 	}
 	if r.Late.Max > 0 {
 		fmt.Fprintf(w, "\nThis machine woke the generator late: p99 %s, p99.9 %s, at most %s.\n", micros(r.Late.P99), micros(r.Late.P999), micros(r.Late.Max))
