@@ -105,6 +105,36 @@ func TestAStallAtTheEndOfAClosedLoopShows(t *testing.T) {
 	}
 }
 
+// pacedStore takes its time.
+type pacedStore struct{}
+
+func (s pacedStore) Get(ctx context.Context, _ []byte) (bool, error) {
+	return true, s.Set(ctx, nil, nil)
+}
+
+func (pacedStore) Set(ctx context.Context, _, _ []byte) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(20 * time.Millisecond):
+		return nil
+	}
+}
+
+func (pacedStore) Close() error { return nil }
+
+// TestAnInterruptionLeavesNothingUnanswered of what would have been answered as ever.
+func TestAnInterruptionLeavesNothingUnanswered(t *testing.T) {
+	plan := smallPlan("")
+	plan.Clients, plan.Pipeline, plan.Duration = 500, 1, time.Hour
+	plan.Open = func(context.Context, int) (Store, error) { return pacedStore{}, nil }
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if r, err := Run(ctx, plan); !r.Interrupted || r.Unanswered > 0 || r.Errors > 0 {
+		t.Errorf("%d unanswered, %d errors, %v", r.Unanswered, r.Errors, err)
+	}
+}
+
 // TestABrokenPipelineHasItsTime: a connection that breaks in a stall has waited, too.
 func TestABrokenPipelineHasItsTime(t *testing.T) {
 	const stall = 200 * time.Millisecond

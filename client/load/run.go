@@ -75,31 +75,34 @@ func hurryAll(workers []*worker) {
 
 func (s *shared) measure(ctx context.Context, workers []*worker) (Result, error) {
 	var wg sync.WaitGroup
-	run, stop := context.WithCancelCause(ctx)
+	watched, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	// An interruption ends the measurement first, then the workers: what they leave is not answered, otherwise.
+	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer wg.Wait()
-	defer stop(nil)
+	defer stop()
 	context.AfterFunc(run, func() { hurryAll(workers) })
 	wg.Go(func() {
 		if err := s.drive(run, workers); err != nil {
-			stop(err)
+			fail(err)
 		}
 	})
 	select {
-	case <-run.Done():
-		return Result{}, context.Cause(run)
+	case <-watched.Done():
+		return Result{}, context.Cause(watched)
 	case <-time.After(s.plan.Warmup):
 	}
 	if err := s.rec.begin(); err != nil {
 		return Result{}, err
 	}
-	err := s.watch(run)
+	err := s.watch(watched)
 	if err != nil && ctx.Err() == nil {
 		return Result{}, err
 	}
 	if err := s.rec.end(); err != nil {
 		return Result{}, err
 	}
-	stop(nil)
+	stop()
 	wg.Wait() // for what is overdue
 	res := s.rec.result()
 	if err != nil {
