@@ -139,15 +139,23 @@ func (c *Cluster) Stop(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+// Exited is an error if a process is down without having been asked to end. It holds the last words of its log.
+func (c *Cluster) Exited() error {
+	for _, n := range c.nodes {
+		if err := n.Exited(); err != nil {
+			return fmt.Errorf("%w: %s", err, n.lastWords())
+		}
+	}
+	return nil
+}
+
 // WaitReady waits until every running node reports itself ready and the slots are fully owned. A process that has ended though nobody
 // told it to will not become ready: that is an error at once.
 func (c *Cluster) WaitReady(ctx context.Context) error {
 	var last error
 	for {
-		for _, n := range c.nodes {
-			if err := n.Exited(); err != nil {
-				return fmt.Errorf("cluster is not ready: %w: %s", err, n.lastWords())
-			}
+		if err := c.Exited(); err != nil {
+			return fmt.Errorf("cluster is not ready: %w", err)
 		}
 		if last = c.ready(ctx); last == nil {
 			return nil

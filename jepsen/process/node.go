@@ -97,9 +97,15 @@ func portHint(log string, port int) string {
 // ephemeralPorts is where Linux's own range begins (net.ipv4.ip_local_port_range).
 const ephemeralPorts = 32768
 
-// lastWords are the end of the node's log: a process that ends by itself says why.
+// lastWords are the end of the node's log, and what may help.
 func (n *Node) lastWords() string {
-	b, err := os.ReadFile(n.Log())
+	words := LastWords(n.Log())
+	return words + portHint(words, n.port)
+}
+
+// LastWords are the end of a log: a process that ends by itself says why.
+func LastWords(log string) string {
+	b, err := os.ReadFile(log)
 	if err != nil {
 		return err.Error()
 	}
@@ -108,7 +114,7 @@ func (n *Node) lastWords() string {
 		return "its log is empty"
 	}
 	lines := strings.Split(string(b), "\n")
-	return "its log ends with: " + strings.Join(lines[max(0, len(lines)-lastLines):], "; ") + portHint(string(b), n.port)
+	return "its log ends with: " + strings.Join(lines[max(0, len(lines)-lastLines):], "; ")
 }
 
 // Exits are all the times when the process ended without having been asked to.
