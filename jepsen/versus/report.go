@@ -28,6 +28,8 @@ type Report struct {
 	// Results are the figures behind Tables.
 	Results any     `json:"results"`
 	Tables  []Table `json:"-"`
+	// Partial, if not empty, says what ended the measurement early: Results are what was measured before.
+	Partial string `json:"partial,omitempty"`
 }
 
 // Server says how one system was run.
@@ -76,6 +78,9 @@ func (r Report) Write(w io.Writer, format string) error {
 }
 
 func (r Report) writeText(w io.Writer) error {
+	if r.Partial != "" {
+		fmt.Fprintf(w, "PARTIAL, as the measurement ended early: %s\n\n", r.Partial)
+	}
 	for _, t := range r.Tables {
 		tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(tw, strings.Join(t.Header, "\t"))
@@ -112,6 +117,9 @@ func (r Report) about() [][2]string {
 // Markdown is the report for a README.
 func (r Report) Markdown() string {
 	var b strings.Builder
+	if r.Partial != "" {
+		fmt.Fprintf(&b, "**Partial**, as the measurement ended early: %s\n\n", r.Partial)
+	}
 	for _, t := range r.Tables {
 		if t.Title == "" {
 			b.WriteString(t.markdown() + "\n")

@@ -16,14 +16,20 @@ func markers(name string) (begin, end string) {
 	return "<!-- " + name + " -->", "<!-- /" + name + " -->"
 }
 
-// CheckMarkers says whether path has room for the report called name: better known before an hour of measuring.
+// CheckMarkers says whether path has room for the report called name and can be replaced: better known before an hour of measuring.
 func CheckMarkers(path, name string) error {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	_, err = splice(string(text), name, "")
-	return wrapPath(path, err)
+	if _, err := splice(string(text), name, ""); err != nil {
+		return wrapPath(path, err)
+	}
+	tmp, err := beside(path)
+	if err != nil {
+		return wrapPath(path, err)
+	}
+	return errors.Join(tmp.Close(), os.Remove(tmp.Name()))
 }
 
 // WriteInto replaces what stands between the markers of name in the Markdown file path.
@@ -41,7 +47,7 @@ func WriteInto(path, name, markdown string) error {
 		return err
 	}
 	// Written beside it and renamed: a full disk must not cost anybody their README.
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".figures-")
+	tmp, err := beside(path)
 	if err != nil {
 		return err
 	}
@@ -52,6 +58,9 @@ func WriteInto(path, name, markdown string) error {
 	}
 	return os.Rename(tmp.Name(), path)
 }
+
+// beside makes an empty file in the folder of path.
+func beside(path string) (*os.File, error) { return os.CreateTemp(filepath.Dir(path), ".figures-") }
 
 func wrapPath(path string, err error) error {
 	if err != nil {

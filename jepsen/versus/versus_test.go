@@ -2,6 +2,8 @@ package versus
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -250,5 +252,47 @@ func TestMemoryIsNotMeasuredBeyondTheMachine(t *testing.T) {
 	}
 	if available() < 1<<20 {
 		t.Errorf("%d bytes are available", available())
+	}
+}
+
+// The folder of open files is one in which nobody can make a file, not even root.
+func TestAFolderThatTakesNoFileIsKnownBefore(t *testing.T) {
+	f, err := os.Create(filepath.Join(t.TempDir(), "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteString("<!-- figures -->\n<!-- /figures -->\n"); err != nil {
+		t.Fatal(err)
+	}
+	if err := CheckMarkers(f.Name(), comparison); err != nil {
+		t.Error(err)
+	}
+	if left, err := os.ReadDir(filepath.Dir(f.Name())); err != nil || len(left) != 1 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+	path := fmt.Sprintf("/proc/self/fd/%d", f.Fd())
+	if _, err := os.Stat(path); err != nil {
+		t.Skip(err)
+	}
+	if CheckMarkers(path, comparison) == nil {
+		t.Error("no error, though the file can't be replaced")
+	}
+}
+
+func TestAPartialReportSaysSo(t *testing.T) {
+	r := sample()
+	r.Partial = "the disk is full"
+	for _, format := range []string{"text", "json", "markdown"} {
+		var whole, b strings.Builder
+		if err := errors.Join(r.Write(&b, format), sample().Write(&whole, format)); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(strings.ToLower(b.String()), "partial") || !strings.Contains(b.String(), r.Partial) {
+			t.Errorf("%s does not say so:\n%s", format, b.String())
+		}
+		if strings.Contains(strings.ToLower(whole.String()), "partial") {
+			t.Errorf("%s says so of a whole one:\n%s", format, whole.String())
+		}
 	}
 }
