@@ -107,7 +107,8 @@ type outcome struct {
 	logWrites Pauses
 }
 
-func (o Options) check() error {
+// check refuses what can't be measured, before anything starts.
+func (o Options) check(systems []System) error {
 	switch {
 	case o.Pairs < 1:
 		return fmt.Errorf("%d pairs: want at least 1", o.Pairs)
@@ -118,6 +119,20 @@ func (o Options) check() error {
 	case o.Hits < 0 || o.Hits > 1:
 		return fmt.Errorf("hits %v: want 0 to 1", o.Hits)
 	}
+	if err := errors.Join(distinct("pipeline", o.Pipelines), o.Site.check(systems)); err != nil {
+		return err
+	}
+	for _, s := range systems {
+		own := o.workloadsOf(s)
+		if len(own) == 0 {
+			return fmt.Errorf("system %s takes one command at once: nothing to measure without pipeline 1", s.Name)
+		}
+		for _, w := range own {
+			if err := w.apply(o.plan(s, notStarted), o.Hits).Check(); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
 
@@ -125,45 +140,78 @@ func (o Options) workloads() (out []Workload) {
 	for _, p := range o.Pipelines {
 		out = append(out, Workload{Command: "SET", Pipeline: p}, Workload{Command: "GET", Pipeline: p})
 	}
-	if o.Rate > 0 {
+	if o.Rate != 0 {
 		out = append(out, Workload{"SET", 1, o.Rate}, Workload{"GET", 1, o.Rate})
 	}
 	return out
 }
 
-// Compare measures every workload on every system, each system started afresh with an empty disk for each pair.
+// workloadsOf leaves out what s can't do.
+func (o Options) workloadsOf(s System) []Workload {
+	return slices.DeleteFunc(o.workloads(), func(w Workload) bool { return w.Pipeline > 1 && !s.pipelines })
+}
+
+// plan is what all loads of a system have in common.
+func (o Options) plan(s System, run *running) load.Plan {
+	p := s.plan(run, o.Clients, o.Keys, o.ValueSize)
+	p.Warmup, p.Duration = o.Warmup, o.Duration
+	return p
+}
+
+// Compare measures every workload on every system, each system started afresh with an empty disk for each pair. With an error, the report
+// has what was measured before, if anything was.
 func Compare(ctx context.Context, o Options) (Report, error) {
 	systems, err := choose(o.Systems)
 	if err == nil {
-		err = o.check()
+		err = o.check(systems)
 	}
 	if err != nil {
 		return Report{}, err
 	}
 	r := newReport(ctx, comparison, o.Command, o.Dir)
 	all := measured{}
+	err = o.measureAll(ctx, systems, &r, all)
+	if len(all) > 0 {
+		o.report(&r, systems, all)
+	}
+	return r, err
+}
+
+func (o Options) measureAll(ctx context.Context, systems []System, r *Report, into measured) error {
 	for pair := range o.Pairs {
 		for _, s := range inTurn(systems, pair) {
 			o.Progress("pair %d of %d: %s", pair+1, o.Pairs, s.Title)
-			if err := o.measure(ctx, pair, s, &r, all); err != nil {
-				return r, fmt.Errorf("%s: %w", s.Name, err)
+			if err := o.measure(ctx, pair, s, r, into); err != nil {
+				return fmt.Errorf("pair %d of %d, %s: %w", pair+1, o.Pairs, s.Name, err)
 			}
 		}
 	}
+	return nil
+}
+
+// How to read a comparison.
+const (
+	paceNote = "At a fixed rate, what was due by the end and not answered by then is called unanswered, and what it had waited is among the " +
+		"latencies; \"late\" is the 99th percentile of how long after its time the generator itself was run. \"Stood still\" is the share of the " +
+		"time for which, in times of 2 ms and more, processors ran nobody, not even a thread with real-time priority (the mean of all), and the " +
+		"p99 beside it is of the pipelines that this did not touch. \"Log write p99\" is within which time 99 % of the servers' log writes were " +
+		"done, to the bucket of their histogram; with durability always that is a sync, and a SET waits for the leader's and a follower's: for " +
+		"both at once if few come together, otherwise for one after the other."
+	costNote = "Latencies are those of whole pipelines; CPU is user and system time of all server processes, replicas included, over " +
+		"operations. Servers and load generator share the cores."
+)
+
+// report puts what was measured into r.
+func (o Options) report(r *Report, systems []System, all measured) {
 	c := Comparison{Rows: o.rows(systems, all), Ratios: o.ratios(systems, all)}
 	r.Results, r.Tables = c, c.tables()
-	r.Notes = []string{
-		fmt.Sprintf("Medians of %d interleaved rounds of %s each, in changing order, %s after each system was filled, (lowest–highest). %d clients, %d keys of %d bytes over all slots, %d-byte values, %.0f %% of GETs ask for keys that exist.",
-			o.Pairs, o.Duration, o.Settle, o.Clients, o.Keys, keySize, o.ValueSize, o.Hits*100),
-		"At a fixed rate, what was due by the end and not answered by then is called unanswered, and what it had waited is among the latencies; \"late\" is the 99th percentile of how long after its time the generator itself was run. \"Stood still\" is the share of the time for which, in times of 2 ms and more, processors ran nobody, not even a thread with real-time priority " +
-			"(the mean of all), and the p99 beside it is of the pipelines that this did not touch. " +
-			"\"Log write p99\" is within which time 99 % of the servers' log writes were done, to the bucket of their histogram; with durability always that is a sync, and a SET waits for the leader's and a follower's: for both at once if few come together, otherwise for one after the other.",
-		"Latencies are those of whole pipelines; CPU is user and system time of all server processes, replicas included, over operations. Servers and load generator share the cores.",
-	}
+	method := fmt.Sprintf("Medians of %d interleaved rounds of %s each, in changing order, %s after each system was filled, (lowest–highest). "+
+		"%d clients, %d keys of %d bytes over all slots, %d-byte values, %.0f %% of GETs ask for keys that exist.",
+		o.Pairs, o.Duration, o.Settle, o.Clients, o.Keys, keySize, o.ValueSize, o.Hits*100)
 	if c.failed() {
-		r.Notes[0] += " " + failedNote
+		method += " " + failedNote
 	}
-	return r, nil
+	r.Notes = []string{method, paceNote, costNote}
 }
 
 // failed reports whether anything got errors.
@@ -182,32 +230,29 @@ func inTurn(systems []System, round int) []System {
 }
 
 // measure starts a system, fills it once, runs every workload, and removes it with its data.
-func (o Options) measure(ctx context.Context, pair int, s System, r *Report, into measured) error {
+func (o Options) measure(ctx context.Context, pair int, s System, r *Report, into measured) (err error) {
 	site := o.Site
 	site.Dir = filepath.Join(o.Dir, s.Name+"-"+strconv.Itoa(pair))
 	run, err := startIn(ctx, site, s)
 	if err != nil {
 		return err
 	}
-	defer run.stop()
+	defer func() { err = run.end(ctx, err) }()
 	r.ran(s, run)
-	plan := s.plan(run, o.Clients, o.Keys, o.ValueSize)
-	plan.Warmup, plan.Duration = o.Warmup, o.Duration
-	if err := fill(ctx, plan, o.Progress); err != nil {
+	plan := o.plan(s, run)
+	if err := run.fill(ctx, plan, o.Progress); err != nil {
 		return err
 	}
 	if err := sleep.For(ctx, o.Settle); err != nil {
 		return err
 	}
-	for _, w := range o.workloads() {
-		if w.Pipeline > 1 && !s.pipelines {
-			continue
-		}
+	for _, w := range o.workloadsOf(s) {
 		res, before, after, err := run.under(ctx, w.apply(plan, o.Hits))
 		if err != nil {
 			return fmt.Errorf("%s: %w", w, err)
 		}
-		o.Progress("  %s: %.0f/s, p50 %d µs, p99 %d µs, %.2f µs of server CPU per operation, %d errors %s", w, res.OpsPerSec, res.P50, res.P99, res.CPUPerOp, res.Errors, res.FirstError)
+		o.Progress("  %s: %.0f/s, p50 %d µs, p99 %d µs, %.2f µs of server CPU per operation, %d errors %s",
+			w, res.OpsPerSec, res.P50, res.P99, res.CPUPerOp, res.Errors, res.FirstError)
 		if into[w] == nil {
 			into[w] = map[string][]outcome{}
 		}

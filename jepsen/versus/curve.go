@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -62,57 +61,72 @@ type CurveCost struct {
 	FirstError string  `json:"first_error,omitempty"`
 }
 
-// Curve measures SET and GET at each value, on a cluster of its own each time.
+// Curve measures SET and GET at each value, on a cluster of its own each time. With an error, the report has the values before.
 func Curve(ctx context.Context, o CurveOptions) (Report, error) {
 	if len(o.Values) == 0 {
 		return Report{}, fmt.Errorf("no %s to measure: give --values, such as 3,32,128", o.Over)
 	}
-	s, err := chooseQuorate(o.System)
-	if err != nil {
-		return Report{}, err
+	systems, err := o.systems()
+	if err == nil {
+		err = o.check(systems)
 	}
-	peer, err := o.peer()
 	if err != nil {
 		return Report{}, err
 	}
 	r := newReport(ctx, "curve-"+o.Over, o.Command, o.Dir)
-	var rows []CurveRow
+	rows, err := o.measureAll(ctx, systems, &r)
+	if len(rows) > 0 {
+		o.report(&r, rows)
+	}
+	return r, err
+}
+
+// measureAll gives the rows that were finished before any error.
+func (o CurveOptions) measureAll(ctx context.Context, systems []System, r *Report) (rows []CurveRow, err error) {
 	for _, v := range o.Values {
 		at, err := o.at(v)
 		if err != nil {
-			return r, err
+			return rows, err
 		}
-		o.Progress("%s, %d %s", s.Title, v, o.Over)
-		row, err := at.measure(ctx, s, v, &r)
-		if err != nil {
-			return r, fmt.Errorf("%d %s: %w", v, o.Over, err)
-		}
-		if peer != nil {
-			o.Progress("%s, %d %s", peer.Title, v, o.Over)
-			if err := at.measurePeer(ctx, *peer, &row, &r); err != nil {
-				return r, fmt.Errorf("%s, %d %s: %w", peer.Name, v, o.Over, err)
+		row := CurveRow{Value: v}
+		for i, s := range systems {
+			measure := at.measure
+			if i > 0 {
+				measure = at.measurePeer
+			}
+			o.Progress("%s, %d %s", s.Title, v, o.Over)
+			if err := measure(ctx, s, &row, r); err != nil {
+				return rows, fmt.Errorf("%s, %d %s: %w", s.Name, v, o.Over, err)
 			}
 		}
 		rows = append(rows, row)
 	}
+	return rows, nil
+}
+
+// How to read a curve over keys.
+const keysNote = " No snapshot is written meanwhile but in the third measurement, of SETs, in which one group after the other writes one, " +
+	"without a break; its ratios are to SETs without, too. By itself a group writes one when its log has grown by as many bytes as the last " +
+	"one had, or half as many again. Redis does not rewrite its log."
+
+// report puts what was measured into r.
+func (o CurveOptions) report(r *Report, rows []CurveRow) {
 	compareTo(rows[0], rows)
-	r.Results, r.Tables = rows, curveTables(o.Over, rows)
-	r.Notes = []string{fmt.Sprintf("One run of %s each at pipeline %d with %d-byte values, on a cluster of its own; fixed: %s. Ratios are to the first line.",
-		o.Duration, o.Pipeline, o.ValueSize, o.fixed())}
+	note := fmt.Sprintf("One run of %s each at pipeline %d with %d-byte values, on a cluster of its own; fixed: %s. Ratios are to the first line.",
+		o.Duration, o.Pipeline, o.ValueSize, o.fixed())
 	if o.Over == groupsCurve {
-		r.Notes[0] += groupsVary
+		note += groupsVary
 	}
-	if peer != nil {
-		r.Notes[0] += " Redis's are to its own first line."
+	if o.Peer != "" {
+		note += " Redis's are to its own first line."
 	}
 	if o.Over == keysCurve {
-		r.Notes[0] += " No snapshot is written meanwhile but in the third measurement, of SETs, in which one group after the other writes one, without a break; " +
-			"its ratios are to SETs without, too. By itself a group writes one when its log has grown by as many bytes as the last one had, or half as many again. Redis does not rewrite its log."
+		note += keysNote
 	}
 	if failed(rows) {
-		r.Notes[0] += " " + failedNote
+		note += " " + failedNote
 	}
-	return r, nil
+	r.Results, r.Tables, r.Notes = rows, curveTables(o.Over, rows), []string{note}
 }
 
 // compareTo computes each row's ratios to the first.
@@ -131,27 +145,6 @@ func compareTo(first CurveRow, rows []CurveRow) {
 	}
 }
 
-// peer is who is measured too, nil if nobody is.
-func (o CurveOptions) peer() (*System, error) {
-	if o.Peer == "" {
-		return nil, nil
-	}
-	chosen, err := choose([]string{o.Peer})
-	if err != nil {
-		return nil, err
-	}
-	p := chosen[0]
-	if !p.isPeer() || !p.pipelines {
-		return nil, fmt.Errorf("peer %s: want one of Redis Cluster's modes", o.Peer)
-	}
-	for _, program := range []string{"redis-server", "redis-cli"} {
-		if _, err := exec.LookPath(program); err != nil {
-			return nil, fmt.Errorf("peer %s: %w (Debian: apt install redis-server redis-tools; --peer '' measures without)", o.Peer, err)
-		}
-	}
-	return &p, nil
-}
-
 // fixed names the quantities that don't vary.
 func (o CurveOptions) fixed() string {
 	groups := strconv.Itoa(o.Groups)
@@ -167,46 +160,29 @@ func (o CurveOptions) fixed() string {
 	return strings.Join(out, ", ")
 }
 
-// at sets the varied quantity.
-func (o CurveOptions) at(v int) (CurveOptions, error) {
-	switch o.Over {
-	case groupsCurve:
-		o.Groups = v
-	case "clients":
-		o.Clients = v
-	case keysCurve:
-		o.Keys = v
-	default:
-		return o, fmt.Errorf("curve over %q: want groups, clients or keys", o.Over)
-	}
-	return o, nil
-}
-
-func (o CurveOptions) measure(ctx context.Context, s System, v int, r *Report) (CurveRow, error) {
-	row := CurveRow{Value: v}
+// measure starts Quorate and measures it at the present value.
+func (o CurveOptions) measure(ctx context.Context, s System, row *CurveRow, r *Report) (err error) {
 	site := o.Site
 	if o.Over == keysCurve {
 		site.QuorateFlags = append([]string{"--snapshot-log-bytes", noSnapshots}, site.QuorateFlags...)
 	}
 	run, err := withGroups(ctx, site, s, o.Groups, r)
 	if err != nil {
-		return row, err
+		return err
 	}
-	defer run.stop()
-	plan, err := o.filled(ctx, s, run)
-	if err != nil {
-		return row, err
+	defer func() { err = run.end(ctx, err) }()
+	plan := o.plan(s, run)
+	if err := run.fill(ctx, plan, o.Progress); err != nil {
+		return err
 	}
 	if o.Over == keysCurve {
-		err = o.between(ctx, run, plan, &row)
-	} else {
-		err = o.both(ctx, run, plan, &row.Set, &row.Get)
+		return o.between(ctx, run, plan, row)
 	}
-	return row, err
+	return o.both(ctx, run, plan, &row.Set, &row.Get)
 }
 
 // measurePeer does the same with another system. Over keys it does not rewrite its log meanwhile, as Quorate's nodes write no snapshots.
-func (o CurveOptions) measurePeer(ctx context.Context, s System, row *CurveRow, r *Report) error {
+func (o CurveOptions) measurePeer(ctx context.Context, s System, row *CurveRow, r *Report) (err error) {
 	site := o.Site
 	site.Dir = filepath.Join(site.Dir, s.Name)
 	if o.Over == keysCurve {
@@ -216,24 +192,24 @@ func (o CurveOptions) measurePeer(ctx context.Context, s System, row *CurveRow, 
 	if err != nil {
 		return err
 	}
-	defer run.stop()
+	defer func() { err = run.end(ctx, err) }()
 	r.ran(s, run)
-	plan, err := o.filled(ctx, s, run)
-	if err != nil {
+	plan := o.plan(s, run)
+	if err := run.fill(ctx, plan, o.Progress); err != nil {
 		return err
 	}
-	if err := awaitCopies(ctx, run.addrs); err != nil {
+	if err := run.awaitCopies(ctx); err != nil {
 		return err
 	}
 	row.PeerSet, row.PeerGet = new(CurveCost), new(CurveCost)
 	return o.both(ctx, run, plan, row.PeerSet, row.PeerGet)
 }
 
-// filled fills a system's key space, and gives what its loads have in common.
-func (o CurveOptions) filled(ctx context.Context, s System, run *running) (load.Plan, error) {
-	plan := s.plan(run, o.Clients, o.Keys, o.ValueSize)
-	plan.Pipeline, plan.Warmup, plan.Duration = o.Pipeline, o.Warmup, o.Duration
-	return plan, fill(ctx, plan, o.Progress)
+// plan is what a system's loads have in common.
+func (o CurveOptions) plan(s System, run *running) load.Plan {
+	p := s.plan(run, o.Clients, o.Keys, o.ValueSize)
+	p.Pipeline, p.Warmup, p.Duration = o.Pipeline, o.Warmup, o.Duration
+	return p
 }
 
 // both measures SET and GET.

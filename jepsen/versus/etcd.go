@@ -18,6 +18,9 @@ import (
 
 // startEtcd starts three members at 127.0.0.1, from the site's port up.
 func startEtcd(ctx context.Context, s Site) (_ *running, err error) {
+	if err := claim(s.Port, 2*copies); err != nil {
+		return nil, err
+	}
 	var procs spawned
 	defer func() {
 		if err != nil {
@@ -40,12 +43,12 @@ func startEtcd(ctx context.Context, s Site) (_ *running, err error) {
 			return nil, fmt.Errorf("%w (Debian: apt install etcd-server)", err)
 		}
 	}
-	r.pids, r.command, r.stop = procs.pids(), commandLine(procs[0].Args, s.Dir), procs.kill
+	r.pids, r.command, r.exited, r.stop = procs.pids(), commandLine(procs[0].cmd.Args, s.Dir), procs.exited, procs.kill
 	r.open = func(_ context.Context, i int) (load.Store, error) { return dialEtcd(r.addrs[i%copies]) }
 	ready, cancel := context.WithTimeout(ctx, formTime)
 	defer cancel()
 	for _, addr := range r.addrs {
-		if err := await(ready, addr+" is healthy", func() bool { return healthy(ready, addr) }); err != nil {
+		if err := r.await(ready, addr+" is healthy", func() bool { return healthy(ready, addr) }); err != nil {
 			return nil, err
 		}
 	}
@@ -74,20 +77,31 @@ func healthy(ctx context.Context, addr string) bool {
 	return resp.StatusCode == http.StatusOK
 }
 
+// callTime bounds one operation, as the load generator bounds one pipeline of Redis's protocol.
+const callTime = 10 * time.Second
+
 // etcdStore is one gRPC connection to one member.
-type etcdStore struct{ c *clientv3.Client }
+type etcdStore struct {
+	c *clientv3.Client
+	// patience bounds one operation: gRPC's own wait for ever.
+	patience time.Duration
+}
 
 func dialEtcd(addr string) (load.Store, error) {
 	c, err := clientv3.New(clientv3.Config{Endpoints: []string{addr}, DialTimeout: 5 * time.Second, Logger: zap.NewNop()})
-	return etcdStore{c}, err
+	return etcdStore{c, callTime}, err
 }
 
 func (e etcdStore) Get(ctx context.Context, key []byte) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, e.patience)
+	defer cancel()
 	r, err := e.c.Get(ctx, string(key))
 	return err == nil && len(r.Kvs) > 0, err
 }
 
 func (e etcdStore) Set(ctx context.Context, key, value []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, e.patience)
+	defer cancel()
 	_, err := e.c.Put(ctx, string(key), string(value))
 	return err
 }

@@ -34,28 +34,48 @@ type IdleRow struct {
 	Resident Spread `json:"resident_bytes_per_node"`
 }
 
-// Idle measures the CPU time of nodes without clients.
+func (o IdleOptions) check() error {
+	if len(o.Groups) == 0 || o.Duration <= 0 || o.Settle < 0 {
+		return errors.New("idle nodes need numbers of groups, a duration, and a time to settle that is not negative")
+	}
+	for _, n := range o.Groups {
+		if err := checkGroups(n, 1); err != nil {
+			return err
+		}
+	}
+	return distinct("number of groups", o.Groups)
+}
+
+// Idle measures the CPU time of nodes without clients. With an error, the report has the rows before.
 func Idle(ctx context.Context, o IdleOptions) (Report, error) {
 	s, err := chooseQuorate(o.System)
+	if err == nil {
+		err = o.check()
+	}
 	if err != nil {
 		return Report{}, err
 	}
-	if len(o.Groups) == 0 || o.Duration <= 0 {
-		return Report{}, errors.New("idle nodes need numbers of groups and a duration")
-	}
 	r := newReport(ctx, "idle", o.Command, o.Dir)
-	var rows []IdleRow
+	rows, err := o.measureAll(ctx, s, &r)
+	if len(rows) > 0 {
+		r.Results, r.Tables = rows, []Table{idleTable(rows)}
+		r.Notes = []string{fmt.Sprintf("User and system time of each node without clients in %s, after %s to settle: the median node (lowest–highest).",
+			o.Duration, o.Settle) + groupsVary}
+	}
+	return r, err
+}
+
+// measureAll gives the rows that were finished before any error.
+func (o IdleOptions) measureAll(ctx context.Context, s System, r *Report) (rows []IdleRow, err error) {
 	for _, groups := range o.Groups {
 		o.Progress("%s, %d groups, no clients", s.Title, groups)
-		row, err := o.measure(ctx, s, groups, &r)
+		row, err := o.measure(ctx, s, groups, r)
 		if err != nil {
-			return r, err
+			return rows, fmt.Errorf("%d groups: %w", groups, err)
 		}
 		rows = append(rows, row)
 	}
-	r.Results, r.Tables = rows, []Table{idleTable(rows)}
-	r.Notes = []string{fmt.Sprintf("User and system time of each node without clients in %s, after %s to settle: the median node (lowest–highest).", o.Duration, o.Settle) + groupsVary}
-	return r, nil
+	return rows, nil
 }
 
 // chooseQuorate finds one of Quorate's modes: what follows needs flags that peers don't have.
@@ -84,13 +104,13 @@ func withGroups(ctx context.Context, site Site, s System, groups int, r *Report)
 	return run, err
 }
 
-func (o IdleOptions) measure(ctx context.Context, s System, groups int, r *Report) (IdleRow, error) {
-	row := IdleRow{Groups: groups}
+func (o IdleOptions) measure(ctx context.Context, s System, groups int, r *Report) (row IdleRow, err error) {
+	row.Groups = groups
 	run, err := withGroups(ctx, o.Site, s, groups, r)
 	if err != nil {
 		return row, err
 	}
-	defer run.stop()
+	defer func() { err = run.end(ctx, err) }()
 	if err := sleep.For(ctx, o.Settle); err != nil {
 		return row, err
 	}
@@ -107,7 +127,7 @@ func (o IdleOptions) measure(ctx context.Context, s System, groups int, r *Repor
 		return row, err
 	}
 	elapsed := time.Since(start)
-	memory, err := load.ResidentBytes(run.pids)
+	memory, err := run.resident(ctx)
 	if err != nil {
 		return row, err
 	}

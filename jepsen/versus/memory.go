@@ -59,55 +59,80 @@ const (
 	calmSteps  = 20
 )
 
-// Memory loads keys into each system and asks the kernel how much memory the processes hold.
+// check refuses what can't be measured, before anything starts.
+func (o MemoryOptions) check(systems []System) error {
+	if len(o.ValueSizes) == 0 || o.Settle < 0 {
+		return errors.New("memory needs value sizes, and a time to settle that is not negative")
+	}
+	if err := errors.Join(distinct("value size", o.ValueSizes), o.Site.check(systems)); err != nil {
+		return err
+	}
+	for _, size := range o.ValueSizes {
+		if err := o.plan(systems[0], notStarted, size).Check(); err != nil {
+			return err
+		}
+	}
+	return o.fits(available())
+}
+
+// Memory loads keys into each system and asks the kernel how much memory the processes hold. With an error, the report has the rows before.
 func Memory(ctx context.Context, o MemoryOptions) (Report, error) {
 	systems, err := choose(o.Systems)
+	if err == nil {
+		err = o.check(systems)
+	}
 	if err != nil {
 		return Report{}, err
 	}
-	if len(o.ValueSizes) == 0 {
-		return Report{}, errors.New("no value size to measure")
-	}
-	if err := o.fits(available()); err != nil {
-		return Report{}, err
-	}
 	r := newReport(ctx, "memory", o.Command, o.Dir)
-	var rows []MemoryRow
+	rows, err := o.measureAll(ctx, systems, &r)
+	if len(rows) > 0 {
+		r.Results, r.Tables = rows, []Table{memoryTable(rows)}
+		r.Notes = []string{fmt.Sprintf("Resident memory (RSS) of all processes after the load, settled, over %d copies: "+
+			"what one copy of the data costs, %d-byte keys and values included.", copies, keySize)}
+	}
+	return r, err
+}
+
+// measureAll gives the rows that were finished before any error.
+func (o MemoryOptions) measureAll(ctx context.Context, systems []System, r *Report) (rows []MemoryRow, err error) {
 	for _, size := range o.ValueSizes {
 		for _, s := range systems {
 			o.Progress("%s: %d keys of %d bytes with %d-byte values", s.Title, o.Keys, keySize, size)
-			row, err := o.measure(ctx, s, size, &r)
+			row, err := o.measure(ctx, s, size, r)
 			if err != nil {
-				return r, fmt.Errorf("%s: %w", s.Name, err)
+				return rows, fmt.Errorf("%s, %d-byte values: %w", s.Name, size, err)
 			}
 			rows = append(rows, row)
 		}
 	}
-	r.Results, r.Tables = rows, []Table{memoryTable(rows)}
-	r.Notes = []string{fmt.Sprintf(
-		"Resident memory (RSS) of all processes after the load, settled, over %d copies: what one copy of the data costs, %d-byte keys and values included.", copies, keySize)}
-	return r, nil
+	return rows, nil
 }
 
-func (o MemoryOptions) measure(ctx context.Context, s System, size int, r *Report) (MemoryRow, error) {
-	row := MemoryRow{System: s.Name, Keys: o.Keys, ValueSize: size}
+// plan is the load.
+func (o MemoryOptions) plan(s System, run *running, size int) load.Plan {
+	p := s.plan(run, 1, o.Keys, size)
+	p.Duration = time.Second // unused: the load is Fill's
+	return p
+}
+
+func (o MemoryOptions) measure(ctx context.Context, s System, size int, r *Report) (row MemoryRow, err error) {
+	row = MemoryRow{System: s.Name, Keys: o.Keys, ValueSize: size}
 	site := o.Site
 	site.Dir = filepath.Join(o.Dir, s.Name+"-"+strconv.Itoa(size))
 	run, err := startIn(ctx, site, s)
 	if err != nil {
 		return row, err
 	}
-	defer run.stop()
+	defer func() { err = run.end(ctx, err) }()
 	r.ran(s, run)
-	if row.Empty, err = resident(run.pids); err != nil {
+	if row.Empty, err = run.perCopy(ctx); err != nil {
 		return row, err
 	}
-	plan := s.plan(run, 1, o.Keys, size)
-	plan.Duration = time.Second // unused: the load is Fill's
-	if err := fill(ctx, plan, o.Progress); err != nil {
+	if err := run.fill(ctx, o.plan(s, run, size), o.Progress); err != nil {
 		return row, err
 	}
-	if row.Full, row.Settled, err = settled(ctx, run.pids, o.Settle); err != nil {
+	if row.Full, row.Settled, err = run.settled(ctx, o.Settle); err != nil {
 		return row, err
 	}
 	row.PerKey, row.Added = float64(row.Full)/float64(o.Keys), float64(row.Full-row.Empty)/float64(o.Keys)
@@ -115,9 +140,9 @@ func (o MemoryOptions) measure(ctx context.Context, s System, size int, r *Repor
 	return row, nil
 }
 
-// resident is the memory of all processes over the number of copies.
-func resident(pids []int) (int64, error) {
-	all, err := load.ResidentBytes(pids)
+// perCopy is the memory of all processes over the number of copies.
+func (r *running) perCopy(ctx context.Context) (int64, error) {
+	all, err := r.resident(ctx)
 	var sum int64
 	for _, b := range all {
 		sum += b
@@ -126,8 +151,8 @@ func resident(pids []int) (int64, error) {
 }
 
 // settled waits until memory hardly changes, patience at most.
-func settled(ctx context.Context, pids []int, patience time.Duration) (bytes int64, ok bool, err error) {
-	if bytes, err = resident(pids); err != nil {
+func (r *running) settled(ctx context.Context, patience time.Duration) (bytes int64, ok bool, err error) {
+	if bytes, err = r.perCopy(ctx); err != nil {
 		return 0, false, err
 	}
 	c := calm{from: bytes}
@@ -135,7 +160,7 @@ func settled(ctx context.Context, pids []int, patience time.Duration) (bytes int
 		if err := sleep.For(ctx, min(settleStep, time.Until(end))); err != nil {
 			return 0, false, err
 		}
-		if bytes, err = resident(pids); err != nil {
+		if bytes, err = r.perCopy(ctx); err != nil {
 			return 0, false, err
 		}
 		if c.look(bytes) && time.Now().Before(end) {

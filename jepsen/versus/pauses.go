@@ -8,8 +8,6 @@ import (
 	"slices"
 
 	dto "github.com/prometheus/client_model/go"
-
-	"github.com/quorate/quorate/client/load"
 )
 
 // The metrics that tell what holds servers up.
@@ -37,18 +35,6 @@ func (r *running) scrape(ctx context.Context) (out scrape, err error) {
 		out = append(out, f)
 	}
 	return out, nil
-}
-
-// under puts a load on the servers, and asks them before and after its warmup and measurement.
-func (r *running) under(ctx context.Context, plan load.Plan) (res load.Result, before, after scrape, err error) {
-	if before, err = r.scrape(ctx); err != nil {
-		return res, nil, nil, err
-	}
-	if res, err = load.Run(ctx, plan); err != nil {
-		return res, nil, nil, err
-	}
-	after, err = r.scrape(ctx)
-	return res, before, after, err
 }
 
 // sum adds a counter up over all labels and nodes.

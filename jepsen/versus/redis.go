@@ -17,10 +17,15 @@ import (
 const (
 	masters  = 3
 	replicas = copies - 1 // per master
+	// busAbove is how far above its client port a node of Redis Cluster listens for the others.
+	busAbove = 10_000
 )
 
-// startRedis starts masters*(1+replicas) processes at 127.0.0.1, from the site's port up, and joins them.
+// startRedis starts masters*copies processes at 127.0.0.1, from the site's port up, and joins them.
 func startRedis(ctx context.Context, s Site, flags []string) (_ *running, err error) {
+	if err := claim(s.Port, masters*copies, busAbove); err != nil {
+		return nil, err
+	}
 	var procs spawned
 	defer func() {
 		if err != nil {
@@ -28,7 +33,7 @@ func startRedis(ctx context.Context, s Site, flags []string) (_ *running, err er
 		}
 	}()
 	r := &running{version: firstLine(ctx, "redis-server", "--version")}
-	for i := range masters * (1 + replicas) {
+	for i := range masters * copies {
 		port := strconv.Itoa(s.Port + i)
 		home := filepath.Join(s.Dir, "redis-"+port)
 		if err := os.MkdirAll(home, 0o700); err != nil {
@@ -40,26 +45,26 @@ func startRedis(ctx context.Context, s Site, flags []string) (_ *running, err er
 		}
 		r.addrs = append(r.addrs, net.JoinHostPort("127.0.0.1", port))
 	}
-	r.pids, r.command, r.stop = procs.pids(), commandLine(procs[0].Args, s.Dir), procs.kill
-	return r, formRedis(ctx, r.addrs)
+	r.pids, r.command, r.exited, r.stop = procs.pids(), commandLine(procs[0].cmd.Args, s.Dir), procs.exited, procs.kill
+	return r, r.formRedis(ctx)
 }
 
 // formRedis joins the processes with redis-cli and waits until every node finds the cluster complete.
-func formRedis(ctx context.Context, addrs []string) error {
+func (r *running) formRedis(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, formTime)
 	defer cancel()
-	if err := awaitReply(ctx, addrs, "PING", "PONG"); err != nil {
+	if err := r.awaitReply(ctx, "PING", "PONG"); err != nil {
 		return err
 	}
-	args := append([]string{"--cluster", "create"}, addrs...)
+	args := append([]string{"--cluster", "create"}, r.addrs...)
 	args = append(args, "--cluster-replicas", strconv.Itoa(replicas), "--cluster-yes")
 	if out, err := exec.CommandContext(ctx, "redis-cli", args...).CombinedOutput(); err != nil {
 		return fmt.Errorf("redis-cli --cluster create: %w\n%s", err, out)
 	}
-	if err := awaitReply(ctx, addrs, "CLUSTER INFO", "cluster_state:ok"); err != nil {
+	if err := r.awaitReply(ctx, "CLUSTER INFO", "cluster_state:ok"); err != nil {
 		return err
 	}
-	return awaitCopies(ctx, addrs)
+	return r.awaitCopies(ctx)
 }
 
 // catchUpTime bounds how long replicas may take to have what their masters have.
@@ -67,12 +72,12 @@ const catchUpTime = 2 * time.Minute
 
 // awaitCopies waits until every replica has what its master has: one that lags, or still loads the data, would make a measurement too good
 // or too bad.
-func awaitCopies(ctx context.Context, addrs []string) error {
+func (r *running) awaitCopies(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, catchUpTime)
 	defer cancel()
-	for _, addr := range addrs {
+	for _, addr := range r.addrs {
 		what := addr + " follows its master, or its replicas have all that it has"
-		err := await(ctx, what, func() bool {
+		err := r.await(ctx, what, func() bool {
 			info, err := ask(ctx, addr, "INFO replication")
 			return err == nil && even(info)
 		})
@@ -100,10 +105,10 @@ func even(info string) bool {
 }
 
 // awaitReply asks every node until its answer holds want.
-func awaitReply(ctx context.Context, addrs []string, cmd, want string) error {
-	for _, addr := range addrs {
+func (r *running) awaitReply(ctx context.Context, cmd, want string) error {
+	for _, addr := range r.addrs {
 		what := fmt.Sprintf("%s answers %s with %q", addr, cmd, want)
-		err := await(ctx, what, func() bool {
+		err := r.await(ctx, what, func() bool {
 			answer, err := ask(ctx, addr, cmd)
 			return err == nil && strings.Contains(answer, want)
 		})

@@ -57,51 +57,67 @@ type SnapshotRow struct {
 // noSnapshots keeps servers from taking snapshots by themselves while keys are overwritten.
 const noSnapshots = "1gb"
 
-// Snapshots measures a load of writes without snapshots and with them.
-func Snapshots(ctx context.Context, o SnapshotOptions) (Report, error) {
+// check refuses what can't be measured, before anything starts.
+func (o SnapshotOptions) check(s System) error {
 	if o.Pairs < 1 {
-		return Report{}, fmt.Errorf("%d pairs: want at least 1", o.Pairs)
+		return fmt.Errorf("%d pairs: want at least 1", o.Pairs)
 	}
+	return errors.Join(checkGroups(o.Groups, 0), o.plan(s, notStarted).Check())
+}
+
+// plan is the load.
+func (o SnapshotOptions) plan(s System, run *running) load.Plan {
+	p := s.plan(run, o.Clients, o.Keys, o.ValueSize)
+	p.Pipeline, p.Rate, p.Warmup, p.Duration = o.Pipeline, o.Rate, o.Warmup, o.Duration
+	return p
+}
+
+// Snapshots measures a load of writes without snapshots and with them. With an error, the report has the measurements before.
+func Snapshots(ctx context.Context, o SnapshotOptions) (Report, error) {
 	s, err := chooseQuorate(o.System)
+	if err == nil {
+		err = o.check(s)
+	}
 	if err != nil {
 		return Report{}, err
 	}
 	r := newReport(ctx, "snapshot", o.Command, o.Dir)
-	site := o.Site
-	site.QuorateFlags = append([]string{"--snapshot-log-bytes", noSnapshots}, site.QuorateFlags...)
-	run, err := withGroups(ctx, site, s, o.Groups, &r)
-	if err != nil {
-		return r, err
+	rows, err := o.measure(ctx, s, &r)
+	if len(rows) > 0 {
+		r.Results, r.Tables, r.Notes = rows, []Table{snapshotTable(rows), pauseTable(rows), costTable(rows)}, o.notes()
 	}
-	defer run.stop()
-	rows, err := o.measure(ctx, s, run)
-	if err != nil {
-		return r, err
-	}
+	return r, err
+}
+
+// notes say how to read the tables.
+func (o SnapshotOptions) notes() []string {
 	loop := "as fast as replies come"
 	if o.Rate > 0 {
 		loop = fmt.Sprintf("%.0f SETs/s (open loop)", o.Rate)
 	}
-	r.Results, r.Tables = rows, []Table{snapshotTable(rows), pauseTable(rows), costTable(rows)}
-	r.Notes = []string{
-		fmt.Sprintf("%d keys of %d bytes with %d-byte values on each of %d nodes; %d clients at pipeline %d overwrite them uniformly, %s, for %s. With snapshots, all replicas "+
-			"of one group after the other write one, without a break.", o.Keys, keySize, o.ValueSize, copies, o.Clients, o.Pipeline, loop, o.Duration),
-		"Apply: a batch of entries, on any node. Mark: the moment of a snapshot. Entry: from proposal to application, on the leader. They are counted in buckets, of which the upper bounds are given. " +
-			"Beside them, a program that computes for a tenth of a millisecond each millisecond, and waits for nobody: what holds that up for over 2 ms is the " +
-			"machine, with the servers and the clients on its processors. " +
-			"Resident memory is that of the largest node.",
+	return []string{
+		fmt.Sprintf("%d keys of %d bytes with %d-byte values on each of %d nodes; %d clients at pipeline %d overwrite them uniformly, %s, "+
+			"for %s. With snapshots, all replicas of one group after the other write one, without a break.",
+			o.Keys, keySize, o.ValueSize, copies, o.Clients, o.Pipeline, loop, o.Duration),
+		"Apply: a batch of entries, on any node. Mark: the moment of a snapshot. Entry: from proposal to application, on the leader. They are " +
+			"counted in buckets, of which the upper bounds are given. Beside them, a program that computes for a tenth of a millisecond each " +
+			"millisecond, and waits for nobody: what holds that up for over 2 ms is the machine, with the servers and the clients on its " +
+			"processors. Resident memory is that of the largest node.",
 	}
-	return r, nil
 }
 
-func (o SnapshotOptions) measure(ctx context.Context, s System, run *running) ([]SnapshotRow, error) {
-	plan := s.plan(run, o.Clients, o.Keys, o.ValueSize)
-	plan.Pipeline, plan.Rate, plan.Warmup, plan.Duration = o.Pipeline, o.Rate, o.Warmup, o.Duration
-	if err := plan.Check(); err != nil {
+// measure starts the servers and gives the measurements that were finished before any error.
+func (o SnapshotOptions) measure(ctx context.Context, s System, r *Report) (rows []SnapshotRow, err error) {
+	site := o.Site
+	site.QuorateFlags = append([]string{"--snapshot-log-bytes", noSnapshots}, site.QuorateFlags...)
+	run, err := withGroups(ctx, site, s, o.Groups, r)
+	if err != nil {
 		return nil, err
 	}
+	defer func() { err = run.end(ctx, err) }()
 	o.Progress("%s: %d keys with %d-byte values", s.Title, o.Keys, o.ValueSize)
-	if err := fill(ctx, plan, o.Progress); err != nil {
+	plan := o.plan(s, run)
+	if err := run.fill(ctx, plan, o.Progress); err != nil {
 		return nil, err
 	}
 	shots, err := newShooter(ctx, run)
@@ -112,11 +128,10 @@ func (o SnapshotOptions) measure(ctx context.Context, s System, run *running) ([
 	if err := sleep.For(ctx, afterFill); err != nil {
 		return nil, err
 	}
-	var rows []SnapshotRow
 	for i := range 2 * o.Pairs {
 		row, err := o.under(ctx, run, plan, shots, i%2 == 1)
 		if err != nil {
-			return nil, err
+			return rows, fmt.Errorf("measurement %d of %d: %w", i+1, 2*o.Pairs, err)
 		}
 		rows = append(rows, row)
 	}
@@ -129,7 +144,7 @@ const afterFill = 20 * time.Second
 
 // under is one measurement.
 func (o SnapshotOptions) under(ctx context.Context, run *running, plan load.Plan, shots *shooter, with bool) (row SnapshotRow, err error) {
-	if row.Start, err = largest(run.pids); err != nil {
+	if row.Start, err = run.largest(ctx); err != nil {
 		return row, err
 	}
 	before, err := run.scrape(ctx)
@@ -142,7 +157,7 @@ func (o SnapshotOptions) under(ctx context.Context, run *running, plan load.Plan
 	if with {
 		wg.Go(func() { shotErr = shots.shoot(watch) })
 	}
-	wg.Go(func() { row.Peak, peakErr = peak(watch, run.pids) })
+	wg.Go(func() { row.Peak, peakErr = run.peak(watch) })
 	wg.Go(func() { row.Steadiness = steadiness(watch, o.Warmup+o.Duration) })
 	plan.Progress = o.live(shots)
 	res, err := load.Run(ctx, plan)
@@ -184,9 +199,9 @@ func (o SnapshotOptions) live(shots *shooter) func(load.Progress) {
 const peakEvery = 50 * time.Millisecond
 
 // peak is the most memory that any process had resident until ctx ended.
-func peak(ctx context.Context, pids []int) (most int64, err error) {
+func (r *running) peak(ctx context.Context) (most int64, err error) {
 	for {
-		now, err := largest(pids)
+		now, err := r.largest(ctx)
 		if err != nil {
 			return 0, err
 		}
@@ -197,8 +212,8 @@ func peak(ctx context.Context, pids []int) (most int64, err error) {
 	}
 }
 
-func largest(pids []int) (most int64, err error) {
-	all, err := load.ResidentBytes(pids)
+func (r *running) largest(ctx context.Context) (most int64, err error) {
+	all, err := r.resident(ctx)
 	for _, b := range all {
 		most = max(most, b)
 	}

@@ -2,14 +2,14 @@ package versus
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/quorate/quorate/client/load"
-	"github.com/quorate/quorate/jepsen/process"
+	"github.com/quorate/quorate/fsm/slot"
 )
 
 // Site is where systems run.
@@ -38,18 +38,6 @@ type System struct {
 	// wait is the number of replicas that WAIT is given after each pipeline that writes.
 	wait  int
 	start func(context.Context, Site) (*running, error)
-}
-
-// running is a started system.
-type running struct {
-	addrs []string
-	pids  []int
-	// command is the first process's command line, version what the program says about itself.
-	command, version string
-	open             func(ctx context.Context, i int) (load.Store, error)
-	// nodes are Quorate's processes.
-	nodes []*process.Node
-	stop  func()
 }
 
 // Systems are all that can be measured. Peers come first.
@@ -108,8 +96,43 @@ func choose(names []string) (out []System, err error) {
 	return out, nil
 }
 
+// check refuses flags of servers that none of systems has.
+func (s Site) check(systems []System) error {
+	if len(s.RedisFlags) > 0 && !slices.ContainsFunc(systems, System.isRedis) {
+		return errors.New("--redis-flags: no redis-server is measured")
+	}
+	if len(s.QuorateFlags) > 0 && !slices.ContainsFunc(systems, func(s System) bool { return !s.isPeer() }) {
+		return errors.New("--quorate-flags: no quorate server is measured")
+	}
+	return nil
+}
+
+// distinct refuses values that would be measured twice, and share a row.
+func distinct(what string, values []int) error {
+	for i, v := range values {
+		if slices.Contains(values[:i], v) {
+			return fmt.Errorf("%s %d is given twice", what, v)
+		}
+	}
+	return nil
+}
+
+// checkGroups refuses a number of groups that servers would refuse.
+func checkGroups(n, least int) error {
+	if n < least || n > slot.Count {
+		return fmt.Errorf("%d groups: want %d to %d", n, least, slot.Count)
+	}
+	return nil
+}
+
+// isRedis says that s is one of Redis Cluster's modes.
+func (s System) isRedis() bool { return strings.HasPrefix(s.Name, "redis-") }
+
 // isPeer says that Quorate is compared to s.
 func (s System) isPeer() bool { return !strings.HasPrefix(s.Name, "quorate") }
+
+// notStarted stands for servers where a load is checked before there are any.
+var notStarted = &running{addrs: []string{"not started"}}
 
 // plan is what s's load has in common with every other's.
 func (s System) plan(r *running, clients, keys, valueSize int) load.Plan {
@@ -119,37 +142,5 @@ func (s System) plan(r *running, clients, keys, valueSize int) load.Plan {
 	}
 }
 
-// fillNews is how often fill says how far it is.
-const fillNews = 5 * time.Second
-
-// fill writes every key once.
-func fill(ctx context.Context, p load.Plan, say func(format string, args ...any)) error {
-	next := fillNews
-	p.Progress = func(now load.Progress) {
-		if now.Elapsed >= next {
-			next = now.Elapsed + fillNews
-			say("  %d of %d keys written", now.Ops, p.Keys)
-		}
-	}
-	return load.Fill(ctx, p)
-}
-
 // keySize is the bytes of every key.
 const keySize = 16
-
-// startIn starts s with its data in s.Dir, which is made if need be and removed when the system stops.
-func startIn(ctx context.Context, site Site, s System) (*running, error) {
-	if err := os.MkdirAll(site.Dir, 0o700); err != nil {
-		return nil, err
-	}
-	r, err := s.start(ctx, site)
-	if err != nil {
-		return nil, err // the data stays, for its logs
-	}
-	kill := r.stop
-	r.stop = func() {
-		kill()
-		_ = os.RemoveAll(site.Dir) // what is left costs disk space only
-	}
-	return r, nil
-}
