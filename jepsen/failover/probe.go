@@ -70,15 +70,15 @@ func (p *probe) stop() {
 	p.rdb.Close()
 }
 
-// recovery is the time from at to the first success, on one of keys, of a command sent after at; ok is false if there was
-// none. errs counts failed commands.
-func (p *probe) recovery(at time.Time, keys map[string]bool) (first time.Duration, ok bool, errs int) {
+// recovery is the time from at to the first success, on one of keys, of a command sent after at, 0 if there was none. errs counts failed
+// commands.
+func (p *probe) recovery(at time.Time, keys map[string]bool) (first time.Duration, errs int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, a := range p.acks {
-		if keys[a.key] && a.sent.After(at) && (!ok || a.acked.Sub(at) < first) {
-			first, ok = a.acked.Sub(at), true
+		if keys[a.key] && a.sent.After(at) && (first == 0 || a.acked.Sub(at) < first) {
+			first = a.acked.Sub(at)
 		}
 	}
-	return first, ok, p.errs
+	return first, p.errs
 }

@@ -2,8 +2,10 @@ package failover
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"time"
 
@@ -62,8 +64,11 @@ const (
 )
 
 // Run starts a cluster of three processes, hurts it and returns a row per fault. An error means that the measurement itself
-// failed; violations are in the rows.
+// failed, after the faults that have a row; violations are in the rows.
 func Run(ctx context.Context, o Options) ([]Row, error) {
+	if o.Before < 0 || o.After < 0 {
+		return nil, errors.New("the load before and after a fault must not take less than no time")
+	}
 	if o.Report == nil {
 		o.Report = func(string, ...any) {}
 	}
@@ -75,22 +80,25 @@ func Run(ctx context.Context, o Options) ([]Row, error) {
 	if err := await(ctx, c); err != nil {
 		return nil, err
 	}
-	faults := o.Faults
-	if faults == nil {
-		faults = Faults()
-	}
+	faults := o.faults()
 	var rows []Row
 	for i, f := range faults {
-		if f.Network && !o.Network {
-			continue
-		}
 		row, err := one(ctx, c, o, f, "f"+strconv.Itoa(i))
 		if err != nil {
-			return rows, fmt.Errorf("%s: %w", f.Name, err)
+			return rows, fmt.Errorf("fault %d of %d, %s: %w", i+1, len(faults), f.Name, err)
 		}
 		rows = append(rows, row)
 	}
 	return rows, nil
+}
+
+// faults are those to run.
+func (o Options) faults() []Fault {
+	all := o.Faults
+	if all == nil {
+		all = Faults()
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(f Fault) bool { return f.Network && !o.Network })
 }
 
 func start(ctx context.Context, o Options) (*process.Cluster, error) {
@@ -143,7 +151,7 @@ func one(ctx context.Context, c *process.Cluster, o Options, f Fault, prefix str
 	}
 	row.Recovery = recovery
 	sleep.For(ctx, o.After)
-	row.GoRedis, _, row.GoRedisErrors = p.recovery(struck, held)
+	row.GoRedis, row.GoRedisErrors = p.recovery(struck, held)
 	if err := f.Heal(c, victim); err != nil {
 		return row, err
 	}
@@ -157,7 +165,10 @@ func one(ctx context.Context, c *process.Cluster, o Options, f Fault, prefix str
 		return row, err
 	}
 	row.Acked, row.Unknown, row.Refused, row.Reads = w.Acked.Load(), w.Unknown.Load(), w.Refused.Load(), w.Reads.Load()
-	if err := c.SameDigests(ctx); err != nil {
+	switch err := c.SameDigests(ctx); {
+	case ctx.Err() != nil:
+		return row, ctx.Err() // nobody knows whether they differ
+	case err != nil:
 		row.Violations = append(row.Violations, err.Error())
 	}
 	return row, nil
