@@ -2,6 +2,7 @@ package rolling
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/quorate/quorate/client"
@@ -31,6 +32,8 @@ type Result struct {
 	Rows []Row `json:"rows"`
 	// Violations are lost writes, double writes, stale reads and replicas that differ. There must be none.
 	Violations []string `json:"violations"`
+	// Partial, if not empty, says what ended the run early: Rows are what was seen before, and Violations may be incomplete.
+	Partial string `json:"partial,omitempty"`
 }
 
 // Row is one client.
@@ -57,8 +60,19 @@ const (
 	patience = 60 * time.Second
 )
 
-// Run starts a cluster, puts load on it and restarts each node in turn. An error means that the measurement itself failed.
+func (o Options) check() error {
+	if o.Rounds < 1 || o.Between < 0 {
+		return fmt.Errorf("%d rounds, %s between restarts: want at least one round, and no negative time", o.Rounds, o.Between)
+	}
+	return nil
+}
+
+// Run starts a cluster, puts load on it and restarts each node in turn. An error means that the measurement itself failed; the result has
+// what was seen before.
 func Run(ctx context.Context, o Options) (Result, error) {
+	if err := o.check(); err != nil {
+		return Result{}, err
+	}
 	if o.Report == nil {
 		o.Report = func(string, ...any) {}
 	}
@@ -83,10 +97,14 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	for _, a := range apps {
 		a.wait()
 	}
-	if err != nil {
-		return Result{}, err
+	r := Result{Rows: rowsOf(plain, apps)}
+	if err == nil {
+		r.Violations, err = violations(ctx, c, plain, apps)
 	}
-	return examine(ctx, c, plain, apps)
+	if err != nil {
+		r.Partial = err.Error()
+	}
+	return r, err
 }
 
 // restartAll does what an operator does: stop a node, start it again, wait until it says that it is ready, take the next.
@@ -123,27 +141,38 @@ func await(ctx context.Context, c *process.Cluster) error {
 	return c.WaitReady(ctx)
 }
 
-// examine counts up what was seen and compares it with what the cluster holds.
-func examine(ctx context.Context, c *process.Cluster, plain *counter.Workload, apps []*app) (r Result, err error) {
-	if r.Violations, err = plain.Check(ctx); err != nil {
-		return r, err
-	}
-	r.Rows = append(r.Rows, Row{
+// rowsOf counts up what clients saw.
+func rowsOf(plain *counter.Workload, apps []*app) []Row {
+	out := []Row{{
 		Client: "plain", Commands: plain.Acked.Load() + plain.Reads.Load() + plain.Failed.Load(), Errors: plain.Failed.Load(),
 		Examples: plain.Failures(), Longest: plain.LongestGap(),
-	})
+	}}
+	for _, a := range apps {
+		out = append(out, a.row())
+	}
+	return out
+}
+
+// violations compares what was acknowledged with what the cluster holds, and the replicas.
+func violations(ctx context.Context, c *process.Cluster, plain *counter.Workload, apps []*app) ([]string, error) {
+	all, err := plain.Check(ctx)
+	if err != nil {
+		return all, err
+	}
 	cl := client.NewCluster(c.Addrs(), client.Options{})
 	defer cl.Close()
 	for _, a := range apps {
-		r.Rows = append(r.Rows, a.row())
 		found, err := a.check(ctx, cl)
 		if err != nil {
-			return r, err
+			return all, err
 		}
-		r.Violations = append(r.Violations, found...)
+		all = append(all, found...)
 	}
-	if err := c.SameDigests(ctx); err != nil {
-		r.Violations = append(r.Violations, err.Error())
+	switch err := c.SameDigests(ctx); {
+	case ctx.Err() != nil:
+		return all, ctx.Err() // nobody knows whether they differ
+	case err != nil:
+		all = append(all, err.Error())
 	}
-	return r, nil
+	return all, nil
 }
