@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,6 +25,9 @@ the ratio to the first value; over clients and keys, then the same of Redis Clus
 		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
 		ValidArgs: []string{"groups", "clients", "keys"},
 		RunE: func(c *cobra.Command, args []string) error {
+			if c.Flags().Changed(args[0]) {
+				return fmt.Errorf("--%s is what varies: give its values by --values", args[0])
+			}
 			return flags.run(c, "curve-"+args[0], func(ctx context.Context, s versus.Site) (versus.Report, error) {
 				o.Site, o.Command, o.Progress, o.Over = s, thisCommand(), progress(c), args[0]
 				if args[0] == "groups" && !c.Flags().Changed("peer") {

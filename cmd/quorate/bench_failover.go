@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -32,21 +31,16 @@ with status 1. Printed for each fault:
   READS             reads of the plain clients that were answered
   VIOLATIONS        acknowledged writes that were lost, writes applied twice, stale reads, replicas that differ`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) (err error) {
-			if o.Binary, err = os.Executable(); err != nil {
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := errors.Join(oneOf(output, "text", "json"), checkPort(o.Port, processes)); err != nil {
 				return err
 			}
-			if o.Dir, err = os.MkdirTemp("", "quorate-failover-"); err != nil {
-				return err
-			}
-			defer os.RemoveAll(o.Dir)
 			o.Report = func(format string, args ...any) { fmt.Fprintf(c.ErrOrStderr(), format+" …\n", args...) }
-			rows, err := failover.Run(c.Context(), o)
-			if err != nil {
-				return err
-			}
-			f := adminFlags{output: output}
-			return errors.Join(f.print(c.OutOrStdout(), rows, func(w io.Writer) { writeFailover(w, rows, o.After) }), failoverError(rows))
+			return inFolder(c.Context(), "", "quorate-failover-", func(binary, dir string) error {
+				o.Binary, o.Dir = binary, dir
+				rows, err := failover.Run(c.Context(), o)
+				return errors.Join(err, failoverError(rows), printFailover(c.OutOrStdout(), output, rows, o.After, err))
+			})
 		},
 	}
 	c.Flags().IntVar(&o.Port, "port", 7201, "client port of the first node")
@@ -55,6 +49,20 @@ with status 1. Printed for each fault:
 	c.Flags().DurationVar(&o.After, "after", 3*time.Second, "load after the first write that succeeds again")
 	c.Flags().StringVarP(&output, "output", "o", "text", "text or json")
 	return c
+}
+
+// printFailover prints the rows that were finished before a failure, or all of them.
+func printFailover(w io.Writer, output string, rows []failover.Row, watched time.Duration, failure error) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	f := adminFlags{output: output}
+	return f.print(w, rows, func(w io.Writer) {
+		if failure != nil {
+			fmt.Fprintf(w, "PARTIAL, as the measurement ended early: %v\n\n", failure)
+		}
+		writeFailover(w, rows, watched)
+	})
 }
 
 func writeFailover(w io.Writer, rows []failover.Row, watched time.Duration) {
@@ -78,7 +86,7 @@ func failoverError(rows []failover.Row) error {
 		violations += len(r.Violations)
 	}
 	if violations > 0 {
-		return fmt.Errorf("%d violations", violations)
+		return finding(fmt.Sprintf("%d violations", violations))
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -36,40 +37,53 @@ func (f *reportFlags) registerRedis(p *pflag.FlagSet) {
 	p.StringVar(&f.redis, "redis-flags", "", "more flags of every redis-server")
 }
 
+// maxPorts is how many ports systems take from the first one on.
+const maxPorts = 60
+
+// check refuses what can't be printed or written, before anything starts.
+func (f *reportFlags) check(section string) error {
+	if err := errors.Join(oneOf(f.output, "text", "json", "markdown"), checkPort(f.port, maxPorts)); err != nil {
+		return err
+	}
+	if f.into != "" {
+		return versus.CheckMarkers(f.into, section)
+	}
+	if f.section != "" {
+		return errors.New("--section names a place in the file of --write: give that too")
+	}
+	return nil
+}
+
 // run makes a report called name in a folder of its own and prints it.
 func (f *reportFlags) run(c *cobra.Command, name string, measure func(context.Context, versus.Site) (versus.Report, error)) error {
-	if err := oneOf(f.output, "text", "json", "markdown"); err != nil {
-		return err
-	}
 	section := cmp.Or(f.section, name)
-	if f.into != "" {
-		if err := versus.CheckMarkers(f.into, section); err != nil {
-			return err
-		}
-	}
-	binary, err := os.Executable()
-	if err != nil {
+	if err := f.check(section); err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp(f.dir, "quorate-bench-")
-	if err != nil {
-		return err
-	}
-	r, err := measure(c.Context(), versus.Site{
-		Binary: binary, Dir: dir, Port: f.port, RedisFlags: strings.Fields(f.redis), QuorateFlags: strings.Fields(f.quorate),
+	var r versus.Report
+	var failure error
+	err := inFolder(c.Context(), f.dir, "quorate-bench-", func(binary, dir string) error {
+		r, failure = measure(c.Context(), versus.Site{
+			Binary: binary, Dir: dir, Port: f.port, RedisFlags: strings.Fields(f.redis), QuorateFlags: strings.Fields(f.quorate),
+		})
+		return failure
 	})
-	if err != nil {
-		return fmt.Errorf("%w (logs stay in %s)", err, dir)
+	return errors.Join(err, f.publish(c, section, r, failure))
+}
+
+// publish prints what was measured before a failure, or all of it: only then does it belong in a document, too.
+func (f *reportFlags) publish(c *cobra.Command, section string, r versus.Report, failure error) error {
+	if r.Results == nil {
+		return nil
 	}
-	if err := os.RemoveAll(dir); err != nil {
+	if failure != nil {
+		r.Partial = failure.Error()
+	}
+	err := r.Write(c.OutOrStdout(), f.output)
+	if f.into == "" || failure != nil {
 		return err
 	}
-	if f.into != "" {
-		if err := versus.WriteInto(f.into, section, r.Markdown()); err != nil {
-			return err
-		}
-	}
-	return r.Write(c.OutOrStdout(), f.output)
+	return errors.Join(err, versus.WriteInto(f.into, section, r.Markdown()))
 }
 
 // progress prints lines for people while something is measured.

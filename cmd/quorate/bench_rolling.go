@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -31,21 +30,16 @@ it says that it is ready. With a failed command or a violation, it ends with sta
 
 Violations are acknowledged writes that were lost, writes applied twice, stale reads, and replicas that differ.`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) (err error) {
-			if o.Binary, err = os.Executable(); err != nil {
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := errors.Join(oneOf(output, "text", "json"), checkPort(o.Port, processes)); err != nil {
 				return err
 			}
-			if o.Dir, err = os.MkdirTemp("", "quorate-rolling-"); err != nil {
-				return err
-			}
-			defer os.RemoveAll(o.Dir)
 			o.Report = func(format string, args ...any) { fmt.Fprintf(c.ErrOrStderr(), format+"\n", args...) }
-			r, err := rolling.Run(c.Context(), o)
-			if err != nil {
-				return err
-			}
-			f := adminFlags{output: output}
-			return errors.Join(f.print(c.OutOrStdout(), r, func(w io.Writer) { writeRolling(w, r) }), rollingError(r))
+			return inFolder(c.Context(), "", "quorate-rolling-", func(binary, dir string) error {
+				o.Binary, o.Dir = binary, dir
+				r, err := rolling.Run(c.Context(), o)
+				return errors.Join(err, rollingError(r), printRolling(c.OutOrStdout(), output, r))
+			})
 		},
 	}
 	c.Flags().IntVar(&o.Port, "port", 7401, "client port of the first node")
@@ -55,7 +49,19 @@ Violations are acknowledged writes that were lost, writes applied twice, stale r
 	return c
 }
 
+// printRolling prints what clients noticed, if there were any.
+func printRolling(w io.Writer, output string, r rolling.Result) error {
+	if len(r.Rows) == 0 {
+		return nil
+	}
+	f := adminFlags{output: output}
+	return f.print(w, r, func(w io.Writer) { writeRolling(w, r) })
+}
+
 func writeRolling(w io.Writer, r rolling.Result) {
+	if r.Partial != "" {
+		fmt.Fprintf(w, "PARTIAL, as the measurement ended early: %s\n\n", r.Partial)
+	}
 	table(w, "CLIENT\tCOMMANDS\tERRORS\tLONGEST PAUSE", func(row func(string, ...any)) {
 		for _, x := range r.Rows {
 			row("%s\t%d\t%d\t%s", x.Client, x.Commands, x.Errors, x.Longest.Round(time.Millisecond))
@@ -71,14 +77,18 @@ func writeRolling(w io.Writer, r rolling.Result) {
 	}
 }
 
-// rollingError is there if clients noticed what none may: a planned restart fails no command.
+// rollingError is there if clients noticed what none may: a planned restart fails no command. One that failed in a run that ended early
+// may have met its end.
 func rollingError(r rolling.Result) error {
 	failed := int64(0)
 	for _, x := range r.Rows {
 		failed += x.Errors
 	}
+	if r.Partial != "" {
+		failed = 0
+	}
 	if failed > 0 || len(r.Violations) > 0 {
-		return fmt.Errorf("%d failed commands, %d violations", failed, len(r.Violations))
+		return finding(fmt.Sprintf("%d failed commands, %d violations", failed, len(r.Violations)))
 	}
 	return nil
 }
