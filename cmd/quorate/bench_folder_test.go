@@ -40,7 +40,7 @@ func TestWhatWasMeasuredBeforeCtrlCIsPrinted(t *testing.T) {
 	} {
 		tmp := temporary(t)
 		ctx, cancel := context.WithCancel(t.Context())
-		out, err := quorateUntil(ctx, t, onHearing{c.until, cancel}, strings.Fields(c.line)...)
+		out, err := quorateHeard(ctx, t, onHearing{c.until, cancel}, strings.Fields(c.line)...)
 		cancel()
 		if err == nil || !strings.Contains(err.Error(), "data and logs were removed") {
 			t.Errorf("%s: %v, want an error that says what became of the logs", name, err)

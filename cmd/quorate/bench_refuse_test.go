@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -58,6 +57,7 @@ func TestBenchmarksRefuseBeforeTheyMeasure(t *testing.T) {
 		"faults watched backwards":       {"bench failover --after -1s", "no time"},
 		"faults as HTML":                 {"bench failover --output html", "text, json"},
 		"too many hits":                  {"bench peers --hits 2", "hits 2: want 0 to 1"},
+		"hits that are no number":        {"bench peers --hits NaN", "hits NaN: want 0 to 1"},
 		"too many hits of a cluster":     {"bench --hits 2", "hits 2: want 0 to 1"},
 		"no server process":              {"bench --pid= --output text", "--pid"},
 		"no time to settle":              {"bench peers --settle -1s", "settle"},
@@ -65,7 +65,7 @@ func TestBenchmarksRefuseBeforeTheyMeasure(t *testing.T) {
 		"no time for memory to settle":   {"bench memory --settle -1s", "settle"},
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		_, err := quorateUntil(ctx, t, io.Discard, strings.Fields(c.line)...)
+		_, err := quorateUntil(ctx, t, strings.Fields(c.line)...)
 		cancel()
 		if err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v, want something about %q", name, err, c.says)

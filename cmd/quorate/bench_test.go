@@ -33,11 +33,17 @@ func TestMain(m *testing.M) {
 // quorate runs a command line in this process.
 func quorate(t *testing.T, args ...string) (stdout string, err error) {
 	t.Helper()
-	return quorateUntil(t.Context(), t, io.Discard, args...)
+	return quorateUntil(t.Context(), t, args...)
 }
 
-// quorateUntil does it until ctx ends, and copies what is said meanwhile to heard.
-func quorateUntil(ctx context.Context, t *testing.T, heard io.Writer, args ...string) (stdout string, err error) {
+// quorateUntil interrupts it when ctx ends.
+func quorateUntil(ctx context.Context, t *testing.T, args ...string) (stdout string, err error) {
+	t.Helper()
+	return quorateHeard(ctx, t, io.Discard, args...)
+}
+
+// quorateHeard copies to heard what it says meanwhile.
+func quorateHeard(ctx context.Context, t *testing.T, heard io.Writer, args ...string) (stdout string, err error) {
 	t.Helper()
 	var out, progress bytes.Buffer
 	c := root()

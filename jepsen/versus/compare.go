@@ -116,7 +116,7 @@ func (o Options) check(systems []System) error {
 		return errors.New("no pipeline to measure")
 	case o.Settle < 0:
 		return errors.New("the time to settle must not be negative")
-	case o.Hits < 0 || o.Hits > 1:
+	case !(o.Hits >= 0 && o.Hits <= 1): // nor NaN
 		return fmt.Errorf("hits %v: want 0 to 1", o.Hits)
 	}
 	if err := errors.Join(distinct("pipeline", o.Pipelines), o.Site.check(systems)); err != nil {
