@@ -193,11 +193,17 @@ type mapStore struct {
 	mu   *sync.Mutex
 	keys map[string]bool
 	err  error
+	// fails is how many GETs fail first.
+	fails int
 }
 
 func (m *mapStore) Get(_ context.Context, key []byte) (bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.fails > 0 {
+		m.fails--
+		return false, errors.New("once")
+	}
 	return m.keys[string(key)], m.err
 }
 
@@ -224,6 +230,11 @@ func TestStoresAreMeasuredLikeClusters(t *testing.T) {
 	r, err := Run(t.Context(), plan)
 	if err != nil || r.Ops == 0 || r.Misses > 0 || r.Errors > 0 {
 		t.Fatalf("got %+v, %v", r, err)
+	}
+	// One that fails now and then is not left by its clients.
+	plan.Clients, plan.Warmup, m.fails = 1, 0, 3
+	if r, err = Run(t.Context(), plan); err != nil || r.Errors != 3 || r.Ops == 0 || r.Misses > 0 || r.FirstError != ": once" {
+		t.Fatalf("after three errors: %+v, %v", r, err)
 	}
 	m.err = errors.New("broken")
 	r, err = Run(t.Context(), plan)

@@ -162,17 +162,25 @@ func (w *worker) receive(n, gets, wait int) (seen, error) {
 	return saw, err
 }
 
-// one carries one operation out on a store.
-func (w *worker) one(ctx context.Context) (seen, error) {
-	if !w.next() {
-		return seen{}, w.store.Set(ctx, w.key, w.value)
+// one carries one operation out on a store. One that fails is refused: to connect again is the store's affair.
+func (w *worker) one(ctx context.Context) (saw seen, err error) {
+	hit := true
+	if w.next() {
+		saw.gets = 1
+		hit, err = w.store.Get(ctx, w.key)
+	} else {
+		err = w.store.Set(ctx, w.key, w.value)
 	}
-	hit, err := w.store.Get(ctx, w.key)
-	saw := seen{gets: 1}
-	if !hit {
+	switch {
+	case ctx.Err() != nil:
+		return saw, err
+	case err != nil:
+		w.s.rec.note(fmt.Sprintf("%s: %v", w.addr, err))
+		saw.refused = 1
+	case !hit:
 		saw.misses = 1
 	}
-	return saw, err
+	return saw, nil
 }
 
 // write sets keys, all in one pipeline.

@@ -59,6 +59,7 @@ func TestBenchmarksRefuseBeforeTheyMeasure(t *testing.T) {
 		"too many hits":                  {"bench peers --hits 2", "hits 2: want 0 to 1"},
 		"hits that are no number":        {"bench peers --hits NaN", "hits NaN: want 0 to 1"},
 		"too many hits of a cluster":     {"bench --hits 2", "hits 2: want 0 to 1"},
+		"hits of NaN":                    {"bench --hits NaN", "hits NaN: want 0 to 1"},
 		"no server process":              {"bench --pid= --output text", "--pid"},
 		"no time to settle":              {"bench peers --settle -1s", "settle"},
 		"no time for nodes to settle":    {"bench idle --settle -1s", "settle"},
