@@ -20,12 +20,20 @@ import (
 // askTimeout bounds what one node is waited for when an operator wants to see all of them.
 const askTimeout = time.Second
 
+// adminTimeout bounds a QUORATE verb; changes of replicas and the like are only started by one.
+const adminTimeout = 30 * time.Second
+
 // Admin implements resp.Backend: the QUORATE command. Its replies are package client's types as JSON.
 func (n *Node) Admin(ctx context.Context, args []string) ([]byte, error) {
 	if len(args) == 0 {
 		return nil, errors.New("QUORATE needs a verb: " + adminVerbs)
 	}
 	verb, rest := strings.ToUpper(args[0]), args[1:]
+	if verb == "SNAPSHOT" {
+		return n.adminSnapshot(ctx, rest)
+	}
+	ctx, cancel := context.WithTimeout(ctx, adminTimeout)
+	defer cancel()
 	switch verb {
 	case "STATUS":
 		return json.Marshal(n.status(ctx))
@@ -46,8 +54,6 @@ func (n *Node) Admin(ctx context.Context, args []string) ([]byte, error) {
 		return n.adminReplica(ctx, verb, rest)
 	case "DIGEST":
 		return n.adminDigest(ctx, rest)
-	case "SNAPSHOT":
-		return n.adminSnapshot(ctx, rest)
 	}
 	return nil, fmt.Errorf("unknown verb %.40q: want %s", verb, adminVerbs)
 }

@@ -2,7 +2,6 @@ package node_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -38,13 +37,18 @@ func openLocal(t *testing.T, dir string, port int, change func(i int, c *config.
 
 func openLocalOf(t *testing.T, nodes int, dir string, port int, change func(i int, c *config.Config)) *node.Local {
 	t.Helper()
+	return openLocalOn(t, node.Host{}, nodes, dir, port, change)
+}
+
+func openLocalOn(t *testing.T, host node.Host, nodes int, dir string, port int, change func(i int, c *config.Config)) *node.Local {
+	t.Helper()
 	var c config.Config
 	config.Flags(pflag.NewFlagSet("test", pflag.ContinueOnError), &c)
 	c.HTTPListen = config.Off
 	l, err := node.StartLocal(node.LocalOptions{
 		Options: node.Options{
 			Config: c, Version: "test", Logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError})),
-			Fatal: func(err error) { panic(err) },
+			Fatal: func(err error) { panic(err) }, Host: host,
 		},
 		Dir: dir, Nodes: nodes, Port: port, Each: change,
 	})
@@ -174,23 +178,6 @@ func TestSettingsChangeAtOnce(t *testing.T) {
 			}
 			return nil
 		})
-	}
-}
-
-// TestSnapshotsOutlastOtherVerbs: what bounds a QUORATE verb does not end the wait for a snapshot, which may take minutes.
-func TestSnapshotsOutlastOtherVerbs(t *testing.T) {
-	l, _ := startLocal(t, nil)
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	out, err := l.Nodes()[0].Admin(ctx, []string{"SNAPSHOT", "1"})
-	var all []client.Snapshot
-	if err := errors.Join(err, json.Unmarshal(out, &all)); err != nil || len(all) != 3 {
-		t.Fatalf("%d snapshots, %v", len(all), err)
-	}
-	for _, s := range all {
-		if s.Error != "" {
-			t.Errorf("node %s: %s", s.Node, s.Error)
-		}
 	}
 }
 

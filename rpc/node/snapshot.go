@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -26,7 +27,7 @@ func (n *Node) adminSnapshot(ctx context.Context, args []string) ([]byte, error)
 		return nil, err
 	}
 	g := group.ID
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), snapshotTimeout)
+	ctx, cancel := context.WithTimeout(ctx, snapshotTimeout)
 	defer cancel()
 	all := make([]client.Snapshot, len(group.Members))
 	var wg sync.WaitGroup
@@ -49,15 +50,23 @@ func (n *Node) askSnapshot(ctx context.Context, node topology.NodeID, g slot.Gro
 	return s
 }
 
-// answerSnapshot is the handler of kindSnapshot.
-func (n *Node) answerSnapshot(_ context.Context, _ topology.NodeID, g slot.GroupID, _ []byte) ([]byte, error) {
+// answerSnapshot is the handler of kindSnapshot. Who asks may go, and the node stop, long before the snapshot is there: it is
+// finished, or ended with its replica, in the background.
+func (n *Node) answerSnapshot(ctx context.Context, _ topology.NodeID, g slot.GroupID, _ []byte) ([]byte, error) {
 	r := n.replicas.get(g)
 	if r == nil {
 		return nil, errNoReplica
 	}
 	start := time.Now()
-	if err := r.group.Snapshot(); err != nil {
-		return nil, err
+	taken := make(chan error, 1)
+	n.background.Go(func() { taken <- r.group.Snapshot() })
+	select {
+	case <-ctx.Done():
+		return nil, fmt.Errorf("the snapshot of group %d is not there yet: %w", g, ctx.Err())
+	case err := <-taken:
+		if err != nil {
+			return nil, err
+		}
 	}
 	took, s := time.Since(start), r.group.Replica().Stats()
 	return json.Marshal(client.Snapshot{

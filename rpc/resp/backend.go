@@ -31,7 +31,8 @@ type Backend interface {
 	// maxmemory-samples (cluster-wide, through placement), loglevel and so on. ErrUnknownSetting if there is no such
 	// setting, ErrFixedSetting if it needs a restart; any other error is shown to the client.
 	SetSetting(ctx context.Context, name, value string) error
-	// Admin executes QUORATE <args…> and returns the reply as JSON. An error becomes an -ERR reply.
+	// Admin executes QUORATE <args…> and returns the reply as JSON. An error becomes an -ERR reply. It bounds itself how long that
+	// takes, which depends on the verb; ctx ends when the server cannot wait any more.
 	Admin(ctx context.Context, args []string) ([]byte, error)
 	// Transfer hands leadership of g to node to; it returns when that has happened or failed.
 	Transfer(ctx context.Context, g slot.GroupID, to topology.NodeID) error

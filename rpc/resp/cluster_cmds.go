@@ -95,7 +95,7 @@ func cmdClusterFailover(c *conn, args [][]byte) {
 		c.w().Error(reply.SyntaxError)
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), failoverTimeout)
+	ctx, cancel := context.WithTimeout(c.s.ctx, failoverTimeout)
 	defer cancel()
 	asked := false
 	rt := c.view()

@@ -216,7 +216,7 @@ func (s *Server) setParameters(pairs []Setting) (failed string, err error) {
 	if err := next.check(); err != nil {
 		return pairs[0].Name, err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), settingTimeout)
+	ctx, cancel := context.WithTimeout(s.ctx, settingTimeout)
 	defer cancel()
 	for _, p := range others {
 		if err := s.b.SetSetting(ctx, p.Name, p.Value); err != nil {

@@ -47,6 +47,9 @@ type Server struct {
 	loops    []*loop
 	nextLoop atomic.Uint32
 
+	// ctx is that of what clients ask of the node. It ends with Shutdown, at the latest at Shutdown's time limit.
+	ctx      context.Context
+	cancel   context.CancelFunc
 	stopping chan struct{}
 	drain    drain
 	stopOnce sync.Once
@@ -71,6 +74,7 @@ func New(cfg Config, b Backend) (*Server, error) {
 		tracked:  tracking.New(cfg.TrackingTableMaxKeys),
 		stopping: make(chan struct{}), open: map[net.Listener]struct{}{},
 	}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.cfg.Store(&cfg)
 	s.conns.byID = map[int64]*conn{}
 	s.TopologyChanged()
@@ -249,7 +253,8 @@ func (s *Server) isStopping() bool {
 }
 
 // Shutdown stops accepting, lets connections finish what they have sent, and closes them; at ctx's end the hard way,
-// and if there were any left, with ctx's error.
+// and if there were any left, with ctx's error. What they wait for at that time ends soon: groups answer or give up, and what
+// is done for an operator ends with s.ctx.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stopOnce.Do(func() {
 		s.mu.Lock()
@@ -262,6 +267,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		s.pause.stop()
 		s.lookAround()
 	})
+	defer s.cancel()
 	done := make(chan struct{})
 	go func() {
 		s.wg.Wait()
@@ -272,6 +278,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		late := s.conns.count()
+		s.cancel()
 		s.conns.each((*conn).kill)
 		<-done
 		if late == 0 {

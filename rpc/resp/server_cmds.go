@@ -1,7 +1,6 @@
 package resp
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strconv"
@@ -118,17 +117,12 @@ func cmdShutdown(c *conn, args [][]byte) {
 	}
 }
 
-// adminTimeout bounds a QUORATE verb; moves and the like are only started by one.
-const adminTimeout = 30 * time.Second
-
 func cmdQuorate(c *conn, args [][]byte) {
 	words := make([]string, len(args))
 	for i, a := range args {
 		words[i] = string(a)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), adminTimeout)
-	defer cancel()
-	out, err := c.s.b.Admin(ctx, words)
+	out, err := c.s.b.Admin(c.s.ctx, words)
 	if err != nil {
 		c.w().Error(coded(err))
 		return

@@ -262,8 +262,12 @@ func (w *world) SetSetting(_ context.Context, name, value string) error {
 	return ErrUnknownSetting
 }
 
-func (w *world) Admin(_ context.Context, args []string) ([]byte, error) {
-	if args[0] == "status" {
+func (w *world) Admin(ctx context.Context, args []string) ([]byte, error) {
+	switch args[0] {
+	case "wait":
+		<-ctx.Done()
+		return nil, ctx.Err()
+	case "status":
 		return []byte(`{"verb":"status","args":` + strconv.Itoa(len(args)-1) + `}`), nil
 	}
 	return nil, errors.New("unknown verb " + args[0])
