@@ -23,7 +23,7 @@ func (n *Node) listenHTTP() (net.Listener, error) {
 		return nil, err
 	}
 	n.http = ops.New(collector{n}, n.readiness, n.cfg.Profiles)
-	return ln, nil
+	return ops.Limit(ln), nil
 }
 
 // readiness says why this node can't serve everything that a client may ask it for, or would be missed if another one

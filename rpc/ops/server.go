@@ -16,6 +16,9 @@ import (
 // the world, and how long goroutines wait for a processor.
 var aboutPauses = collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile("^/cpu/classes/gc/total:|^/sched/pauses/total/|^/sched/latencies:")}
 
+// longest bounds a request and its answer. Reading may take as long as writing: when its time is over, a profile that is under way ends.
+const longest = 2 * time.Minute
+
 // New returns the operator's HTTP server. collector gives the node's own metrics; ready says why the node can't serve
 // all of its clients yet, or nil. profiles adds /debug/pprof: it costs CPU while it is read and shows memory contents.
 func New(collector prometheus.Collector, ready func() error, profiles bool) *http.Server {
@@ -39,5 +42,8 @@ func New(collector prometheus.Collector, ready func() error, profiles bool) *htt
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintln(w, "Quorate node. Try /metrics, /healthz (the process runs) and /readyz (it can serve).")
 	})
-	return &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10}
+	return &http.Server{
+		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: longest, WriteTimeout: longest, IdleTimeout: time.Minute,
+		MaxHeaderBytes: 16 << 10,
+	}
 }
