@@ -9,6 +9,8 @@ import (
 // Overwrite changes a record of a node's stable store, to show the next run another past.
 var Overwrite = overwrite
 
+var ClientsOf = clientsOf
+
 // Metrics are a node's.
 func Metrics(n *Node) prometheus.Collector { return collector{n} }
 

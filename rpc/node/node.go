@@ -123,7 +123,7 @@ func Start(o Options) (n *Node, err error) {
 		return n, err
 	}
 	opened.add(n.place.Close)
-	if n.front, err = resp.New(n.frontConfig(), n); err != nil {
+	if n.front, err = resp.New(n.leaveFiles(n.frontConfig()), n); err != nil {
 		return n, err
 	}
 	n.serve(client, ops)

@@ -17,6 +17,8 @@ type Config struct {
 	ProtectedMode bool
 	// MaxClients bounds open client connections. 10000 by default.
 	MaxClients int
+	// ClientFiles bounds MaxClients: how many clients the process has file descriptors for; 0 is no bound.
+	ClientFiles int
 	// IOThreads is how many loops serve the clients; half of GOMAXPROCS by default, at least 1. With 0 every connection
 	// has a goroutine of its own.
 	IOThreads int
@@ -87,6 +89,8 @@ func (c *Config) check() error {
 	switch {
 	case c.MaxClients < 1:
 		return fmt.Errorf("maxclients %d: want at least 1", c.MaxClients)
+	case c.ClientFiles > 0 && c.MaxClients > c.ClientFiles:
+		return fmt.Errorf("maxclients %d: the operating system lets this process open files for %d (RLIMIT_NOFILE)", c.MaxClients, c.ClientFiles)
 	case c.MaxBulkLen < minBulkLen || c.MaxBulkLen > entry.MaxArg:
 		return fmt.Errorf("proto-max-bulk-len %d: want %d to %d bytes", c.MaxBulkLen, minBulkLen, entry.MaxArg)
 	case c.QueryBufferLimit < minBulkLen:
