@@ -23,7 +23,8 @@ type Node struct {
 	takers  [256]Taker
 	streams [256]StreamHandler
 
-	refusals refusalLog
+	greetings greetings
+	refusals  refusalLog
 
 	// ctx ends with Close; running are all goroutines and calls that Close waits for.
 	ctx     context.Context

@@ -10,12 +10,8 @@ import (
 	"time"
 )
 
-const (
-	// maxGreeting bounds the connections that have not proved anything yet.
-	maxGreeting = 128
-	// maxPayloads bounds the bytes of requests that one connection's peer may have running here.
-	maxPayloads = 256 << 20
-)
+// maxPayloads bounds the bytes of requests that one connection's peer may have running here.
+const maxPayloads = 256 << 20
 
 // refusalPause is the least time between two log lines about refused connections: anybody can make these.
 const refusalPause = time.Second
@@ -42,7 +38,6 @@ func (r *refusalLog) pass(now time.Time) (silent int, ok bool) {
 // accept runs until the listener is closed.
 func (n *Node) accept() {
 	defer n.running.Done()
-	greeting := make(chan struct{}, maxGreeting)
 	for {
 		raw, err := n.listener.Accept()
 		if err != nil {
@@ -57,10 +52,9 @@ func (n *Node) accept() {
 			}
 			continue
 		}
-		select {
-		case greeting <- struct{}{}:
-		default:
-			n.stats.refused.Add(1)
+		from := hostOf(raw)
+		if err := n.greetings.enter(from); err != nil {
+			n.refuse(raw, err)
 			raw.Close()
 			continue
 		}
@@ -71,8 +65,16 @@ func (n *Node) accept() {
 		go func() {
 			defer n.running.Done()
 			defer n.drop(raw)
-			n.serve(raw, func() { <-greeting })
+			n.serve(raw, func() { n.greetings.leave(from) })
 		}()
+	}
+}
+
+// refuse counts a connection that is not let in, and logs why, though not each.
+func (n *Node) refuse(raw net.Conn, err error) {
+	n.stats.refused.Add(1)
+	if silent, ok := n.refusals.pass(time.Now()); ok {
+		n.o.Logger.Warn("peer: connection refused", "from", raw.RemoteAddr(), "err", err, "not_logged_before", silent)
 	}
 }
 
@@ -83,10 +85,7 @@ func (n *Node) serve(raw net.Conn, greeted func()) {
 	greeted()
 	if err != nil {
 		if !errors.Is(err, io.EOF) { // a port scanner, or a health check
-			n.stats.refused.Add(1)
-			if silent, ok := n.refusals.pass(time.Now()); ok {
-				n.o.Logger.Warn("peer: connection refused", "from", raw.RemoteAddr(), "err", err, "not_logged_before", silent)
-			}
+			n.refuse(raw, err)
 		}
 		return
 	}
