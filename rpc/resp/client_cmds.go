@@ -73,12 +73,12 @@ func (c *conn) describe(now time.Time) string {
 	c.label.mu.Lock()
 	name, libName, libVer := c.label.name, c.label.libName, c.label.libVer
 	c.label.mu.Unlock()
-	qbuf := c.qbuf.Load()
+	qbuf, omem := c.qbuf.Load(), c.owed.Load()+int64(c.push.size())
 	return fmt.Sprintf("id=%d addr=%s laddr=%s fd=-1 name=%s age=%d idle=%d flags=%s db=0 sub=%d psub=0 ssub=0 multi=%d "+
 		"qbuf=%d qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=%d tot-mem=%d events=r cmd=%s user=default "+
 		"redir=%d resp=%d lib-name=%s lib-ver=%s",
 		c.id, c.remote, c.localAddr, name, int(now.Sub(c.born).Seconds()), int(now.Sub(time.Unix(0, c.active.Load())).Seconds()),
-		letters, c.subs.Load(), c.queued.Load(), qbuf, c.push.size(), qbuf+int64(c.push.size()), last, redirect, proto, libName, libVer)
+		letters, c.subs.Load(), c.queued.Load(), qbuf, omem, qbuf+omem, last, redirect, proto, libName, libVer)
 }
 
 // kind is the client's type for CLIENT LIST TYPE and KILL TYPE.

@@ -10,6 +10,7 @@ var (
 	clientsDesc   = describe("clients", "Open client connections.")
 	acceptedDesc  = describe("clients_accepted_total", "Client connections accepted.")
 	rejectedDesc  = describe("clients_rejected_total", "Client connections refused: too many, or protected mode.")
+	owedDesc      = describe("client_pending_bytes", "Bytes of replies that clients have not taken: they must read first.")
 	inDesc        = describe("client_bytes_received_total", "Bytes read from clients.")
 	outDesc       = describe("client_bytes_sent_total", "Bytes written to clients.")
 	commandsDesc  = describe("commands_total", "Commands executed.", "command")
@@ -43,6 +44,7 @@ func (s *Server) Collect(out chan<- prometheus.Metric) {
 	}
 	st := &s.stats
 	gauge(clientsDesc, s.conns.count())
+	gauge(owedDesc, int(st.owed.Load()))
 	gauge(trackedDesc, s.tracked.Keys())
 	count(acceptedDesc, st.accepted.Load())
 	count(rejectedDesc, st.rejected.Load())

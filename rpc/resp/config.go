@@ -25,7 +25,7 @@ type Config struct {
 	// IOUring has a loop receive from several clients, and send to several, with one system call, if the kernel lets it; true by
 	// default.
 	IOUring bool
-	// Timeout closes a connection that sent nothing for so long; 0 never does.
+	// Timeout closes a connection that sent nothing, or took nothing of its replies, for so long; 0 never does.
 	Timeout time.Duration
 	// TCPKeepAlive is the interval of keep-alive probes; 300 s by default.
 	TCPKeepAlive time.Duration

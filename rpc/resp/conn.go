@@ -99,6 +99,7 @@ type conn struct {
 	lastCmd atomic.Pointer[command.Spec]
 	flags   atomic.Uint32
 	qbuf    atomic.Int64
+	owed    atomic.Int64
 	// queued is how many commands MULTI has queued, -1 outside.
 	queued   atomic.Int32
 	subs     atomic.Int32
@@ -140,18 +141,33 @@ func (c *conn) gone() {
 	c.s.conns.remove(c)
 	c.s.pause.forget(c)
 	c.push.close()
+	c.owe(0)
 }
 
 // kill ends the connection from another goroutine.
 func (c *conn) kill() { c.by.kill(c) }
 
-// expires reports whether an idle client is disconnected. Subscribers are idle by nature.
-func (c *conn) expires() bool { return c.s.cfg.Load().Timeout > 0 && !c.subscribed }
+// patience is how long a client may be idle, 0 for ever. Subscribers are idle by nature.
+func (c *conn) patience() time.Duration {
+	if c.subscribed {
+		return 0
+	}
+	return c.s.cfg.Load().Timeout
+}
 
 // outstayed reports whether a connection that waits for input has waited too long.
 func (c *conn) outstayed(now time.Time) bool {
 	if until, draining := c.drains(); draining && now.After(until) {
 		return true
 	}
-	return c.expires() && now.Sub(time.Unix(0, c.active.Load())) > c.s.cfg.Load().Timeout
+	patience := c.patience()
+	return patience > 0 && now.Sub(time.Unix(0, c.active.Load())) > patience
+}
+
+// waitsInVain reports whether the connection need not wait any more for input, or for its client to read.
+func (c *conn) waitsInVain(now time.Time, stopping bool) bool {
+	if c.pendingOut() > 0 {
+		return c.stuck(now)
+	}
+	return !c.seat.readable && (stopping || c.outstayed(now))
 }

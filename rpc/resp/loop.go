@@ -53,8 +53,9 @@ type seat struct {
 	// the socket is closed.
 	readable, hungUp, away, ended bool
 	// filled: input was read that it has not looked at. staged: it is in loop.staged. clogged: the client must read before more
-	// can be sent.
+	// can be sent; took is when it last did.
 	filled, staged, clogged bool
+	took                    time.Time
 
 	// killed: it is to end.
 	killed bool
@@ -316,11 +317,11 @@ func (l *loop) sendAway(c *conn) {
 	})
 }
 
-// lookAround ends the connections that wait for input in vain.
+// lookAround ends the connections that wait for their client in vain.
 func (l *loop) lookAround() {
 	now, stopping := time.Now(), l.s.isStopping()
 	for _, c := range l.seats {
-		if c != nil && !c.seat.away && !c.run.asked && !c.paused && c.pendingOut() == 0 && !c.seat.readable && (stopping || c.outstayed(now)) {
+		if c != nil && !c.seat.away && !c.run.asked && !c.paused && c.waitsInVain(now, stopping) {
 			l.drop(c)
 		}
 	}

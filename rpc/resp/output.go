@@ -1,6 +1,9 @@
 package resp
 
-import "errors"
+import (
+	"errors"
+	"time"
+)
 
 // errWouldBlock: nothing more can be read or written at the moment.
 var errWouldBlock = errors.New("would block")
@@ -20,7 +23,7 @@ func (c *conn) transmitOut() bool {
 	if c.pendingOut() > 0 {
 		n, blocked := c.transmit(c.out[c.sent:])
 		if c.sent += n; blocked {
-			c.seat.clogged = true
+			c.clog(n, c.pendingOut())
 			return false
 		}
 	}
@@ -28,9 +31,33 @@ func (c *conn) transmitOut() bool {
 	return true
 }
 
+// clog notes that the client must read before more can be sent: it has taken so many bytes now, and left so many.
+func (c *conn) clog(taken, left int) {
+	if taken > 0 || !c.seat.clogged {
+		c.seat.took = time.Now()
+	}
+	c.seat.clogged = true
+	c.owe(left)
+}
+
+// stuck reports whether the client has taken nothing of its replies for so long that it counts as idle.
+func (c *conn) stuck(now time.Time) bool {
+	patience := c.patience()
+	return patience > 0 && c.seat.clogged && now.Sub(c.seat.took) > patience
+}
+
+// owe lets others know how many bytes of replies the client has not taken.
+func (c *conn) owe(bytes int) {
+	c.s.stats.owed.Add(int64(bytes) - c.owed.Swap(int64(bytes)))
+}
+
 // outSent makes room for more replies.
 func (c *conn) outSent() {
-	c.seat.clogged, c.sent = false, 0
+	if c.seat.clogged {
+		c.seat.clogged = false
+		c.owe(0)
+	}
+	c.sent = 0
 	if c.out = c.out[:0]; cap(c.out) > maxKeptOut {
 		c.out = nil
 	}
@@ -40,7 +67,10 @@ func (c *conn) outSent() {
 func (c *conn) send(b []byte) {
 	n := 0
 	if c.pendingOut() == 0 && !c.aside && (c.loop == nil || !c.loop.stage(c, len(b))) {
-		n, c.seat.clogged = c.transmit(b)
+		var blocked bool
+		if n, blocked = c.transmit(b); blocked {
+			c.clog(n, len(b)-n)
+		}
 	}
 	c.out = append(c.out, b[n:]...)
 }

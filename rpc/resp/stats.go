@@ -45,6 +45,7 @@ type stats struct {
 	uncertain, nudges, total, failed            atomic.Uint64
 	authFailures, parked                        atomic.Uint64
 	hits, misses                                atomic.Uint64
+	owed                                        atomic.Int64 // see conn.owe
 	commands                                    [maxCommandID]commandStats
 	latency                                     [families][latencyBuckets]atomic.Uint64
 	latencySum                                  [families]atomic.Uint64

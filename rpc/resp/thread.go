@@ -51,11 +51,27 @@ func (t *thread) Read(p []byte) (int, error) {
 	}
 }
 
-// Write implements wire.
+// Write implements wire. It ends when the client has taken nothing for as long as it might be idle when the write began.
 func (t *thread) Write(p []byte) (int, error) {
 	t.write.Lock()
 	defer t.write.Unlock()
-	return t.nc.Write(p)
+	t.c.owe(len(p))
+	defer t.c.owe(0)
+	patience := t.c.patience()
+	if patience == 0 {
+		return t.nc.Write(p)
+	}
+	defer t.nc.SetWriteDeadline(time.Time{})
+	for sent := 0; ; {
+		if err := t.nc.SetWriteDeadline(time.Now().Add(patience)); err != nil {
+			return sent, err
+		}
+		n, err := t.nc.Write(p[sent:])
+		if sent += n; n == 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return sent, err
+		}
+		t.c.owe(len(p) - sent)
+	}
 }
 
 // run serves until the client or the server ends the connection.
