@@ -53,8 +53,10 @@ func (n *Node) Replica(g slot.GroupID) resp.Group {
 // Status implements resp.Backend.
 func (n *Node) Status() resp.Status {
 	s := resp.Status{Version: n.version, Durability: n.cfg.Durability, Reads: n.cfg.Reads}
+	s.LastSnapshot = max(n.started.Unix(), n.timings.snapshot.last.Load())
 	now := time.Now().UnixNano()
 	m := n.place.Map()
+	_, s.Loading = n.behind(m)
 	for _, g := range m.Groups {
 		r := n.replicas.get(g.ID)
 		if r == nil {

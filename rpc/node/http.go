@@ -41,12 +41,20 @@ func (n *Node) readiness() error {
 	if g, missing := n.leaderless(m); missing {
 		return fmt.Errorf("group %d has no leader that this node knows of", g)
 	}
-	for _, g := range m.GroupsOn(n.self.ID) {
-		if r := n.replicas.get(g); r == nil || !r.caughtUp.Load() {
-			return fmt.Errorf("the replica of group %d has not caught up with its leader", g)
-		}
+	if g, behind := n.behind(m); behind {
+		return fmt.Errorf("the replica of group %d has not caught up with its leader", g)
 	}
 	return nil
+}
+
+// behind finds a group that this node should hold and whose replica is not open, or has not caught up.
+func (n *Node) behind(m *topology.Map) (slot.GroupID, bool) {
+	for _, g := range m.GroupsOn(n.self.ID) {
+		if r := n.replicas.get(g); r == nil || !r.caughtUp.Load() {
+			return g, true
+		}
+	}
+	return 0, false
 }
 
 // leaderless finds a group without a known leader.

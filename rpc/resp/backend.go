@@ -74,9 +74,9 @@ type Status struct {
 	Version    string
 	Durability string
 	Reads      string
-	// Loading is set while replicas are restored at start.
+	// Loading is set while replicas of this node are restored, or lack what was acknowledged before they were opened.
 	Loading bool
-	// LastSnapshot is when any group's newest snapshot was made, Unix seconds.
+	// LastSnapshot is when a replica last finished a snapshot, or as in Redis the start if none has since, Unix seconds.
 	LastSnapshot int64
 	// Groups are the local replicas, sorted by group.
 	Groups []GroupStatus

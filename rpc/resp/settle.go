@@ -134,12 +134,9 @@ func (c *conn) regather(p *placed, old, gc *groupCall) {
 
 // giveUp answers commands whose group had no leader for too long. None of them was applied.
 func (c *conn) giveUp(open []int, answers late) {
-	text := reply.ClusterDown
-	if c.s.b.Status().Loading {
-		text = reply.LoadingData
-	}
 	for _, i := range open {
-		answers.error(&c.run.cmds[i], text)
+		// Not LOADING, even if this node's replica is: clients then stay, and another node may know a leader.
+		answers.error(&c.run.cmds[i], reply.ClusterDown)
 	}
 }
 

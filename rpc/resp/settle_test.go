@@ -138,7 +138,7 @@ func TestNobodyIsElectedInTime(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	w.locked(func() { w.loading = true })
-	c.expect("-LOADING Redis is loading the dataset in memory\r\n", "SET", key1, "1")
+	c.expect("-CLUSTERDOWN The cluster is down\r\n", "SET", key1, "1")
 }
 
 // awaitParked waits until a connection is executing, that is until its next change of routes will be seen.
