@@ -1,6 +1,7 @@
 package node
 
 import (
+	"math"
 	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,6 +22,12 @@ var (
 	wallDesc   = describe("test_clock_seconds", "This node's wall clock as a test harness ordered it, in Unix seconds (test-faults).")
 	damageDesc = describe("peer_damaged_frames_total", "Frames from other nodes that arrived damaged and were not used; each ended its connection.")
 	peersDesc  = describe("nodes", "Nodes in this node's map.")
+	diskDesc   = describe("log_disk_bytes", "Bytes of the log's files, spare ones too. The log-store boltdb does not say.")
+
+	dialErrorsDesc  = describe("peer_dial_errors_total", "Attempts to connect to other nodes that failed.")
+	peerRefusedDesc = describe("peer_refused_total", "Connections to the peer port that were not let in.")
+	unansweredDesc  = describe("peer_unanswered_calls_total", "Calls to other nodes whose outcome is unknown.")
+	overloadsDesc   = describe("peer_overloads_total", "Requests of other nodes refused, and replies to them dropped, because a limit was reached.")
 
 	leaderDesc    = describe("group_leader", "1 if this node leads the group.", perGroup...)
 	knownDesc     = describe("group_has_leader", "1 if this node knows a leader of the group.", perGroup...)
@@ -33,6 +40,11 @@ var (
 	logBytesDesc  = describe("group_log_bytes", "Log bytes since the newest snapshot.", perGroup...)
 	keysDesc      = describe("group_keys", "Keys held.", perGroup...)
 	memoryDesc    = describe("group_memory_bytes", "Logical bytes held: keys, values and a fixed overhead.", perGroup...)
+	limitDesc     = describe("group_memory_limit_bytes", "The group's share of maxmemory, which group_memory_bytes is held to; 0 is no limit.", perGroup...)
+	heldDesc      = describe("group_votes_held", "1 if this replica does not vote, because a power cut may have taken writes that it had acknowledged.", perGroup...)
+	caughtUpDesc  = describe("group_caught_up", "1 if this replica has everything that was acknowledged before it was opened.", perGroup...)
+	aheadDesc     = describe("group_clock_ahead_seconds", "How far the group's clock, which expires keys, is ahead of this node's wall clock; 0 if it is not.", perGroup...)
+	silenceDesc   = describe("group_voter_silence_seconds", "On the leader: time since it heard from that other voter that it has not heard from for the longest; +Inf if it has not in this term.", perGroup...)
 	leaseDesc     = describe("group_lease_seconds", "What is left of the leader's lease.", perGroup...)
 	restartsDesc  = describe("group_restarts_total", "Restarts of the Raft instance by a guard.", perGroup...)
 	confirmsDesc  = describe("group_read_confirmations_total", "Rounds that confirmed leadership for reads without a lease.", perGroup...)
@@ -79,17 +91,33 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 		out <- prometheus.MustNewConstMetric(hurtDesc, prometheus.CounterValue, float64(n.faults.Hit()))
 		gauge(wallDesc, float64(n.clock())/1000)
 	}
-	if real, ok := n.peers.(*peer.Node); ok { // a simulated network damages nothing
-		out <- prometheus.MustNewConstMetric(damageDesc, prometheus.CounterValue, float64(real.Stats().Damaged))
+	if real, ok := n.peers.(*peer.Node); ok { // a simulated network counts nothing
+		collectPeers(out, real.Stats())
+	}
+	if log, ok := n.stores.log.(sharedLog); ok {
+		gauge(diskDesc, float64(log.Stats().DiskBytes))
 	}
 	n.front.Collect(out)
 	n.timings.collect(out)
 	for id, r := range n.replicas.all() {
-		r.collect(out, strconv.FormatUint(uint64(id), 10))
+		r.collect(out, strconv.FormatUint(uint64(id), 10), n.clock())
 	}
 }
 
-func (r *replica) collect(out chan<- prometheus.Metric, group string) {
+func collectPeers(out chan<- prometheus.Metric, s peer.Stats) {
+	for _, x := range []struct {
+		desc  *prometheus.Desc
+		value uint64
+	}{
+		{damageDesc, s.Damaged}, {dialErrorsDesc, s.DialErrors}, {peerRefusedDesc, s.Refused},
+		{unansweredDesc, s.Unanswered}, {overloadsDesc, s.Overloads},
+	} {
+		out <- prometheus.MustNewConstMetric(x.desc, prometheus.CounterValue, float64(x.value))
+	}
+}
+
+// collect sends a replica's metrics; now is the wall clock in Unix milliseconds.
+func (r *replica) collect(out chan<- prometheus.Metric, group string, now int64) {
 	all := r.group.Stats()
 	s, m := all.Consensus, all.Machine
 	for _, x := range []struct {
@@ -106,6 +134,10 @@ func (r *replica) collect(out chan<- prometheus.Metric, group string) {
 		{logBytesDesc, float64(s.LogBytes)},
 		{keysDesc, float64(m.Keys)},
 		{memoryDesc, float64(m.Memory)},
+		{limitDesc, float64(r.group.Machine().Limits().MaxMemory)},
+		{heldDesc, asFloat(r.group.VotesHeld())},
+		{caughtUpDesc, asFloat(r.caughtUp.Load())},
+		{aheadDesc, max(float64(r.group.Machine().Now()-now)/1000, 0)},
 		{leaseDesc, s.LeaseLeft.Seconds()},
 		{queuedDesc, float64(all.QueueCalls)},
 		{queueSizeDesc, float64(all.QueueBytes)},
@@ -124,13 +156,23 @@ func (r *replica) collect(out chan<- prometheus.Metric, group string) {
 	} {
 		out <- prometheus.MustNewConstMetric(x.desc, prometheus.CounterValue, float64(x.value), group)
 	}
-	collectLag(out, group, s)
+	collectFollowers(out, group, s)
 }
 
-func collectLag(out chan<- prometheus.Metric, group string, s consensus.Stats) {
+func collectFollowers(out chan<- prometheus.Metric, group string, s consensus.Stats) {
+	silence := -1.0
 	for _, p := range s.Peers {
 		lag := float64(s.Last - min(s.Last, p.Matched))
 		out <- prometheus.MustNewConstMetric(lagDesc, prometheus.GaugeValue, lag, group, p.ID)
+		switch {
+		case p.Voter && p.Contact < 0:
+			silence = math.Inf(1)
+		case p.Voter:
+			silence = max(silence, p.Contact.Seconds())
+		}
+	}
+	if silence >= 0 { // else nobody else votes, or this node does not lead
+		out <- prometheus.MustNewConstMetric(silenceDesc, prometheus.GaugeValue, silence, group)
 	}
 }
 

@@ -16,6 +16,7 @@ var (
 	commandsDesc  = describe("commands_total", "Commands executed.", "command")
 	failedDesc    = describe("commands_failed_total", "Commands that were executed and answered with an error.", "command")
 	refusedDesc   = describe("commands_rejected_total", "Commands that were refused before execution, MOVED included.", "command")
+	errorsDesc    = describe("error_replies_total", "Errors that clients were answered, refused commands' included; code is the first word, or other.", "code")
 	secondsDesc   = describe("command_seconds", "Time from reading a command to having its reply; pipelined commands share theirs.", "family")
 	sharedDesc    = describe("client_shared_transfers_total", "Reads from clients (in) and writes to them (out) that shared a system call with others.", "direction")
 	uncertainDesc = describe("uncertain_replies_total", "Writes whose outcome could not be told (UNCERTAIN).")
@@ -58,6 +59,9 @@ func (s *Server) Collect(out chan<- prometheus.Metric) {
 	count(protocolDesc, st.protocolErrors.Load())
 	count(authDesc, st.authFailures.Load())
 	count(overflowDesc, st.outputLimitKills.Load())
+	for code, n := range st.errorsByCode() {
+		count(errorsDesc, n, code)
+	}
 	for id := range st.commands {
 		cs, spec := &st.commands[id], command.ByID(command.ID(id))
 		if calls, rejected := cs.calls.Load(), cs.rejected.Load(); spec != nil && calls+rejected > 0 {
@@ -70,6 +74,28 @@ func (s *Server) Collect(out chan<- prometheus.Metric) {
 		h := st.histogram(f)
 		out <- prometheus.MustNewConstHistogram(secondsDesc, h.count, float64(h.sum)/1e6, h.cumulative(), familyNames[f])
 	}
+}
+
+// codes are those of errorsByCode. Clients choose some others, which would make metrics without end.
+var codes = []string{
+	"ERR", "WRONGTYPE", "MOVED", "CROSSSLOT", "CLUSTERDOWN", "TRYAGAIN", "UNCERTAIN", "OOM", "EXECABORT", "NOAUTH", "WRONGPASS", "NOPROTO",
+}
+
+// errorsByCode counts every code, so that one that comes up for the first time is an increase, too.
+func (st *stats) errorsByCode() map[string]uint64 {
+	counts := map[string]uint64{"other": 0}
+	for _, code := range codes {
+		counts[code] = 0
+	}
+	st.errMu.Lock()
+	defer st.errMu.Unlock()
+	for code, n := range st.errors {
+		if _, known := counts[code]; !known {
+			code = "other"
+		}
+		counts[code] += n
+	}
+	return counts
 }
 
 // cumulative is the histogram in Prometheus's form, in seconds. The last bucket is open, which Prometheus adds itself.

@@ -13,6 +13,7 @@ func TestCollect(t *testing.T) {
 	c.do("SET", "a", "x")
 	c.do("INCR", "a")
 	c.do("INCR")
+	w.srv.stats.countError([]byte("-STRANGE error\r\n"))
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(w.srv)
 	families, err := registry.Gather()
@@ -24,7 +25,8 @@ func TestCollect(t *testing.T) {
 		text.WriteString(f.String() + "\n")
 	}
 	for _, want := range []string{
-		`name:"quorate_clients"`, `name:"quorate_commands_total"`, `label:{name:"command"value:"incr"}counter:{value:1}`,
+		`name:"quorate_clients"`, `name:"quorate_client_pending_bytes"`, `label:{name:"code"value:"ERR"}counter:{value:2}`, `label:{name:"code"value:"OOM"}counter:{value:0}`,
+		`label:{name:"code"value:"other"}counter:{value:1}`, `name:"quorate_commands_total"`, `label:{name:"command"value:"incr"}counter:{value:1}`,
 		`name:"quorate_commands_rejected_total"`, `name:"quorate_command_seconds"`, `label:{name:"family"value:"write"}histogram:{sample_count:2`,
 	} {
 		if !strings.Contains(strings.ReplaceAll(text.String(), " ", ""), want) {
