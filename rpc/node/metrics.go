@@ -53,6 +53,7 @@ var (
 	evictedDesc   = describe("group_evicted_keys_total", "Keys evicted at maxmemory, since this process started.", perGroup...)
 	sketchOutDesc = describe("group_sketches_sent_total", "On the leader: samples of used keys that followers have taken, for their eviction policy after a failover.", perGroup...)
 	sketchInDesc  = describe("group_sketches_received_total", "Samples of used keys taken from a leader.", perGroup...)
+	noRoomDesc    = describe("group_snapshot_failures_total", "Snapshots, taken or received, for which the disk had no room; until one succeeds the log grows.", perGroup...)
 	installsDesc  = describe("group_snapshot_installs_total", "Snapshots received from a leader.", perGroup...)
 	entriesDesc   = describe("group_entries_total", "Log entries that this replica proposed for clients and saw applied.", perGroup...)
 	entryOpsDesc  = describe("group_entry_commands_total", "Commands in those entries; over group_entries_total it is how many share one.", perGroup...)
@@ -148,7 +149,7 @@ func (r *replica) collect(out chan<- prometheus.Metric, group string, now int64)
 		desc  *prometheus.Desc
 		value uint64
 	}{
-		{restartsDesc, s.Restarts}, {confirmsDesc, s.Confirmations}, {snapshotsDesc, s.Snapshots}, {installsDesc, s.Installed},
+		{restartsDesc, s.Restarts}, {confirmsDesc, s.Confirmations}, {snapshotsDesc, s.Snapshots}, {installsDesc, s.Installed}, {noRoomDesc, s.SnapshotFailures},
 		{expiredDesc, m.Expired}, {evictedDesc, m.Evicted},
 		{entriesDesc, all.Entries}, {entryOpsDesc, all.Ops}, {fastReadsDesc, all.FastReads}, {slowReadsDesc, all.SlowReads}, {followerDesc, all.FollowerReads},
 		{rejectedDesc, all.Rejected}, {unknownDesc, all.Unknown},
