@@ -96,8 +96,11 @@ func (c *call) exists(key []byte) bool {
 	return ok
 }
 
-// clock is the latest of the clocks: for what is shown and for access statistics, never for what is decided.
-func (c *call) clock() int64 { return max(c.now, c.wall, c.shown) }
+// clock is the later of the two clocks that count, for access statistics.
+func (c *call) clock() int64 { return max(c.now, c.wall) }
+
+// display is the latest of all clocks: for what is shown, never for what is decided or kept.
+func (c *call) display() int64 { return max(c.clock(), c.shown) }
 
 func (c *call) touched(word uint32) uint32 {
 	if frequency(c.st.limits().Policy) {

@@ -110,7 +110,7 @@ func cmdTTL(c *call)  { c.ttl(func(at int64) int64 { return roundSeconds(c.left(
 func cmdPTTL(c *call) { c.ttl(c.left) }
 
 // left is what is left until at. A follower keeps a key until the log says that it has expired, whatever its own clock says.
-func (c *call) left(at int64) int64 { return max(at-c.clock(), 0) }
+func (c *call) left(at int64) int64 { return max(at-c.display(), 0) }
 
 func cmdExpireTime(c *call)  { c.ttl(roundSeconds) }
 func cmdPExpireTime(c *call) { c.ttl(func(at int64) int64 { return at }) }

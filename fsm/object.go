@@ -44,7 +44,7 @@ func cmdObjectFreq(c *call) {
 			c.w.Error("ERR An LFU maxmemory policy is not selected, access frequency not tracked. " + policySwitch)
 			return
 		}
-		c.w.Int(int64(lfuCount(r.Access, c.clock())))
+		c.w.Int(int64(lfuCount(r.Access, c.display())))
 	})
 }
 
@@ -54,7 +54,7 @@ func cmdObjectIdletime(c *call) {
 			c.w.Error("ERR An LFU maxmemory policy is selected, idle time not tracked. " + policySwitch)
 			return
 		}
-		c.w.Int(idleMillis(r.Access, c.clock()) / 1000)
+		c.w.Int(idleMillis(r.Access, c.display()) / 1000)
 	})
 }
 

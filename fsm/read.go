@@ -76,7 +76,7 @@ func (c *call) attend(r *Reading) {
 
 // readers is the pool of everybody's calls but the applying goroutines'. All machines share it: a pipeline over a dozen groups
 // then works with one call of a few KiB, which stays in the processor's cache.
-var readers = sync.Pool{New: func() any { return &call{rng: rng(born.Add(1)), nowhere: reply.Writer{Discard: true}} }}
+var readers = sync.Pool{New: func() any { return &call{rng: rng(born.Add(1))} }}
 
 var born atomic.Uint64
 

@@ -60,8 +60,10 @@ func cmdMGet(c *call) {
 		case c.w.Full(start):
 			c.w.Error(reply.LeftOut)
 		case found && kind(v.Kind) == kindString:
+			c.w.Hits++
 			c.w.Bulk(v.Value)
 		default:
+			c.w.Misses++
 			c.w.Null()
 		}
 	}

@@ -84,13 +84,17 @@ func (c *call) runTransaction() {
 	start := len(c.w.Buf)
 	c.w.Array(len(tx.Ops))
 	for i := range tx.Ops {
-		if c.w.Full(start) {
-			c.runUnseen(&tx.Ops[i], limited)
-		} else {
-			c.runOp(&tx.Ops[i], limited)
+		full, before := c.w.Full(start), len(c.w.Buf)
+		c.runOp(&tx.Ops[i], limited)
+		if full && len(c.w.Buf)-before > shortReply {
+			c.w.Buf = c.w.Buf[:before]
+			c.w.Error(reply.LeftOut)
 		}
 	}
 }
+
+// shortReply is how long a reply may be that is never left out: that of a command that changes something mostly is.
+const shortReply = 1 << 10
 
 // runOp runs a transaction's op.
 func (c *call) runOp(op *entry.Op, limited bool) {
@@ -102,15 +106,6 @@ func (c *call) runOp(op *entry.Op, limited bool) {
 	default:
 		c.op.run(c)
 	}
-}
-
-// runUnseen is runOp with LeftOut for a reply.
-func (c *call) runUnseen(op *entry.Op, limited bool) {
-	w := c.w
-	c.w = &c.nowhere
-	c.runOp(op, limited)
-	c.w = w
-	c.w.Error(reply.LeftOut)
 }
 
 // prepare makes op the one that is executed; false if it has too few or too many arguments.

@@ -9,6 +9,8 @@ type Writer struct {
 	Proto int8
 	// Limit is how many bytes one reply may have before the rest of its parts is left out (Full); 0: any.
 	Limit int
+	// Hits and Misses count the values of MGETs that were there, and that were not: one cannot see that from outside at no cost.
+	Hits, Misses uint64
 	// Discard makes every method do nothing.
 	Discard bool
 }

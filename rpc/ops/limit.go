@@ -3,20 +3,26 @@ package ops
 import (
 	"net"
 	"sync"
+
+	"github.com/quorate/quorate/rpc/admission"
 )
 
-// MaxConnections bounds the connections to the operator's port.
-const MaxConnections = 256
+const (
+	// MaxConnections bounds the connections to the operator's port.
+	MaxConnections = 256
+	// maxFromOne bounds those of one address: whoever keeps connections open must not keep Prometheus and probes out.
+	maxFromOne = 64
+)
 
-// Limit closes connections of ln beyond MaxConnections as soon as they are accepted: each takes a file descriptor, which the node's log
+// Limit closes connections of ln beyond what there may be as soon as they are accepted: each takes a file descriptor, which the node's log
 // may need.
 func Limit(ln net.Listener) net.Listener {
-	return limited{Listener: ln, places: make(chan struct{}, MaxConnections)}
+	return limited{ln, &admission.Places{All: MaxConnections, Each: maxFromOne}}
 }
 
 type limited struct {
 	net.Listener
-	places chan struct{}
+	places *admission.Places
 }
 
 func (l limited) Accept() (net.Conn, error) {
@@ -25,12 +31,11 @@ func (l limited) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		select {
-		case l.places <- struct{}{}:
-			return &placed{Conn: c, leave: sync.OnceFunc(func() { <-l.places })}, nil
-		default:
-			c.Close()
+		leave, err := l.places.Enter(c)
+		if err == nil {
+			return &placed{Conn: c, leave: sync.OnceFunc(leave)}, nil
 		}
+		c.Close()
 	}
 }
 

@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -10,8 +11,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// TestConnectionsAreBounded: connections that are only held open are closed beyond a number, and are closed after a while; then others
-// get their answer again.
+// TestConnectionsAreBounded: of the connections that one host only holds open, those beyond a number are closed. Others get their answers, and
+// so does that host when it has given one up.
 func TestConnectionsAreBounded(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -38,16 +39,24 @@ func TestConnectionsAreBounded(t *testing.T) {
 			c.Close()
 		}
 	}()
-	for range MaxConnections {
+	for range maxFromOne {
 		dial()
 	}
 	if _, err := dial().Read(make([]byte, 1)); err != io.EOF {
 		t.Errorf("one connection too many: %v, want it to be closed", err)
 	}
+	other := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
+	ask(t, ln.Addr(), other.DialContext)
 	held[0].Close()
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	ask(t, ln.Addr(), nil)
+}
+
+// ask waits for an answer.
+func ask(t *testing.T, addr net.Addr, dial func(context.Context, string, string) (net.Conn, error)) {
+	t.Helper()
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: dial}}
 	for limit := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
-		resp, err := client.Get("http://" + ln.Addr().String() + "/healthz")
+		resp, err := client.Get("http://" + addr.String() + "/healthz")
 		if err == nil {
 			resp.Body.Close()
 			return

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/placement/topology"
+	"github.com/quorate/quorate/rpc/admission"
 )
 
 // Node is this process on the peer network: its listener, its connections and its address book.
@@ -23,7 +24,8 @@ type Node struct {
 	takers  [256]Taker
 	streams [256]StreamHandler
 
-	greetings greetings
+	// greetings are places for connections that have not proved anything yet.
+	greetings admission.Places
 	refusals  refusalLog
 
 	// ctx ends with Close; running are all goroutines and calls that Close waits for.
@@ -59,6 +61,7 @@ func Listen(addr string, o Options) (*Node, error) {
 		o: o, listener: l, started: time.Now(), cluster: o.Cluster,
 		book:  book{entries: map[topology.NodeID]*entry{}},
 		links: map[topology.NodeID]*link{}, open: map[net.Conn]struct{}{},
+		greetings: admission.Places{All: maxGreeting, Each: maxGreetingFrom},
 	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	return n, nil

@@ -10,8 +10,15 @@ import (
 	"time"
 )
 
-// maxPayloads bounds the bytes of requests that one connection's peer may have running here.
-const maxPayloads = 256 << 20
+const (
+	// maxGreeting bounds the connections that have not proved anything yet.
+	maxGreeting = 128
+	// maxGreetingFrom bounds those of one address. It leaves room for a whole cluster on one machine, each of its nodes with a
+	// connection for calls and some for snapshots.
+	maxGreetingFrom = 32
+	// maxPayloads bounds the bytes of requests that one connection's peer may have running here.
+	maxPayloads = 256 << 20
+)
 
 // refusalPause is the least time between two log lines about refused connections: anybody can make these.
 const refusalPause = time.Second
@@ -52,9 +59,9 @@ func (n *Node) accept() {
 			}
 			continue
 		}
-		from := hostOf(raw)
-		if err := n.greetings.enter(from); err != nil {
-			n.refuse(raw, err)
+		greeted, err := n.greetings.Enter(raw)
+		if err != nil {
+			n.refuse(raw, fmt.Errorf("of those that have not shaken hands yet %w", err))
 			raw.Close()
 			continue
 		}
@@ -65,7 +72,7 @@ func (n *Node) accept() {
 		go func() {
 			defer n.running.Done()
 			defer n.drop(raw)
-			n.serve(raw, func() { n.greetings.leave(from) })
+			n.serve(raw, greeted)
 		}()
 	}
 }

@@ -8,6 +8,6 @@
 // may block (CONFIG SET, KEYS, parking, reads of followers, or of a lease that has lapsed) is done beside the loop. A slow reader holds up itself only.
 //
 // What the front end knows of the cluster is a hint: ownership and leadership are decided by the groups. It never
-// says MOVED, CLUSTERDOWN, TRYAGAIN, LOADING or OOM about a command that may have been applied; for those it has
+// says MOVED, CLUSTERDOWN, TRYAGAIN or OOM about a command that may have been applied; for those it has
 // UNCERTAIN: clients silently send a command again after any of the former.
 package resp

@@ -173,12 +173,13 @@ func human(n int64) string {
 }
 
 func (p *infoPage) persistence() {
+	// Never loading: clients that ask before they send anything (ioredis) would not use a node that serves all groups but one.
+	p.line("loading", 0)
 	loading := 0
 	if p.status.Loading {
 		loading = 1
 	}
-	p.line("loading", loading)
-	p.line("async_loading", 0)
+	p.line("async_loading", loading)
 	p.line("rdb_changes_since_last_save", 0)
 	p.line("rdb_bgsave_in_progress", 0)
 	p.line("rdb_last_save_time", p.status.LastSnapshot)

@@ -267,11 +267,13 @@ func (r *run) replyOf(p *placed) []byte {
 	return gc.Out.Buf[start:gc.Ends[p.at]]
 }
 
-// looked counts a value that was looked up, by its reply.
+// looked counts a value that was looked up, by its reply. Those of MGET are counted by whoever makes its reply.
 func (r *run) looked(text []byte) {
-	if len(text) == len("$-1\r\n") && text[1] == '-' || text[0] == '_' {
+	switch {
+	case text[0] == '-':
+	case len(text) == len("$-1\r\n") && text[1] == '-' || text[0] == '_':
 		r.misses++
-	} else {
+	default:
 		r.hits++
 	}
 }

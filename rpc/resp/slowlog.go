@@ -57,22 +57,30 @@ func (c *conn) logSlow(took time.Duration) {
 
 // withoutSecrets hides what a command says of passwords, as Redis does.
 func withoutSecrets(spec *command.Spec, args [][]byte) [][]byte {
-	var secret func(i int) bool
+	shown := slices.Clone(args)
+	hide := func(from, to int) {
+		for i := from; i < min(to, len(shown)); i++ {
+			shown[i] = []byte("(redacted)")
+		}
+	}
 	switch spec.ID {
 	case command.Auth:
-		secret = func(int) bool { return true }
+		hide(0, len(args))
 	case command.Hello:
-		from := slices.IndexFunc(args, func(a []byte) bool { return upper(a) == "AUTH" })
-		secret = func(i int) bool { return from >= 0 && (i == from+1 || i == from+2) }
+		for i := 1; i < len(args); i++ {
+			switch upper(args[i]) {
+			case "SETNAME":
+				i++
+			case "AUTH":
+				hide(i+1, i+3)
+				i += 2
+			}
+		}
 	case command.ConfigSet:
-		secret = func(i int) bool { return i%2 == 1 && upper(args[i-1]) == "REQUIREPASS" }
-	default:
-		return args
-	}
-	shown := slices.Clone(args)
-	for i := range shown {
-		if secret(i) {
-			shown[i] = []byte("(redacted)")
+		for i := 0; i < len(args); i += 2 {
+			if upper(args[i]) == "REQUIREPASS" {
+				hide(i+1, i+2)
+			}
 		}
 	}
 	return shown

@@ -2,6 +2,7 @@ package resp
 
 import (
 	"bytes"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -85,6 +86,10 @@ func (c *conn) account() {
 		st.count(spec, n, failed, share, usec)
 	}
 	st.total.Add(uint64(len(r.cmds)))
+	for _, gc := range r.calls[:r.used] {
+		r.hits += gc.Out.Hits
+		r.misses += gc.Out.Misses
+	}
 	if r.hits+r.misses > 0 {
 		st.hits.Add(r.hits)
 		st.misses.Add(r.misses)
@@ -124,15 +129,8 @@ func (c *conn) countReply(p *placed, own *int) bool {
 	if len(text) == 0 {
 		return false
 	}
-	switch p.spec.ID {
-	case command.Get, command.Getex, command.Getdel:
+	if id := p.spec.ID; id == command.Get || id == command.Getex || id == command.Getdel {
 		c.run.looked(text)
-	case command.Mget:
-		for line := bytes.IndexByte(text, '\n') + 1; text[0] == '*' && line < len(text); {
-			n := replyLen(text[line:])
-			c.run.looked(text[line : line+n])
-			line += n
-		}
 	}
 	if text[0] != '-' {
 		return false
@@ -158,8 +156,9 @@ func (st *stats) countError(text []byte) {
 	if st.errors == nil {
 		st.errors = map[string]uint64{}
 	}
-	if _, known := st.errors[string(text[1:end])]; known || len(st.errors) < maxErrorKinds {
-		st.errors[string(text[1:end])]++
+	code := string(text[1:end])
+	if _, known := st.errors[code]; known || len(st.errors) < maxErrorKinds || slices.Contains(codes, code) {
+		st.errors[code]++
 	}
 }
 

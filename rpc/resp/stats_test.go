@@ -48,7 +48,7 @@ func TestTheSlowLogHidesPasswords(t *testing.T) {
 	w := newWorld(t, 1, func(c *Config) { c.SlowlogSlowerThan = 0 })
 	c := w.dial(t)
 	for _, words := range [][]string{
-		{"AUTH", "sesame"}, {"AUTH", "default", "sesame"}, {"HELLO", "2", "SETNAME", "me", "AUTH", "default", "sesame"},
+		{"AUTH", "sesame"}, {"AUTH", "default", "sesame"}, {"HELLO", "2", "SETNAME", "auth", "AUTH", "default", "sesame"},
 		{"CONFIG", "SET", "requirepass", "sesame", "maxclients", "100"},
 	} {
 		c.do(words...)
@@ -70,6 +70,7 @@ func TestHitsAndMisses(t *testing.T) {
 		c.do("GET", "{t}b")
 		c.do("GETEX", "{t}a")
 		c.do("GETDEL", "{t}b")
+		c.do("GETEX", "{t}a", "NONSENSE")
 		if hits, misses := w.srv.stats.hits.Load(), w.srv.stats.misses.Load(); hits != 4 || misses != 3 {
 			t.Errorf("protocol %s: %d hits, %d misses", proto, hits, misses)
 		}
