@@ -191,14 +191,21 @@ func (w *Workload) violate(format string, args ...any) {
 	}
 }
 
-// Check reads every counter once more and returns all violations seen. The cluster must be healthy again.
+// Violations are those seen until now, by clients alone unless Check has run.
+func (w *Workload) Violations() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.violations)
+}
+
+// Check reads every counter once more and returns all violations seen, with an error too. The cluster must be healthy again.
 func (w *Workload) Check(ctx context.Context) ([]string, error) {
 	cl := w.client()
 	defer cl.Close()
 	for _, c := range w.counters {
 		v, err := cl.Do(ctx, c.Key, "GET", c.Key)
 		if err != nil {
-			return nil, fmt.Errorf("final read of %s: %w", c.Key, err)
+			return w.Violations(), fmt.Errorf("final read of %s: %w", c.Key, err)
 		}
 		got, acked, proposed := number(v), c.acked.Load(), c.proposed.Load()
 		if got < acked {
@@ -208,9 +215,7 @@ func (w *Workload) Check(ctx context.Context) ([]string, error) {
 			w.violate("%s: is %d at the end, only %d were sent: writes were applied twice", c.Key, got, proposed)
 		}
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.violations, nil
+	return w.Violations(), nil
 }
 
 // NextAck waits for the first acknowledgement, on any of keys, of a command sent after since, and returns how long

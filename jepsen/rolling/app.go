@@ -97,18 +97,19 @@ func (a *app) row() Row {
 	return r
 }
 
-// check compares every counter with what was acknowledged. A command that failed may have been applied or not.
+// check compares every counter with what was acknowledged. A command that failed may have been applied or not. With an error, it
+// returns the violations found before.
 func (a *app) check(ctx context.Context, cl *client.Cluster) (violations []string, err error) {
 	for i := range keys {
 		key := a.key(i)
 		v, err := cl.Do(ctx, key, "GET", key)
 		if err != nil {
-			return nil, fmt.Errorf("final read of %s: %w", key, err)
+			return violations, fmt.Errorf("final read of %s: %w", key, err)
 		}
 		got := int64(0)
 		if !v.Null {
 			if got, err = strconv.ParseInt(v.Str, 10, 64); err != nil {
-				return nil, fmt.Errorf("final read of %s: %w", key, err)
+				return violations, fmt.Errorf("final read of %s: %w", key, err)
 			}
 		}
 		acked := a.acked[key]

@@ -86,18 +86,18 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	}
 	load, cancel := context.WithCancel(ctx)
 	defer cancel()
-	plain := counter.Start(load, counter.Options{Seeds: c.Addrs(), Keys: keys, Prefix: "plain", Writers: 8, Readers: 4, Timeout: patience})
 	apps, err := startApps(load, c.Addrs())
 	if err != nil {
 		return Result{}, err
 	}
+	plain := counter.Start(load, counter.Options{Seeds: c.Addrs(), Keys: keys, Prefix: "plain", Writers: 8, Readers: 4, Timeout: patience})
 	err = restartAll(ctx, c, o)
 	cancel()
 	plain.Wait()
 	for _, a := range apps {
 		a.wait()
 	}
-	r := Result{Rows: rowsOf(plain, apps)}
+	r := Result{Rows: rowsOf(plain, apps), Violations: plain.Violations()}
 	if err == nil {
 		r.Violations, err = violations(ctx, c, plain, apps)
 	}
@@ -153,7 +153,7 @@ func rowsOf(plain *counter.Workload, apps []*app) []Row {
 	return out
 }
 
-// violations compares what was acknowledged with what the cluster holds, and the replicas.
+// violations compares what was acknowledged with what the cluster holds, and the replicas. With an error, it returns those found before.
 func violations(ctx context.Context, c *process.Cluster, plain *counter.Workload, apps []*app) ([]string, error) {
 	all, err := plain.Check(ctx)
 	if err != nil {
@@ -163,10 +163,10 @@ func violations(ctx context.Context, c *process.Cluster, plain *counter.Workload
 	defer cl.Close()
 	for _, a := range apps {
 		found, err := a.check(ctx, cl)
+		all = append(all, found...)
 		if err != nil {
 			return all, err
 		}
-		all = append(all, found...)
 	}
 	switch err := c.SameDigests(ctx); {
 	case ctx.Err() != nil:
