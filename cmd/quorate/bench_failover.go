@@ -68,7 +68,7 @@ func printFailover(w io.Writer, output string, rows []failover.Row, watched time
 func writeFailover(w io.Writer, rows []failover.Row, watched time.Duration) {
 	table(w, "FAULT\tPLAIN CLIENT\tGO-REDIS\tGO-REDIS ERRORS\tACKED\tREFUSED\tUNKNOWN\tREADS\tVIOLATIONS", func(row func(string, ...any)) {
 		for _, r := range rows {
-			row("%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d", r.Fault, r.Recovery.Round(time.Millisecond), goRedisTime(r, watched),
+			row("%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d", r.Fault, plainTime(r), goRedisTime(r, watched),
 				r.GoRedisErrors, r.Acked, r.Refused, r.Unknown, r.Reads, len(r.Violations))
 		}
 	})
@@ -91,9 +91,22 @@ func failoverError(rows []failover.Row) error {
 	return nil
 }
 
+// notMeasured stands for a time before which the run ended.
+const notMeasured = "-"
+
+func plainTime(r failover.Row) string {
+	if r.Partial != "" && r.Recovery == 0 {
+		return notMeasured
+	}
+	return r.Recovery.Round(time.Millisecond).String()
+}
+
 // goRedisTime is how long go-redis took, or that it took longer than it was watched (its read timeout is 3 s).
 func goRedisTime(r failover.Row, watched time.Duration) string {
-	if r.GoRedis == 0 {
+	switch {
+	case r.GoRedis == 0 && r.Partial != "":
+		return notMeasured // it may have been watched for less
+	case r.GoRedis == 0:
 		return "> " + (r.Recovery + watched).Round(time.Second/10).String()
 	}
 	return r.GoRedis.Round(time.Millisecond).String()

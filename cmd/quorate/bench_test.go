@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -89,6 +90,21 @@ func TestBenchmarksFailIfTheClusterDid(t *testing.T) {
 	} {
 		if err := rollingError(c.r); (err != nil) != c.failed {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestAPartialRowShowsNoTimeThatNobodyMeasured(t *testing.T) {
+	for name, c := range map[string]struct {
+		r    failover.Row
+		want []string
+	}{
+		"whole":                  {failover.Row{Recovery: 2 * time.Second}, []string{"2s", "> 5s"}},
+		"ended after recovery":   {failover.Row{Recovery: 2 * time.Second, Partial: "x"}, []string{"2s", "-"}},
+		"ended before it struck": {failover.Row{Partial: "x"}, []string{"-", "-"}},
+	} {
+		if got := []string{plainTime(c.r), goRedisTime(c.r, 3*time.Second)}; !slices.Equal(got, c.want) {
+			t.Errorf("%s: got %q, want %q", name, got, c.want)
 		}
 	}
 }

@@ -2,12 +2,15 @@ package failover
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
+	"github.com/quorate/quorate/client"
 	"github.com/quorate/quorate/jepsen/process"
 )
 
@@ -58,4 +61,35 @@ func build(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return binary
+}
+
+// TestAFaultThatEndsTheRunTellsWhatClientsSaw before: here the fault loses their writes, and is not healed.
+func TestAFaultThatEndsTheRunTellsWhatClientsSaw(t *testing.T) {
+	stuck := errors.New("the node does not come back")
+	unhealed := Fault{
+		Name: "lost writes",
+		Inject: func(c *process.Cluster, _ *process.Node, struck func()) error {
+			struck()
+			return loseWrites(t.Context(), c)
+		},
+		Heal: func(*process.Cluster, *process.Node) error { return stuck },
+	}
+	rows, err := Run(t.Context(), Options{
+		Binary: build(t), Dir: t.TempDir(), Port: 13221, Before: 500 * time.Millisecond, After: 500 * time.Millisecond, Faults: []Fault{unhealed},
+	})
+	if !errors.Is(err, stuck) || len(rows) != 1 || len(rows[0].Violations) == 0 || rows[0].Partial == "" || rows[0].Acked == 0 {
+		t.Errorf("got %+v, %v; want a partial row with violations", rows, err)
+	}
+}
+
+func loseWrites(ctx context.Context, c *process.Cluster) error {
+	cl := client.NewCluster(c.Addrs(), client.Options{})
+	defer cl.Close()
+	for i := range keys {
+		key := "f0:" + strconv.Itoa(i)
+		if _, err := cl.Do(ctx, key, "SET", key, "0"); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -49,6 +49,8 @@ type Row struct {
 	Reads         int64         `json:"reads"`
 	// Violations are lost writes, double writes, stale reads and replicas that differ. There must be none.
 	Violations []string `json:"violations"`
+	// Partial, if not empty, says what ended the run during this fault: times that are 0 are not known, and Violations may be incomplete.
+	Partial string `json:"partial,omitempty"`
 }
 
 const (
@@ -64,7 +66,7 @@ const (
 )
 
 // Run starts a cluster of three processes, hurts it and returns a row per fault. An error means that the measurement itself
-// failed, after the faults that have a row; violations are in the rows.
+// failed, after the faults that have a row; violations are in the rows. The fault at which it failed has one only if it has violations.
 func Run(ctx context.Context, o Options) ([]Row, error) {
 	if o.Before < 0 || o.After < 0 {
 		return nil, errors.New("the load before and after a fault must not take less than no time")
@@ -84,10 +86,12 @@ func Run(ctx context.Context, o Options) ([]Row, error) {
 	var rows []Row
 	for i, f := range faults {
 		row, err := one(ctx, c, o, f, "f"+strconv.Itoa(i))
+		if err == nil || len(row.Violations) > 0 {
+			rows = append(rows, row)
+		}
 		if err != nil {
 			return rows, fmt.Errorf("fault %d of %d, %s: %w", i+1, len(faults), f.Name, err)
 		}
-		rows = append(rows, row)
 	}
 	return rows, nil
 }
@@ -119,7 +123,7 @@ func await(ctx context.Context, c *process.Cluster) error {
 	return c.WaitReady(ctx)
 }
 
-// one runs the workload, injects f, and measures until the cluster is whole again.
+// one runs the workload while f hurts the cluster, and checks what is left. With an error, the row has what was seen before.
 func one(ctx context.Context, c *process.Cluster, o Options, f Fault, prefix string) (Row, error) {
 	row := Row{Fault: f.Name}
 	run, cancel := context.WithCancel(ctx)
@@ -127,51 +131,68 @@ func one(ctx context.Context, c *process.Cluster, o Options, f Fault, prefix str
 	w := counter.Start(run, counter.Options{
 		Seeds: c.Addrs(), Keys: keys, Prefix: prefix, Writers: writers, Readers: readers, Timeout: timeout,
 	})
+	err := row.measure(ctx, c, o, f, w, prefix)
+	cancel()
+	w.Wait()
+	row.Acked, row.Unknown, row.Refused, row.Reads = w.Acked.Load(), w.Unknown.Load(), w.Refused.Load(), w.Reads.Load()
+	row.Violations = w.Violations()
+	if err == nil {
+		row.Violations, err = violations(ctx, c, w)
+	}
+	if err != nil {
+		row.Partial = err.Error()
+	}
+	return row, err
+}
+
+// measure injects f and notes how long clients noticed, until the cluster is whole again.
+func (row *Row) measure(ctx context.Context, c *process.Cluster, o Options, f Fault, w *counter.Workload, prefix string) error {
 	leader, err := c.LeaderOf(ctx, prefix+":0")
 	if err != nil {
-		return row, err
+		return err
 	}
-	p := startProbe(run, c.Addrs(), prefix)
+	p := startProbe(ctx, c.Addrs(), prefix)
 	defer p.stop()
 	victim := leader
 	if f.Victim != nil {
 		if victim, err = f.Victim(ctx, c, leader); err != nil {
-			return row, err
+			return err
 		}
 	}
 	sleep.For(ctx, o.Before)
 	held, err := keysOf(ctx, c, append(w.Keys(), p.keys...), victim)
 	if err != nil {
-		return row, err
+		return err
 	}
 	o.Report("%s (%s)", f.Name, victim.Addr())
-	struck, recovery, err := hurt(ctx, c, f, victim, w, held)
-	if err != nil {
-		return row, err
+	var struck time.Time
+	if struck, row.Recovery, err = hurt(ctx, c, f, victim, w, held); err != nil {
+		return err
 	}
-	row.Recovery = recovery
 	sleep.For(ctx, o.After)
 	row.GoRedis, row.GoRedisErrors = p.recovery(struck, held)
 	if err := f.Heal(c, victim); err != nil {
-		return row, err
+		return err
 	}
 	if err := await(ctx, c); err != nil {
-		return row, err
+		return err
 	}
-	sleep.For(ctx, o.Before)
-	cancel()
-	w.Wait()
-	if row.Violations, err = w.Check(ctx); err != nil {
-		return row, err
+	return sleep.For(ctx, o.Before)
+}
+
+// violations compares what was acknowledged with what the cluster holds, and the replicas. With an error, it returns those found before.
+func violations(ctx context.Context, c *process.Cluster, w *counter.Workload) ([]string, error) {
+	all, err := w.Check(ctx)
+	if err != nil {
+		return all, err
 	}
-	row.Acked, row.Unknown, row.Refused, row.Reads = w.Acked.Load(), w.Unknown.Load(), w.Refused.Load(), w.Reads.Load()
 	switch err := c.SameDigests(ctx); {
 	case ctx.Err() != nil:
-		return row, ctx.Err() // nobody knows whether they differ
+		return all, ctx.Err() // nobody knows whether they differ
 	case err != nil:
-		row.Violations = append(row.Violations, err.Error())
+		all = append(all, err.Error())
 	}
-	return row, nil
+	return all, nil
 }
 
 // hurt injects the fault and returns when it struck and the time from then until one of the victim's keys could be written.
