@@ -60,7 +60,9 @@ func (w Workload) String() string {
 // Row is what one system did under one workload.
 type Row struct {
 	Workload
-	System    string `json:"system"`
+	System string `json:"system"`
+	// Rounds is how many measurements the figures are the medians of: fewer than were asked for in a partial report.
+	Rounds    int    `json:"rounds"`
 	OpsPerSec Spread `json:"ops_per_second"`
 	CPUPerOp  Spread `json:"server_cpu_us_per_op"`
 	P50       Spread `json:"p50_us"`
@@ -205,13 +207,26 @@ const (
 func (o Options) report(r *Report, systems []System, all measured) {
 	c := Comparison{Rows: o.rows(systems, all), Ratios: o.ratios(systems, all)}
 	r.Results, r.Tables = c, c.tables()
-	method := fmt.Sprintf("Medians of %d interleaved rounds of %s each, in changing order, %s after each system was filled, (lowest–highest). "+
+	method := fmt.Sprintf("Medians of %s interleaved rounds of %s each, in changing order, %s after each system was filled, (lowest–highest). "+
 		"%d clients, %d keys of %d bytes over all slots, %d-byte values, %.0f %% of GETs ask for keys that exist.",
-		o.Pairs, o.Duration, o.Settle, o.Clients, o.Keys, keySize, o.ValueSize, o.Hits*100)
+		c.rounds(o.Pairs), o.Duration, o.Settle, o.Clients, o.Keys, keySize, o.ValueSize, o.Hits*100)
 	if c.failed() {
 		method += " " + failedNote
 	}
 	r.Notes = []string{method, paceNote, costNote}
+}
+
+// rounds says how many rounds the rows are of, and if that is not what was asked for, both.
+func (c Comparison) rounds(asked int) string {
+	all := each(c.Rows, func(r Row) int { return r.Rounds })
+	least, most := slices.Min(all), slices.Max(all)
+	switch {
+	case least == asked:
+		return strconv.Itoa(asked)
+	case least == most:
+		return fmt.Sprintf("%d of %d", least, asked)
+	}
+	return fmt.Sprintf("%d to %d of %d", least, most, asked)
 }
 
 // failed reports whether anything got errors.

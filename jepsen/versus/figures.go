@@ -22,7 +22,7 @@ func rowOf(w Workload, system string, rs []outcome) Row {
 		return spreadOf(each(rs, func(r outcome) float64 { return float64(of(r.Latency)) }))
 	}
 	row := Row{
-		Workload: w, System: system, OpsPerSec: spreadOf(each(rs, opsOf)), CPUPerOp: spreadOf(each(rs, cpuOf)),
+		Workload: w, System: system, Rounds: len(rs), OpsPerSec: spreadOf(each(rs, opsOf)), CPUPerOp: spreadOf(each(rs, cpuOf)),
 		P50:  micros(func(l load.Latency) int64 { return l.P50 }),
 		P99:  micros(func(l load.Latency) int64 { return l.P99 }),
 		P999: micros(func(l load.Latency) int64 { return l.P999 }),

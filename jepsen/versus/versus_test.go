@@ -90,6 +90,33 @@ func TestFiguresCompareQuorateToEachPeer(t *testing.T) {
 	}
 }
 
+// A run that ends in its second round has measured some loads twice, others once.
+func TestThePartialComparisonSaysHowManyRoundsItHas(t *testing.T) {
+	o, systems, all := oneRound()
+	o.Pairs = 3
+	note := func() string {
+		var r Report
+		o.report(&r, systems, all)
+		return r.Notes[0]
+	}
+	if got := note(); !strings.HasPrefix(got, "Medians of 1 of 3 interleaved rounds") {
+		t.Errorf("after the first round: %s", got)
+	}
+	again := func(w Workload, system string) { all[w][system] = append(all[w][system], all[w][system][0]) }
+	again(o.workloads()[0], systems[0].Name)
+	if got := note(); !strings.HasPrefix(got, "Medians of 1 to 2 of 3 interleaved rounds") {
+		t.Errorf("within the second round: %s", got)
+	}
+	if rows := o.rows(systems, all); rows[0].Rounds != 2 || rows[1].Rounds != 1 {
+		t.Errorf("got %d and %d rounds, want 2 and 1", rows[0].Rounds, rows[1].Rounds)
+	}
+	o.Pairs = 1
+	_, _, all = oneRound()
+	if got := note(); !strings.HasPrefix(got, "Medians of 1 interleaved rounds") {
+		t.Errorf("a whole one: %s", got)
+	}
+}
+
 func TestAnOpenLoopIsMeasuredAtPipelineOne(t *testing.T) {
 	o := Options{Pipelines: []int{16}, Rate: 300, Hits: 0.9}
 	all := o.workloads()
