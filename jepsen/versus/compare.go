@@ -134,6 +134,9 @@ func (o Options) check(systems []System) error {
 				return err
 			}
 		}
+		if err := s.checkClients("--clients", o.Clients, o.Keys, 0); err != nil {
+			return err
+		}
 	}
 	return nil
 }

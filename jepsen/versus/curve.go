@@ -29,8 +29,9 @@ type CurveOptions struct {
 
 // Curves that are measured or told of in another way than the others.
 const (
-	groupsCurve = "groups"
-	keysCurve   = "keys"
+	groupsCurve  = "groups"
+	clientsCurve = "clients"
+	keysCurve    = "keys"
 )
 
 // CurveRow is the cost at one value.

@@ -20,8 +20,22 @@ func (o CurveOptions) check(systems []System) error {
 		if err != nil {
 			return err
 		}
-		if err := errors.Join(checkGroups(at.Groups, least), at.plan(systems[0], notStarted).Check()); err != nil {
+		if err := errors.Join(checkGroups(at.Groups, least), at.plan(systems[0], notStarted).Check(), at.checkClients(systems)); err != nil {
 			return fmt.Errorf("%d %s: %w", v, o.Over, err)
+		}
+	}
+	return nil
+}
+
+// checkClients refuses fewer clients than any of systems needs.
+func (o CurveOptions) checkClients(systems []System) error {
+	flag := "--clients"
+	if o.Over == clientsCurve {
+		flag = "--values"
+	}
+	for _, s := range systems {
+		if err := s.checkClients(flag, o.Clients, o.Keys, o.Groups); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -32,7 +46,7 @@ func (o CurveOptions) at(v int) (CurveOptions, error) {
 	switch o.Over {
 	case groupsCurve:
 		o.Groups = v
-	case "clients":
+	case clientsCurve:
 		o.Clients = v
 	case keysCurve:
 		o.Keys = v

@@ -62,7 +62,7 @@ func (o SnapshotOptions) check(s System) error {
 	if o.Pairs < 1 {
 		return fmt.Errorf("%d pairs: want at least 1", o.Pairs)
 	}
-	return errors.Join(checkGroups(o.Groups, 0), o.plan(s, notStarted).Check())
+	return errors.Join(checkGroups(o.Groups, 0), o.plan(s, notStarted).Check(), s.checkClients("--clients", o.Clients, o.Keys, o.Groups))
 }
 
 // plan is the load.

@@ -25,7 +25,7 @@ type Site struct {
 // formTime bounds how long a cluster may take to form.
 const formTime = time.Minute
 
-// copies of every key that each system holds.
+// copies of every key that each system holds, and as many nodes (of Redis Cluster, masters) that clients connect to.
 const copies = 3
 
 // System is something to measure, in one mode of durability and reads.
@@ -121,6 +121,22 @@ func distinct(what string, values []int) error {
 func checkGroups(n, least int) error {
 	if n < least || n > slot.Count {
 		return fmt.Errorf("%d groups: want %d to %d", n, least, slot.Count)
+	}
+	return nil
+}
+
+// checkClients refuses fewer clients than s has nodes with keys: a load would too, but not before the fill. groups is Quorate's number of
+// them, 0 for one per node, and flag what clients are given by.
+func (s System) checkClients(flag string, clients, keys, groups int) error {
+	if !s.pipelines {
+		return nil // any member takes any key
+	}
+	nodes := min(copies, keys)
+	if groups > 0 && !s.isPeer() {
+		nodes = min(nodes, groups)
+	}
+	if clients < nodes {
+		return fmt.Errorf("%d clients for %d nodes: some would get no load; want %s %d or more", clients, nodes, flag, nodes)
 	}
 	return nil
 }

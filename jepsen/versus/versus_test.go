@@ -117,6 +117,33 @@ func TestThePartialComparisonSaysHowManyRoundsItHas(t *testing.T) {
 	}
 }
 
+// A load with fewer clients than nodes would be refused, but only after the fill.
+func TestClientsMustBeEnoughForAllNodes(t *testing.T) {
+	for name, c := range map[string]struct {
+		system                string
+		clients, keys, groups int
+		want                  string
+	}{
+		"too few for Redis":           {"redis-everysec", 2, 100, 0, "2 clients for 3 nodes: some would get no load; want --clients 3 or more"},
+		"too few for Quorate":         {"quorate-always", 1, 100, 128, "1 clients for 3 nodes: some would get no load; want --clients 3 or more"},
+		"enough":                      {"quorate-always", 3, 100, 0, ""},
+		"any member of etcd will do":  {"etcd", 1, 100, 0, ""},
+		"one key is on one node":      {"redis-always-wait", 1, 1, 0, ""},
+		"one group has one leader":    {"quorate-interval", 1, 100, 1, ""},
+		"two groups have two":         {"quorate-interval", 1, 100, 2, "want --clients 2 or more"},
+		"groups are none of a peer's": {"redis-everysec", 1, 100, 1, "want --clients 3 or more"},
+	} {
+		s, err := choose([]string{c.system})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = s[0].checkClients("--clients", c.clients, c.keys, c.groups)
+		if (err != nil) != (c.want != "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+	}
+}
+
 func TestAnOpenLoopIsMeasuredAtPipelineOne(t *testing.T) {
 	o := Options{Pipelines: []int{16}, Rate: 300, Hits: 0.9}
 	all := o.workloads()
