@@ -105,7 +105,9 @@ func TestAStallAtTheEndOfAClosedLoopShows(t *testing.T) {
 	}
 }
 
-// pacedStore takes its time.
+// pace is how long a pacedStore takes.
+const pace = 20 * time.Millisecond
+
 type pacedStore struct{}
 
 func (s pacedStore) Get(ctx context.Context, _ []byte) (bool, error) {
@@ -116,7 +118,7 @@ func (pacedStore) Set(ctx context.Context, _, _ []byte) error {
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-time.After(20 * time.Millisecond):
+	case <-time.After(pace):
 		return nil
 	}
 }

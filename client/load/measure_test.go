@@ -243,6 +243,26 @@ func TestStoresAreMeasuredLikeClusters(t *testing.T) {
 	}
 }
 
+// failingStore tries for a while, in vain.
+type failingStore struct{ pacedStore }
+
+func (s failingStore) Get(ctx context.Context, key []byte) (bool, error) {
+	return false, s.Set(ctx, key, nil)
+}
+
+func (s failingStore) Set(ctx context.Context, key, value []byte) error {
+	return errors.Join(s.pacedStore.Set(ctx, key, value), errors.New("in vain"))
+}
+
+// TestWhatAStoreTriedInVainTookItsTime.
+func TestWhatAStoreTriedInVainTookItsTime(t *testing.T) {
+	plan := smallPlan("")
+	plan.Pipeline, plan.Open = 1, func(context.Context, int) (Store, error) { return failingStore{}, nil }
+	if r, err := Run(t.Context(), plan); err == nil || r.Errors == 0 || r.P50 < pace.Microseconds()*9/10 {
+		t.Errorf("%d errors, p50 %d µs, %v", r.Errors, r.P50, err)
+	}
+}
+
 func TestMissingServerProcessIsAnError(t *testing.T) {
 	plan := smallPlan(storedKeys(t))
 	plan.Pids = []int{1 << 30}

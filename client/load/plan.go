@@ -41,7 +41,8 @@ type Plan struct {
 	Progress func(Progress)
 }
 
-// Store is a connection to something that speaks no RESP. One goroutine uses it.
+// Store is a connection to something that speaks no RESP. One goroutine uses it. An error is one of something that it tried: the time until
+// it was told is a latency.
 type Store interface {
 	// Get reports whether the key exists.
 	Get(ctx context.Context, key []byte) (bool, error)

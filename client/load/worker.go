@@ -176,7 +176,7 @@ func (w *worker) one(ctx context.Context) (saw seen, err error) {
 		return saw, err
 	case err != nil:
 		w.s.rec.note(fmt.Sprintf("%s: %v", w.addr, err))
-		saw.refused = 1
+		saw.refused, saw.waited = 1, 1
 	case !hit:
 		saw.misses = 1
 	}
