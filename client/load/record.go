@@ -18,7 +18,7 @@ type recorder struct {
 	shard     [shards]struct {
 		mu      sync.Mutex
 		latency *hdrhistogram.Histogram
-		// longest is of all that was answered.
+		// longest is of all that was answered, refusals too.
 		longest time.Duration
 	}
 	ops, errors, redirects, gets, misses atomic.Int64
@@ -97,13 +97,12 @@ func (r *recorder) record(worker, n int, d time.Duration, s seen) bool {
 		r.errors.Add(s.refused)
 		r.redirects.Add(s.redirects)
 	}
-	if !s.timed() {
-		return true
-	}
 	shard := &r.shard[worker%shards]
 	shard.mu.Lock()
-	add(shard.latency, d)
 	shard.longest = max(shard.longest, d)
+	if s.timed() {
+		add(shard.latency, d)
+	}
 	shard.mu.Unlock()
 	return true
 }
