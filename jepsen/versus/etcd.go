@@ -2,6 +2,7 @@ package versus
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -92,17 +93,35 @@ func dialEtcd(addr string) (load.Store, error) {
 	return etcdStore{c, callTime}, err
 }
 
-func (e etcdStore) Get(ctx context.Context, key []byte) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, e.patience)
-	defer cancel()
-	r, err := e.c.Get(ctx, string(key))
-	return err == nil && len(r.Kvs) > 0, err
+func (e etcdStore) Get(ctx context.Context, key []byte) (found bool, err error) {
+	err = e.bounded(ctx, func(ctx context.Context) error {
+		r, err := e.c.Get(ctx, string(key))
+		found = err == nil && len(r.Kvs) > 0
+		return err
+	})
+	return found, err
 }
 
 func (e etcdStore) Set(ctx context.Context, key, value []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, e.patience)
-	defer cancel()
-	_, err := e.c.Put(ctx, string(key), string(value))
+	return e.bounded(ctx, func(ctx context.Context) error {
+		_, err := e.c.Put(ctx, string(key), string(value))
+		return err
+	})
+}
+
+var errNoAnswer = errors.New("no answer")
+
+// bounded ends a call after patience, but not by a deadline: gRPC would tell etcd of that with each call, and what etcd spends on it no
+// other system has to.
+func (e etcdStore) bounded(ctx context.Context, call func(context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	impatient := time.AfterFunc(e.patience, func() { cancel(errNoAnswer) })
+	defer impatient.Stop()
+	err := call(ctx)
+	if err != nil && errors.Is(context.Cause(ctx), errNoAnswer) { // gRPC's says "canceled", as if the caller had ended it
+		return fmt.Errorf("%w for %v", errNoAnswer, e.patience)
+	}
 	return err
 }
 
