@@ -140,7 +140,7 @@ func writeResult(w io.Writer, p load.Plan, r load.Result) {
 		fmt.Fprintf(w, "\nInterrupted: this is a part of the measurement, which should have taken %v.\n", p.Duration)
 	}
 	if r.Unanswered > 0 {
-		fmt.Fprintf(w, "\n%d operations were due and not answered by the end. What they had waited is among the latencies.\n", r.Unanswered)
+		fmt.Fprintf(w, "\n%d operations were not answered by the end. What they had waited is among the latencies.\n", r.Unanswered)
 	}
 	if r.Late.Max > 0 {
 		fmt.Fprintf(w, "\nThis machine woke the generator late: p99 %s, p99.9 %s, at most %s.\n", micros(r.Late.P99), micros(r.Late.P999), micros(r.Late.Max))

@@ -59,6 +59,7 @@ type CurveCost struct {
 	GC         float64 `json:"gc_share_of_cpu"`
 	Stops      Pauses  `json:"gc_stops"`
 	Errors     int64   `json:"errors"`
+	Unanswered int64   `json:"unanswered"`
 	FirstError string  `json:"first_error,omitempty"`
 }
 
@@ -259,7 +260,8 @@ func cost(ctx context.Context, run *running, plan load.Plan) (CurveCost, error) 
 		return CurveCost{}, err
 	}
 	return CurveCost{
-		CPUPerOp: res.CPUPerOp, OpsPerSec: res.OpsPerSec, P99: res.P99, P999: res.P999, Errors: res.Errors, FirstError: res.FirstError,
+		CPUPerOp: res.CPUPerOp, OpsPerSec: res.OpsPerSec, P99: res.P99, P999: res.P999,
+		Errors: res.Errors, Unanswered: res.Unanswered, FirstError: res.FirstError,
 		GC: after.collected(before), Stops: after.since(before, stopSeconds),
 	}, nil
 }

@@ -25,7 +25,7 @@ func curveTables(over string, rows []CurveRow) []Table {
 			}
 			all.Rows = append(all.Rows, []string{
 				cells[0], c.name, cpu, ratio, fmt.Sprintf("%.0f", c.OpsPerSec), strconv.FormatInt(c.P99, 10), strconv.FormatInt(c.P999, 10),
-				gc, stops, errorText(c.Errors, c.FirstError),
+				gc, stops, errorText(c.Errors, c.FirstError) + unansweredText(c.Unanswered),
 			})
 		}
 		short.Rows = append(short.Rows, cells)

@@ -28,3 +28,13 @@ func TestErrorsShowInTheShortTable(t *testing.T) {
 		t.Error("the second row got errors, and no other")
 	}
 }
+
+// TestWhatIsUnansweredShowsBesideErrors, of which it is none.
+func TestWhatIsUnansweredShowsBesideErrors(t *testing.T) {
+	tables := curveTables("groups", []CurveRow{{Value: 3, Set: CurveCost{Unanswered: 50}}})
+	for i, want := range []string{"0, 50 unanswered", "0"} {
+		if row := tables[1].Rows[i]; row[len(row)-1] != want {
+			t.Errorf("errors of %s: %q, want %q", row[1], row[len(row)-1], want)
+		}
+	}
+}

@@ -163,7 +163,7 @@ func errorText(n int64, first string) string {
 	return fmt.Sprintf("%d: %s", n, first)
 }
 
-// unansweredText follows the errors of an open loop that ended before everything was answered.
+// unansweredText follows the errors: of an open loop what was due, of a closed loop what waited longer than anything that was answered.
 func unansweredText(n int64) string {
 	if n == 0 {
 		return ""
