@@ -2,6 +2,7 @@ package load
 
 import (
 	"context"
+	"net"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -70,6 +71,57 @@ func TestAStallAtTheEndShowsOnStores(t *testing.T) {
 	plan.Clients, plan.Pipeline = 5, 1
 	plan.Open = func(context.Context, int) (Store, error) { return stalledStore{&asked}, nil }
 	checkOverdue(t, plan)
+}
+
+// TestWhoCannotSendIsNotWaitedFor: a server that reads nothing leaves the pipelines half sent.
+func TestWhoCannotSendIsNotWaitedFor(t *testing.T) {
+	plan := smallPlan(commandServer(t, func(nc net.Conn, addr, cmd string) bool {
+		if strings.HasPrefix(cmd, "CLUSTER") {
+			_, err := nc.Write([]byte(slotsReply(addr)))
+			return err == nil
+		}
+		<-t.Context().Done()
+		return false
+	}))
+	plan.ValueSize = 16 << 20 // more than sockets hold
+	began := time.Now()
+	if r, err := Run(t.Context(), plan); err != nil || time.Since(began) > ioTimeout/2 {
+		t.Errorf("%d errors, %v, after %v", r.Errors, err, time.Since(began))
+	}
+}
+
+// hurriedConn tells of the deadlines that it gets.
+type hurriedConn struct {
+	net.Conn
+	deadlines chan time.Time
+}
+
+func (h hurriedConn) SetDeadline(t time.Time) error {
+	h.deadlines <- t
+	return nil
+}
+
+// TestWhoWasAboutToSendIsHurriedToo: sending sets a deadline of its own, so that of the end must be set once more.
+func TestWhoWasAboutToSendIsHurriedToo(t *testing.T) {
+	nc := hurriedConn{deadlines: make(chan time.Time, 100)}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	done, returned := make(chan struct{}), make(chan struct{})
+	go func() {
+		hurry(ended, []*worker{{conn: &conn{nc: nc}}}, done)
+		close(returned)
+	}()
+	<-nc.deadlines
+	select {
+	case again := <-nc.deadlines:
+		if left := time.Until(again); left > 0 {
+			t.Errorf("the second time, %v are left", left)
+		}
+	case <-time.After(10 * lastWait):
+		t.Error("there is only one deadline")
+	}
+	close(done)
+	<-returned
 }
 
 // checkUnderWay: each connection of a closed loop had a pipeline under way when the measurement ended, most of which it had waited.

@@ -65,10 +65,27 @@ func closeAll(workers []*worker) {
 // lastWait is for how long replies are waited for after the end, when they count no more.
 const lastWait = time.Second
 
-func hurryAll(workers []*worker) {
+// hurry keeps connections to lastWait once ctx has ended, until the workers are done.
+func hurry(ctx context.Context, workers []*worker, done <-chan struct{}) {
+	select {
+	case <-ctx.Done():
+	case <-done:
+		return
+	}
+	for wait := lastWait; ; wait = 0 { // again, as who was about to send has given itself ioTimeout meanwhile
+		setDeadlines(workers, time.Now().Add(wait))
+		select {
+		case <-done:
+			return
+		case <-time.After(lastWait):
+		}
+	}
+}
+
+func setDeadlines(workers []*worker, t time.Time) {
 	for _, w := range workers {
 		if w.conn != nil { // a store notices itself that its context has ended
-			_ = w.conn.nc.SetReadDeadline(time.Now().Add(lastWait))
+			_ = w.conn.nc.SetDeadline(t)
 		}
 	}
 }
@@ -81,8 +98,10 @@ func (s *shared) measure(ctx context.Context, workers []*worker) (Result, error)
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer wg.Wait()
 	defer stop()
-	context.AfterFunc(run, func() { hurryAll(workers) })
+	done := make(chan struct{})
+	wg.Go(func() { hurry(run, workers, done) })
 	wg.Go(func() {
+		defer close(done)
 		if err := s.drive(run, workers); err != nil {
 			fail(err)
 		}
