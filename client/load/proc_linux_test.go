@@ -2,6 +2,8 @@ package load
 
 import (
 	"bufio"
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -73,6 +75,26 @@ func TestChildrenAreBilled(t *testing.T) {
 	fmt.Fprintln(in)
 	if err := cmd.Wait(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestAnInterruptionOfTheServersTooTellsWhatItSaw: Ctrl-C reaches all processes of a terminal.
+func TestAnInterruptionOfTheServersTooTellsWhatItSaw(t *testing.T) {
+	server := exec.Command("sleep", "600")
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	plan := smallPlan(storedKeys(t))
+	plan.Duration, plan.Interval, plan.Pids = time.Hour, time.Hour, []int{server.Process.Pid}
+	plan.Progress = func(Progress) {
+		_ = server.Process.Kill()
+		_ = server.Wait() // says that it was killed
+		cancel()
+	}
+	if r, err := Run(ctx, plan); !r.Interrupted || r.Ops == 0 || !errors.Is(err, context.Canceled) || !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%+v, %v", r, err)
 	}
 }
 

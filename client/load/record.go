@@ -51,6 +51,7 @@ type recorder struct {
 	cut         snapshot // at the end of the last interval
 	first       snapshot // at the start
 	last        snapshot // at the end
+	billed      snapshot // the last whose CPU time could be read
 }
 
 // snapshot holds counters at one time.
@@ -162,7 +163,12 @@ func (r *recorder) note(text string) { r.firstErr.CompareAndSwap(nil, &text) }
 func (r *recorder) snapshot(t time.Time) (s snapshot, err error) {
 	s = snapshot{at: t.Sub(r.start), ops: r.ops.Load(), errors: r.errors.Load()}
 	s.cpu, err = r.cpuTime()
-	return s, err
+	if err != nil {
+		s.cpu = r.billed.cpu
+		return s, err
+	}
+	r.billed = s
+	return s, nil
 }
 
 // begin starts the measurement. What is before start is not counted, so CPU time comes first.
@@ -172,7 +178,7 @@ func (r *recorder) begin() error {
 		return err
 	}
 	r.first = snapshot{errors: r.errors.Load(), cpu: cpu}
-	r.cut = r.first
+	r.cut, r.billed = r.first, r.first
 	r.start = time.Now()
 	r.measuring.Store(true)
 	return nil
@@ -213,7 +219,7 @@ func (r *recorder) cutAt(now snapshot) {
 	r.intervals, r.cut = append(r.intervals, v), now
 }
 
-// end stops counting.
+// end stops counting. With an error, CPU times are those of the last reading before.
 func (r *recorder) end() (err error) {
 	r.open.Lock()
 	r.open.ended = time.Now()
@@ -245,8 +251,8 @@ func (r *recorder) result() Result {
 	if s := res.Elapsed.Seconds(); s > 0 {
 		res.OpsPerSec = float64(res.Ops) / s
 	}
-	if res.Ops > 0 {
-		res.CPUPerOp = float64((r.cut.cpu - r.first.cpu).Microseconds()) / float64(res.Ops)
+	if r.billed.ops > 0 {
+		res.CPUPerOp = float64((r.billed.cpu - r.first.cpu).Microseconds()) / float64(r.billed.ops)
 	}
 	if e := r.firstErr.Load(); e != nil {
 		res.FirstError = *e

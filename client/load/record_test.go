@@ -1,6 +1,8 @@
 package load
 
 import (
+	"errors"
+	"os"
 	"testing"
 	"time"
 )
@@ -31,6 +33,29 @@ func TestReadingCPUTimesIsNotMeasured(t *testing.T) {
 	}
 	if res := r.result(); res.Elapsed < last || res.Elapsed > last+reading/2 {
 		t.Errorf("it took %v, not %v", res.Elapsed, last)
+	}
+}
+
+// TestServersThatAreGoneCostWhatTheyDid, for as many operations as were done until that was known.
+func TestServersThatAreGoneCostWhatTheyDid(t *testing.T) {
+	r := newRecorder(Plan{})
+	readings := []time.Duration{time.Second, 3 * time.Second}
+	r.cpuTime = func() (cpu time.Duration, err error) {
+		if len(readings) == 0 {
+			return 0, os.ErrNotExist
+		}
+		cpu, readings = readings[0], readings[1:]
+		return cpu, nil
+	}
+	begun := r.begin()
+	r.record(0, 10, time.Millisecond, seen{})
+	cut := r.endInterval()
+	r.record(0, 30, time.Millisecond, seen{})
+	if err := r.end(); begun != nil || cut != nil || !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(begun, cut, err)
+	}
+	if res := r.result(); res.Ops != 40 || res.CPUPerOp != 200_000 || res.Intervals[1].CPUs != 0 {
+		t.Errorf("%d operations at %v µs each, intervals %+v", res.Ops, res.CPUPerOp, res.Intervals)
 	}
 }
 

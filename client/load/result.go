@@ -23,7 +23,8 @@ type Result struct {
 	Misses    int64         `json:"misses"`
 	Elapsed   time.Duration `json:"elapsed_ns"`
 	OpsPerSec float64       `json:"ops_per_second"`
-	// CPUPerOp is user and system time of the server processes, in microseconds per operation; 0 without pids.
+	// CPUPerOp is user and system time of the server processes, in microseconds per operation; 0 without pids. If they ended with what
+	// interrupted the measurement, it is as of the last interval's end before.
 	CPUPerOp float64 `json:"server_cpu_us_per_op"`
 	// Latencies in microseconds, of whole pipelines, without those in which something was refused at once.
 	Mean float64 `json:"mean_us"`

@@ -2,6 +2,7 @@ package load
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -115,10 +116,8 @@ func (s *shared) measure(ctx context.Context, workers []*worker) (Result, error)
 		return Result{}, err
 	}
 	err := s.watch(watched)
-	if err != nil && ctx.Err() == nil {
-		return Result{}, err
-	}
-	if err := s.rec.end(); err != nil {
+	// What interrupts this may have ended the servers too, whose CPU time can't be read then: that is no reason to tell nothing.
+	if err = errors.Join(err, s.rec.end()); err != nil && ctx.Err() == nil {
 		return Result{}, err
 	}
 	stop()
