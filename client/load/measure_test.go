@@ -143,18 +143,18 @@ func TestWaitEndsPipelinesThatWrite(t *testing.T) {
 // what a closed loop has under way at the end can't have waited longer.
 func TestRefusalsAreNoLatencies(t *testing.T) {
 	for text, timed := range map[string]bool{"+OK": true, "-MOVED 1 127.0.0.1:1": false, "-OOM command not allowed": false, "-UNCERTAIN it may or may not": true, "-CLUSTERDOWN no leader": true} {
-		for _, rate := range []float64{0, 100} {
+		for rate, first := range map[float64]time.Duration{0: 600 * time.Millisecond, 100: 0} {
 			var asked atomic.Int64
 			plan := smallPlan(lineServer(t, func(addr, cmd string) string {
 				switch {
 				case strings.HasPrefix(cmd, "CLUSTER"):
 					return slotsReply(addr)
-				case rate == 0 && asked.Add(1) == 1:
-					time.Sleep(200 * time.Millisecond)
+				case asked.Add(1) == 1:
+					time.Sleep(first)
 				}
 				return text + "\r\n"
 			}))
-			plan.Rate, plan.Duration = rate, 2*plan.Duration
+			plan.Rate, plan.Duration = rate, first+500*time.Millisecond
 			r, err := Run(t.Context(), plan)
 			if (err != nil) != (r.Ops == 0) || r.Ops+r.Errors == 0 || (r.Max > 0) != timed && r.Unanswered == 0 {
 				t.Errorf("%s, rate %v: %+v, %v", text, rate, r, err)
@@ -266,7 +266,7 @@ func (s failingStore) Set(ctx context.Context, key, value []byte) error {
 // TestWhatAStoreTriedInVainTookItsTime.
 func TestWhatAStoreTriedInVainTookItsTime(t *testing.T) {
 	plan := smallPlan("")
-	plan.Pipeline, plan.Open = 1, func(context.Context, int) (Store, error) { return failingStore{}, nil }
+	plan.Pipeline, plan.Duration, plan.Open = 1, 500*time.Millisecond, func(context.Context, int) (Store, error) { return failingStore{}, nil }
 	if r, err := Run(t.Context(), plan); err == nil || r.Errors == 0 || r.P50 < pace.Microseconds()*9/10 {
 		t.Errorf("%d errors, p50 %d µs, %v", r.Errors, r.P50, err)
 	}
