@@ -250,8 +250,9 @@ func TestWhatIsUnderWayAsUsualIsNoStall(t *testing.T) {
 	if err := r.begin(); err != nil {
 		t.Fatal(err)
 	}
-	r.record(3, 4, 10*time.Millisecond, seen{})
-	r.took(1, time.Second, 1) // this one broke
+	r.record(3, 4, 5*time.Millisecond, seen{})
+	r.record(3, 4, 10*time.Millisecond, seen{refused: 4}) // none of the latencies
+	r.took(1, time.Second, 1)                             // this one broke
 	if err := r.end(); err != nil {
 		t.Fatal(err)
 	}

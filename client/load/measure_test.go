@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"sync"
@@ -139,31 +140,45 @@ func TestWaitEndsPipelinesThatWrite(t *testing.T) {
 	}
 }
 
-// TestRefusalsAreNoLatencies: who is sent away has not waited for an answer, unless the server has tried. The first answer takes so long that
-// what a closed loop has under way at the end can't have waited longer.
+// TestRefusalsAreNoLatencies: who is sent away has not waited for an answer, unless the server has tried.
 func TestRefusalsAreNoLatencies(t *testing.T) {
 	for text, timed := range map[string]bool{"+OK": true, "-MOVED 1 127.0.0.1:1": false, "-OOM command not allowed": false, "-UNCERTAIN it may or may not": true, "-CLUSTERDOWN no leader": true} {
-		for rate, first := range map[float64]time.Duration{0: 600 * time.Millisecond, 100: 0} {
-			var asked atomic.Int64
-			plan := smallPlan(lineServer(t, func(addr, cmd string) string {
-				switch {
-				case strings.HasPrefix(cmd, "CLUSTER"):
-					return slotsReply(addr)
-				case asked.Add(1) == 1:
-					time.Sleep(first)
-				}
-				return text + "\r\n"
-			}))
-			plan.Rate, plan.Duration = rate, first+500*time.Millisecond
-			r, err := Run(t.Context(), plan)
-			if (err != nil) != (r.Ops == 0) || r.Ops+r.Errors == 0 || (r.Max > 0) != timed && r.Unanswered == 0 {
-				t.Errorf("%s, rate %v: %+v, %v", text, rate, r, err)
+		for _, rate := range []float64{0, 100} {
+			err := measureAnswers(t, text, timed, rate)
+			for tries := 1; err != nil && tries < 5; tries++ { // a busy machine may run nobody for as long as it takes
+				err = measureAnswers(t, text, timed, rate)
 			}
-			if rate == 0 && r.Unanswered > 0 {
-				t.Errorf("%s: %d unanswered", text, r.Unanswered)
+			if err != nil {
+				t.Errorf("%s, rate %v: %v", text, rate, err)
 			}
 		}
 	}
+}
+
+// measureAnswers is an error if what always answers text was measured in another way than it should be. A closed loop's first answer takes
+// so long that what is under way at the end can hardly have waited longer.
+func measureAnswers(t *testing.T, text string, timed bool, rate float64) error {
+	var asked atomic.Int64
+	plan := smallPlan(lineServer(t, func(addr, cmd string) string {
+		switch {
+		case strings.HasPrefix(cmd, "CLUSTER"):
+			return slotsReply(addr)
+		case rate == 0 && asked.Add(1) == 1:
+			time.Sleep(200 * time.Millisecond)
+		}
+		return text + "\r\n"
+	}))
+	plan.Rate, plan.Duration = rate, 2*plan.Duration
+	r, err := Run(t.Context(), plan)
+	switch {
+	case (err != nil) != (r.Ops == 0) || r.Ops+r.Errors == 0:
+		return fmt.Errorf("%d operations, %d errors, %w", r.Ops, r.Errors, err)
+	case rate == 0 && r.Unanswered > 0:
+		return fmt.Errorf("%d unanswered", r.Unanswered)
+	case (r.Max > 0) != timed && r.Unanswered == 0:
+		return fmt.Errorf("the longest took %d µs", r.Max)
+	}
+	return nil
 }
 
 // TestWhatABrokenConnectionOwesIsCounted: a server that hangs up at the first command leaves all unanswered that was due since.
