@@ -76,7 +76,7 @@ func (c *conn) advance() wait {
 func (c *conn) commands() {
 	cfg := c.s.cfg.Load()
 	c.paused = false
-	for !c.closing && len(c.run.cmds) < c.run.most {
+	for !c.closing && len(c.run.cmds) < c.most {
 		if !c.rest.Over() && !c.readOver() {
 			return
 		}
@@ -90,7 +90,7 @@ func (c *conn) commands() {
 			c.incomplete(cfg)
 			return
 		}
-		words, err := frame.Args(c.in.bytes()[:n], c.words[len(c.words):])
+		words, err := frame.Args(c.in.bytes()[:n], c.run.words[len(c.run.words):])
 		if err != nil {
 			c.protocolError(err)
 			return
@@ -109,13 +109,13 @@ func (c *conn) commands() {
 		if c.blocks(spec) {
 			if len(c.run.cmds) == 0 {
 				c.in.skip(n)
-				c.keepWords(words)
+				c.run.keep(words)
 				c.heavy = words
 			}
 			return
 		}
 		c.in.skip(n)
-		c.keepWords(words)
+		c.run.keep(words)
 		c.command(spec, words)
 	}
 }
@@ -154,23 +154,10 @@ func (c *conn) work() {
 	c.aside = false
 }
 
-// keepWords notes that words were appended to the arena. Where it was too small, they are in an array of their own, and
-// a larger arena begins; the commands before still hold the old one.
-func (c *conn) keepWords(words [][]byte) {
-	if len(c.words)+len(words) <= cap(c.words) {
-		c.words = c.words[:len(c.words)+len(words)]
-		return
-	}
-	c.words = make([][]byte, 0, max(firstWords, 2*cap(c.words), 2*len(words)))
-}
-
 const (
-	// firstWords is the arguments' arena of a connection that does not pipeline, maxKeptWords bounds that of an idle one.
-	firstWords   = 32
-	maxKeptWords = 4096
 	// maxPendingOut is how many bytes of replies wait while more commands are in the input.
 	maxPendingOut = 64 << 10
-	// maxKeptOut bounds the reply buffers that an idle connection keeps.
+	// maxKeptOut bounds the buffers for replies that are kept to be used again.
 	maxKeptOut = 256 << 10
 )
 
@@ -225,20 +212,12 @@ func (c *conn) protocolError(err error) {
 
 // fill reads once. No bytes and no errWouldBlock mean that the client has gone.
 func (c *conn) fill() (int, error) {
-	n, err := c.wire.Read(c.room())
+	n, err := c.wire.Read(c.in.room())
 	c.filled(n)
 	return n, err
 }
 
-// room is where the next input goes, when all commands are answered: what they were given before is overwritten.
-func (c *conn) room() []byte {
-	if c.words = c.words[:0]; cap(c.words) > maxKeptWords {
-		c.words = nil
-	}
-	return c.in.room()
-}
-
-// filled notes that n bytes came into the room.
+// filled notes that n bytes came into the inbox's room.
 func (c *conn) filled(n int) {
 	c.in.filled(n)
 	if n > 0 {
@@ -249,5 +228,5 @@ func (c *conn) filled(n int) {
 
 // waitsForInput reports whether all that a connection needs is input. Its driver may ask, while no work is under way.
 func (c *conn) waitsForInput() bool {
-	return !c.seat.away && !c.seat.killed && !c.run.asked && c.heavy == nil && !c.paused && !c.closing && c.pendingOut() == 0
+	return !c.seat.away && !c.seat.killed && !c.asks() && c.heavy == nil && !c.paused && !c.closing && c.pendingOut() == 0
 }

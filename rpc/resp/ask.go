@@ -9,7 +9,7 @@ import (
 // begin hands the run's calls to their groups without waiting. Reads whose group's gate is open are answered at once, in a loop
 // together with those of other connections. False: some are not, and work must see to them; what was handed over is under way then all the same.
 func (c *conn) begin() bool {
-	r := &c.run
+	r := c.run
 	r.asked, r.blocking = true, false
 	cfg := c.s.cfg.Load()
 	handed := c.markHanded(0, cfg)
@@ -81,7 +81,7 @@ func (r *run) unread() bool {
 
 // submit hands the calls that markHanded has found, from index first on, to their groups, all at once.
 func (c *conn) submit(first int) {
-	r := &c.run
+	r := c.run
 	for _, gc := range r.calls[first:r.used] {
 		if !gc.handed {
 			continue
@@ -100,7 +100,7 @@ func (c *conn) submit(first int) {
 // ask sends the calls from index first on to their groups and waits for all replies. Reads that are not handed over are answered on
 // this goroutine meanwhile.
 func (c *conn) ask(first int) {
-	r := &c.run
+	r := c.run
 	r.blocking = true
 	if handed := c.markHanded(first, c.s.cfg.Load()); handed > 0 {
 		r.pending.Store(handed)

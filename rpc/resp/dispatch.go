@@ -68,7 +68,7 @@ func (c *conn) refused(spec *command.Spec) {
 
 // lastOwn is the reply that was added to own last.
 func (c *conn) lastOwn() []byte {
-	r := &c.run
+	r := c.run
 	start := 0
 	for i := len(r.cmds) - 2; i >= 0; i-- {
 		if r.cmds[i].call == inline {

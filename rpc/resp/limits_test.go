@@ -229,24 +229,25 @@ func TestASlowReaderHoldsLittle(t *testing.T) {
 
 // Runs grow while replies are small, and one reply that is large makes them short again.
 func TestPace(t *testing.T) {
-	r := run{most: firstRun}
+	c := &conn{most: firstRun, run: &run{}}
+	r := c.run
 	ran := func(n, bytes int) int {
 		r.cmds, r.own.Buf = make([]placed, n), make([]byte, bytes)
-		r.pace()
-		return r.most
+		c.pace()
+		return c.most
 	}
-	for _, c := range []struct{ n, bytes, most int }{
+	for _, step := range []struct{ n, bytes, most int }{
 		{3, 100, firstRun}, {firstRun, 100, 2 * firstRun}, {2 * firstRun, runReplies, 4 * firstRun}, {8, 2 * runReplies, 4}, {4, 100 * runReplies, 1}, {1, 5, 2},
 	} {
-		if got := ran(c.n, c.bytes); got != c.most {
-			t.Errorf("after %d commands and %d bytes: %d, want %d", c.n, c.bytes, got, c.most)
+		if got := ran(step.n, step.bytes); got != step.most {
+			t.Errorf("after %d commands and %d bytes: %d, want %d", step.n, step.bytes, got, step.most)
 		}
 	}
 	for range 20 {
-		ran(r.most, 10)
+		ran(c.most, 10)
 	}
-	if r.most != maxRun {
-		t.Errorf("runs grow to %d", r.most)
+	if c.most != maxRun {
+		t.Errorf("runs grow to %d", c.most)
 	}
 }
 

@@ -30,8 +30,9 @@ type loop struct {
 	reads   shardgroup.Reads
 	readers []*conn
 	readOps int
-	// buffers are read buffers that no connection needs at the moment.
-	buffers [][]byte
+	// What no connection needs at the moment: read buffers, runs, and buffers for replies.
+	inboxes, outs spares[[]byte]
+	runs          spares[*run]
 	// ring, if there is one, reads and writes for several connections at once. staged are those whose replies are sent at the
 	// end of the turn, parties those that take part in a system call.
 	ring            *ring.Ring
@@ -230,7 +231,7 @@ func (l *loop) look(c *conn) {
 		if c.seat.away {
 			return
 		}
-		if c.closing = true; c.run.pending.Load() == 0 {
+		if c.closing = true; c.run == nil || c.run.pending.Load() == 0 {
 			l.drop(c)
 			return
 		}
@@ -261,8 +262,15 @@ func (l *loop) sit(c *conn) {
 	l.taken++
 }
 
-// drive takes a connection as far as it gets. Each turn it reads once, so that one client cannot keep the others waiting.
+// drive takes a connection as far as it gets.
 func (l *loop) drive(c *conn) {
+	l.lendRun(c)
+	l.advance(c)
+	l.takeRun(c)
+}
+
+// advance reads once each turn, so that one client cannot keep the others waiting.
+func (l *loop) advance(c *conn) {
 	read := c.seat.filled
 	c.seat.filled = false
 	for !c.seat.away && !c.seat.ended {
@@ -317,11 +325,17 @@ func (l *loop) sendAway(c *conn) {
 	})
 }
 
-// lookAround ends the connections that wait for their client in vain.
+// lookAround ends the connections that wait for their client in vain, and frees what nobody has needed since it was called last.
 func (l *loop) lookAround() {
+	l.inboxes.trim()
+	l.outs.trim()
+	l.runs.trim()
+	if !l.s.endsIdle() {
+		return
+	}
 	now, stopping := time.Now(), l.s.isStopping()
 	for _, c := range l.seats {
-		if c != nil && !c.seat.away && !c.run.asked && !c.paused && c.waitsInVain(now, stopping) {
+		if c != nil && !c.seat.away && !c.asks() && !c.paused && c.waitsInVain(now, stopping) {
 			l.drop(c)
 		}
 	}

@@ -34,7 +34,7 @@ func (r *routes) ownGroups() (slots []uint16) {
 // askOwners has the group of each slot execute a command and returns their replies. A reply is an error if the group gave none, and
 // empty if another node turned out to lead it, which answers for it then.
 func (c *conn) askOwners(id command.ID, slots []uint16, args func(i int) [][]byte) [][]byte {
-	r, spec := &c.run, command.ByID(id)
+	r, spec := c.run, command.ByID(id)
 	r.routes = c.view()
 	for i, n := range slots {
 		r.gather(placed{spec: spec, slot: n}, r.routes.at(n), entry.Op{Cmd: id, Args: args(i)}, c.proto, false)

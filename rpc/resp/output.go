@@ -3,6 +3,8 @@ package resp
 import (
 	"errors"
 	"time"
+
+	"github.com/quorate/quorate/fsm/reply"
 )
 
 // errWouldBlock: nothing more can be read or written at the moment.
@@ -57,22 +59,43 @@ func (c *conn) outSent() {
 		c.seat.clogged = false
 		c.owe(0)
 	}
-	c.sent = 0
-	if c.out = c.out[:0]; cap(c.out) > maxKeptOut {
+	c.sent, c.out = 0, c.out[:0]
+	switch {
+	case cap(c.out) > maxKeptOut:
+		c.out = nil
+	case c.loop != nil && c.out != nil:
+		c.loop.outs.give(c.out)
 		c.out = nil
 	}
 }
 
-// send sends b behind what was collected, or has a loop send it soon. What cannot be sent at once is kept.
-func (c *conn) send(b []byte) {
-	n := 0
-	if c.pendingOut() == 0 && !c.aside && (c.loop == nil || !c.loop.stage(c, len(b))) {
-		var blocked bool
-		if n, blocked = c.transmit(b); blocked {
-			c.clog(n, len(b)-n)
+// openOut is called before replies are collected.
+func (c *conn) openOut() {
+	if c.out == nil && c.loop != nil && !c.aside {
+		c.out, _ = c.loop.outs.take()
+	}
+}
+
+// send sends the replies in w behind what was collected, or has a loop send them soon: then what w wrote to is the connection's, and w has
+// another buffer. What cannot be sent at once is kept.
+func (c *conn) send(w *reply.Writer) {
+	b := w.Buf
+	switch {
+	case c.pendingOut() > 0 || c.aside:
+	case c.loop != nil && c.loop.stage(c, len(b)):
+		c.openOut()
+		c.out, w.Buf = b, c.out
+		return
+	default:
+		n, blocked := c.transmit(b)
+		if b = b[n:]; blocked {
+			c.clog(n, len(b))
 		}
 	}
-	c.out = append(c.out, b[n:]...)
+	if len(b) > 0 {
+		c.openOut()
+		c.out = append(c.out, b...)
+	}
 }
 
 // transmit writes b and says how much of it was taken. After an error that is all: nobody reads any more.

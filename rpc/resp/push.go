@@ -79,6 +79,7 @@ func (p *push) close() {
 // takePushed collects messages behind the replies.
 func (c *conn) takePushed() {
 	if c.push.some.Load() {
+		c.openOut()
 		c.out = c.push.take(c.out)
 	}
 }

@@ -28,8 +28,15 @@ const (
 const inline = -1
 
 // run is a stretch of one pipeline: its commands in order, gathered into one call per group.
+//
+// A connection needs one only while it has commands to execute, so a loop lends few of them to many connections: with one each, ten thousand
+// connections' runs, 5 KB each, came from memory every time.
 type run struct {
+	// c is the connection that has the run.
+	c    *conn
 	cmds []placed
+	// words holds the arguments of the commands.
+	words [][]byte
 	// own holds the replies that the connection made.
 	own reply.Writer
 	// calls[:n] are in use; the others wait to be used again.
@@ -43,8 +50,6 @@ type run struct {
 	// routes are the same for the whole run.
 	routes *routes
 	began  time.Time
-	// most is how many commands the next run may have, by what the ones before answered. 1 ≤ most ≤ maxRun.
-	most int
 	// hits and misses of GET and its like.
 	hits, misses uint64
 
@@ -87,11 +92,12 @@ type groupCall struct {
 	handed bool
 }
 
-func (r *run) init(c *conn) {
-	r.wake = make(chan struct{}, 1)
+// newRun makes a run for c.
+func newRun(c *conn) *run {
+	r := &run{wake: make(chan struct{}, 1)}
 	r.done = func(*shardgroup.Call) {
 		// Looked at before the last reply is counted: after it, the run is its owner's again.
-		blocking := r.blocking
+		c, blocking := r.c, r.blocking
 		switch {
 		case r.pending.Add(-1) > 0:
 		case blocking:
@@ -100,8 +106,18 @@ func (r *run) init(c *conn) {
 			c.by.arrived(c)
 		}
 	}
-	r.own.Proto, r.most = c.proto, firstRun
+	r.lend(c)
+	return r
 }
+
+// lend gives an empty run to c.
+func (r *run) lend(c *conn) { r.c, r.own.Proto = c, c.proto }
+
+// idle reports whether the run is empty and nobody uses it.
+func (r *run) idle() bool { return len(r.cmds) == 0 && !r.asked }
+
+// asks reports whether commands of the connection are with their groups, or answered and not looked at.
+func (c *conn) asks() bool { return c.run != nil && c.run.asked }
 
 // signal wakes await. A signal that nobody awaited any more does no harm: await looks again.
 func (r *run) signal() {
@@ -211,12 +227,11 @@ func (r *run) index() {
 func (r *run) newCall(t *target, proto int8, follower bool) *groupCall {
 	if r.used == len(r.calls) {
 		gc := &groupCall{number: int16(r.used)}
-		gc.alone[0] = &gc.Call
+		gc.Out.Limit, gc.alone[0] = maxReply, &gc.Call
 		r.calls = append(r.calls, gc)
 	}
 	gc := r.calls[r.used]
 	r.used++
-	gc.reset()
 	gc.t, gc.follower, gc.Out.Proto, gc.Done = t, follower, proto, r.done
 	gc.parked = !t.leading && !follower
 	if r.used > fewCalls {
@@ -225,7 +240,7 @@ func (r *run) newCall(t *target, proto int8, follower bool) *groupCall {
 	return gc
 }
 
-// reset makes a call ready for reuse. Large buffers go: an idle connection must not hold what one reply needed.
+// reset makes a call ready for reuse. Large buffers go: what one reply needed must not be held for ever.
 func (gc *groupCall) reset() {
 	buf := gc.Out.Buf[:0]
 	if cap(buf) > maxKeptOut {
@@ -242,6 +257,10 @@ func (gc *groupCall) reset() {
 // clear forgets the run.
 func (r *run) clear() {
 	r.clearCalls()
+	clear(r.words) // they hold what was read
+	if r.words = r.words[:0]; cap(r.words) > maxKeptWords {
+		r.words = nil
+	}
 	if r.own.Buf = r.own.Buf[:0]; cap(r.own.Buf) > maxKeptOut {
 		r.own.Buf = nil
 	}
@@ -256,6 +275,22 @@ func (r *run) clearCalls() {
 	r.asked, r.slow = false, false
 	r.cmds = r.cmds[:0]
 }
+
+// keep notes that words were appended to the arena. Where it was too small, they are in an array of their own, and
+// a larger arena begins; the commands before still hold the old one.
+func (r *run) keep(words [][]byte) {
+	if len(r.words)+len(words) <= cap(r.words) {
+		r.words = r.words[:len(r.words)+len(words)]
+		return
+	}
+	r.words = make([][]byte, 0, max(firstWords, 2*cap(r.words), 2*len(words)))
+}
+
+const (
+	// firstWords is the arguments' arena of a run without a pipeline, maxKeptWords bounds that of an idle one.
+	firstWords   = 32
+	maxKeptWords = 4096
+)
 
 // replyOf returns the reply of p, which must have one.
 func (r *run) replyOf(p *placed) []byte {
@@ -290,7 +325,7 @@ func (r *run) clean() bool {
 
 // execute runs what was gathered and waits for the replies, which it appends to the output: for work.
 func (c *conn) execute() {
-	r := &c.run
+	r := c.run
 	if len(r.cmds) == 0 {
 		return
 	}
@@ -305,11 +340,11 @@ func (c *conn) execute() {
 
 // finish sends the replies, in the order of the commands.
 func (c *conn) finish() {
-	r := &c.run
+	r := c.run
 	c.account()
-	r.pace()
+	c.pace()
 	if r.used == 1 && c.pendingOut() == 0 && len(r.cmds) == len(r.calls[0].Ops) && !c.muted() {
-		c.send(r.calls[0].Out.Buf)
+		c.send(&r.calls[0].Out)
 	} else {
 		c.assemble()
 	}
@@ -318,16 +353,17 @@ func (c *conn) finish() {
 }
 
 // pace makes the next run shorter if this one answered too much, or longer if it was full.
-func (r *run) pace() {
+func (c *conn) pace() {
+	r := c.run
 	n, bytes := len(r.cmds), len(r.own.Buf)
 	for _, gc := range r.calls[:r.used] {
 		bytes += len(gc.Out.Buf)
 	}
 	switch {
 	case bytes > runReplies:
-		r.most = max(1, min(r.most, n*runReplies/bytes))
-	case n >= r.most:
-		r.most = min(maxRun, 2*r.most)
+		c.most = max(1, min(c.most, n*runReplies/bytes))
+	case n >= c.most:
+		c.most = min(maxRun, 2*c.most)
 	}
 }
 
@@ -343,7 +379,8 @@ func (c *conn) muted() bool {
 
 // assemble copies the replies in the order of the commands.
 func (c *conn) assemble() {
-	r := &c.run
+	r := c.run
+	c.openOut()
 	start := 0
 	for i := range r.cmds {
 		p := &r.cmds[i]

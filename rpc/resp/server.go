@@ -190,21 +190,32 @@ func (s *Server) watchIdle() {
 		}
 		objects, _ := heapBytes()
 		s.peak.see(int64(objects))
+		s.sweep()
 		if timeout > 0 {
-			s.lookAround()
+			s.threads.look()
 		}
 	}
 }
 
 // lookAround lets every connection that waits for input see whether it should still.
 func (s *Server) lookAround() {
+	s.sweep()
+	s.threads.look()
+}
+
+// endsIdle reports whether connections that wait for input may have to end.
+func (s *Server) endsIdle() bool {
+	return s.cfg.Load().Timeout > 0 || s.drain.began.Load() != 0 || s.isStopping()
+}
+
+// sweep has the loops look at their connections.
+func (s *Server) sweep() {
 	s.mu.Lock()
 	loops := s.loops
 	s.mu.Unlock()
 	for _, l := range loops {
 		l.sweep()
 	}
-	s.threads.look()
 }
 
 // refuseTimeout bounds how long a refused client may take to read why.

@@ -16,7 +16,7 @@ type late struct{ *groupCall }
 // settle finds an answer for every command that its group did not answer. Commands that were certainly not applied
 // are routed again until a group answers, another node turns out to lead, or the parking time is over.
 func (c *conn) settle() {
-	r := &c.run
+	r := c.run
 	deadline := time.Now().Add(c.s.cfg.Load().ParkTimeout)
 	answers := late{r.newCall(&target{}, c.proto, true)}
 	open := c.unanswered(0, answers)
@@ -40,7 +40,7 @@ func (c *conn) settle() {
 // unanswered lists the commands in the calls from first on that have no reply, except those for which the call's error
 // is the answer: these get it.
 func (c *conn) unanswered(first int, answers late) (open []int) {
-	r := &c.run
+	r := c.run
 	for i := range r.cmds {
 		p := &r.cmds[i]
 		if p.call == inline || int(p.call) < first {
@@ -87,7 +87,7 @@ func (c *conn) explain(p *placed, gc *groupCall, answers late) bool {
 // reroute gathers the open commands into new calls by rt, or answers them with MOVED. It returns those that must
 // wait for a leader.
 func (c *conn) reroute(open []int, rt *routes, answers late) (waiting []int) {
-	r := &c.run
+	r := c.run
 	r.last = nil
 	fresh := map[*target]*groupCall{}
 	for _, i := range open {

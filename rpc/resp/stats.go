@@ -63,7 +63,7 @@ type commandStats struct{ calls, usec, rejected, failed atomic.Uint64 }
 
 // account counts a run. Commands that were executed together share its time.
 func (c *conn) account() {
-	r := &c.run
+	r := c.run
 	elapsed := time.Since(r.began)
 	c.active.Store(r.began.UnixNano())
 	st := &c.s.stats

@@ -27,7 +27,7 @@ type thread struct {
 func newThread(c *conn, nc net.Conn) *thread {
 	t := &thread{c: c, nc: nc}
 	t.released = sync.NewCond(&t.mu)
-	c.by, c.wire = t, t
+	c.by, c.wire, c.run = t, t, newRun(c)
 	return t
 }
 

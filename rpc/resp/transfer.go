@@ -14,8 +14,6 @@ const (
 	// maxStaged bounds the replies of a connection that are sent together with those of others. What a system call of its own costs
 	// is nothing beside copying more.
 	maxStaged = 8 << 10
-	// keptBuffers bounds the read buffers that wait for a connection that needs one.
-	keptBuffers = 256
 )
 
 // serve takes the connections further that something has happened to.
@@ -57,7 +55,7 @@ func (l *loop) receive(ready []event) {
 	}
 	for _, c := range l.parties {
 		l.lendBuffer(c)
-		l.ring.Receive(c.seat.fd, c.room())
+		l.ring.Receive(c.seat.fd, c.in.room())
 	}
 	l.s.stats.sharedReads.Add(uint64(len(l.parties)))
 	for i, got := range l.ring.Run() {
@@ -88,26 +86,6 @@ func (l *loop) fill(c *conn) bool {
 // noteReadable notes after a read whether there may be more. What did not fill the buffer was all there is; for more, an event will
 // come. Only the end of the client's side has none of its own.
 func (c *conn) noteReadable() { c.seat.readable = c.in.full || c.seat.hungUp }
-
-// lendBuffer and takeBuffer lend read buffers to the connections that have something to read: thousands that wait need none.
-func (l *loop) lendBuffer(c *conn) {
-	if c.in.buf != nil {
-		return
-	}
-	if n := len(l.buffers); n > 0 {
-		c.in.buf = l.buffers[n-1]
-		l.buffers = l.buffers[:n-1]
-		return
-	}
-	c.in.buf = make([]byte, inboxLent)
-}
-
-func (l *loop) takeBuffer(c *conn) {
-	if len(c.in.buf) == inboxLent && c.in.empty() && len(l.buffers) < keptBuffers {
-		l.buffers = append(l.buffers, c.in.buf)
-		c.in = inbox{}
-	}
-}
 
 // stage has what the connection collects sent at the end of the turn, together with what others do. False: it must be sent now.
 func (l *loop) stage(c *conn, bytes int) bool {

@@ -246,7 +246,7 @@ func (c *conn) routeExec(n uint16) (t *target, ok bool) {
 
 // collect executes what was gathered, which is all that the run holds, and returns the replies instead of sending them.
 func (c *conn) collect() [][]byte {
-	r := &c.run
+	r := c.run
 	c.ask(0)
 	if !r.clean() {
 		c.settle()

@@ -364,7 +364,9 @@ func (w *world) dial(t testing.TB) *client {
 func (w *world) undriven(t testing.TB) *conn {
 	far, near := net.Pipe()
 	t.Cleanup(func() { far.Close(); near.Close() })
-	return newConn(w.srv, far)
+	c := newConn(w.srv, far)
+	c.run = newRun(c)
+	return c
 }
 
 // patience is how long a test waits for a reply that must come.
