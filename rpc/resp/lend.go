@@ -16,9 +16,9 @@ func (l *loop) lendRun(c *conn) {
 	c.run = newRun(c)
 }
 
-// takeRun takes the run back if nothing is under way.
+// takeRun takes the run back if nothing is under way. While work is, another goroutine has all of the connection.
 func (l *loop) takeRun(c *conn) {
-	if c.run != nil && c.run.idle() && c.heavy == nil && !c.seat.away {
+	if !c.seat.away && c.run.idle() && c.heavy == nil {
 		c.run.c = nil
 		l.runs.give(c.run)
 		c.run = nil
