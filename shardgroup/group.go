@@ -161,6 +161,9 @@ func (g *Group) SetLimit(l entry.Limits) {
 // Leader returns who leads the group, as this replica knows. Changed's channel is closed when that next changes.
 func (g *Group) Leader() consensus.Leadership { return g.replica.Leader() }
 
+// LeaderNow returns who leads the group at this moment, before Leader tells.
+func (g *Group) LeaderNow() consensus.Leadership { return g.replica.LeaderNow() }
+
 // Changed returns a channel that is closed at the next change of Leader.
 func (g *Group) Changed() <-chan struct{} { return g.replica.Changed() }
 

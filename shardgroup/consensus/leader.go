@@ -23,6 +23,15 @@ func (r *Replica) Leader() Leadership {
 	return r.leadership
 }
 
+// LeaderNow returns the leadership as raft itself has it at this moment. Leader and Changed may not tell of it yet, and never tell of
+// what is over before anybody looks. While there is no raft it is empty.
+func (r *Replica) LeaderNow() Leadership {
+	if inst := r.current.Load(); inst != nil {
+		return r.peek(inst)
+	}
+	return Leadership{}
+}
+
 // Changed returns a channel that is closed when Leader next changes. Take it, then look at Leader, then wait.
 func (r *Replica) Changed() <-chan struct{} {
 	r.mu.Lock()
@@ -88,6 +97,16 @@ func (r *Replica) watchLeadership(inst *instance) {
 func (r *Replica) look(inst *instance) Leadership {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	l := r.peek(inst)
+	if l.Leader != r.cfg.Self {
+		r.gate.ready.Store(0)
+	}
+	r.publish(l)
+	return l
+}
+
+// peek reads inst's state. It takes no lock and changes nothing: clients' commands ask on their way.
+func (r *Replica) peek(inst *instance) Leadership {
 	l := Leadership{Term: inst.raft.CurrentTerm()}
 	_, id := inst.raft.LeaderWithID()
 	l.Leader = string(id)
@@ -95,11 +114,7 @@ func (r *Replica) look(inst *instance) Leadership {
 	if leads != (l.Leader == r.cfg.Self) || inst.raft.CurrentTerm() != l.Term {
 		l.Leader = "" // between two states; another event follows
 	}
-	if l.Leader != r.cfg.Self {
-		r.gate.ready.Store(0)
-	}
 	l.Ready = l.Leader == r.cfg.Self && r.gate.ready.Load() == l.Term
-	r.publish(l)
 	return l
 }
 
