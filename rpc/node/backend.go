@@ -14,6 +14,8 @@ import (
 	"github.com/quorate/quorate/placement/topology"
 	"github.com/quorate/quorate/rpc/node/config"
 	"github.com/quorate/quorate/rpc/resp"
+	"github.com/quorate/quorate/shardgroup"
+	"github.com/quorate/quorate/shardgroup/consensus"
 )
 
 // slotsDownAfter is how long a group may be without a leader before cluster_state says fail. Some clients drop every
@@ -29,8 +31,18 @@ func (n *Node) Map() *topology.Map { return n.place.Map() }
 // Leader implements resp.Backend. A local replica knows best. The table covers groups that live elsewhere, and those that this node
 // is about to join: it hears of the leader there only when the leader hears of it.
 func (n *Node) Leader(g slot.GroupID) topology.NodeID {
+	return n.leaderBy(g, (*shardgroup.Group).Leader)
+}
+
+// LeaderNow implements resp.Backend.
+func (n *Node) LeaderNow(g slot.GroupID) topology.NodeID {
+	return n.leaderBy(g, (*shardgroup.Group).LeaderNow)
+}
+
+// leaderBy is the leader that look finds at the local replica, if that knows.
+func (n *Node) leaderBy(g slot.GroupID, look func(*shardgroup.Group) consensus.Leadership) topology.NodeID {
 	if r := n.replicas.get(g); r != nil {
-		leader := topology.NodeID(r.group.Leader().Leader)
+		leader := topology.NodeID(look(r.group).Leader)
 		if leader != "" || n.place.Map().IsMember(g, n.self.ID) {
 			return leader
 		}

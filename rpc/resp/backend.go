@@ -19,6 +19,9 @@ type Backend interface {
 	// Leader is the node that leads g as far as this node knows, "" during an election. Whenever Map or any Leader
 	// changes, the node calls Server.TopologyChanged.
 	Leader(g slot.GroupID) topology.NodeID
+	// LeaderNow is what Leader is about to answer: it asks this node's replica itself, if there is one, which knows before the
+	// node does. TopologyChanged does not follow every change of it.
+	LeaderNow(g slot.GroupID) topology.NodeID
 	// Replica is this node's replica of g, nil if it has none or if it is not open yet.
 	Replica(g slot.GroupID) Group
 	// Status is read for INFO, ROLE and the like; not on the path of keyed commands.

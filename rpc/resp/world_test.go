@@ -211,6 +211,8 @@ func (w *world) Leader(g slot.GroupID) topology.NodeID {
 	return w.leaders[g]
 }
 
+func (w *world) LeaderNow(g slot.GroupID) topology.NodeID { return w.Leader(g) }
+
 func (w *world) Replica(g slot.GroupID) Group {
 	w.mu.Lock()
 	defer w.mu.Unlock()
