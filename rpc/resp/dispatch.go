@@ -215,11 +215,13 @@ func (c *conn) route(spec *command.Spec, n uint16, read bool) (t *target, follow
 		}
 	case read && c.readonly && t.replica != nil:
 		return t, true, true
-	case t.leader != "" && t.addr != "":
-		c.learnTopology()
-		c.w().Moved(n, t.addr)
-		c.refused(spec)
-		return nil, false, false
+	default:
+		if addr := c.movedTo(t); addr != "" {
+			c.learnTopology()
+			c.w().Moved(n, addr)
+			c.refused(spec)
+			return nil, false, false
+		}
 	}
 	return t, false, true
 }

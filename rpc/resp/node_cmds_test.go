@@ -76,6 +76,7 @@ func TestNodeCommandsLeaveGroupsOfOthers(t *testing.T) {
 		"another node leads": func(w *world) { w.lead(1, "b") },
 		"another node leads, which only the replica knows": func(w *world) {
 			w.groups[1].set(func() { w.groups[1].fail = failing(&shardgroup.NotLeaderError{Leader: string(nodeID("b"))}) })
+			w.elect(1, "b")
 		},
 		"nobody is known to lead, and this node is no member yet": func(w *world) {
 			w.locked(func() {

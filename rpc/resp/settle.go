@@ -7,6 +7,7 @@ import (
 
 	"github.com/quorate/quorate/fsm/command"
 	"github.com/quorate/quorate/fsm/reply"
+	"github.com/quorate/quorate/placement/topology"
 	"github.com/quorate/quorate/shardgroup"
 )
 
@@ -23,14 +24,14 @@ func (c *conn) settle() {
 	if len(open) > 0 {
 		c.s.stats.parked.Add(uint64(len(open)))
 	}
-	for len(open) > 0 {
+	for again := false; len(open) > 0; again = true {
 		rt := c.s.routes.Load()
 		first := r.used
-		waiting := c.reroute(open, rt, answers)
+		waiting := c.reroute(open, rt, again, answers)
 		c.ask(first)
 		open = append(waiting, c.unanswered(first, answers)...)
 		slices.Sort(open)
-		if len(open) > 0 && !c.s.awaitChange(rt, deadline) {
+		if len(open) > 0 && !c.s.awaitChange(rt, c.doubts(open, rt), deadline) {
 			c.giveUp(open, answers)
 			return
 		}
@@ -61,7 +62,7 @@ func (c *conn) explain(p *placed, gc *groupCall, answers late) bool {
 	switch {
 	case errors.As(gc.Err, &other):
 		addr := c.s.routes.Load().clientAddr(other.Leader)
-		if addr == "" || other.Leader == string(c.s.b.Self()) {
+		if addr == "" || other.Leader == string(c.s.b.Self()) || !c.confirms(gc.t, topology.NodeID(other.Leader)) {
 			return false
 		}
 		c.elsewhere(p, addr, answers)
@@ -84,9 +85,45 @@ func (c *conn) explain(p *placed, gc *groupCall, answers late) bool {
 	return true
 }
 
+// confirms reports whether raft, too, says at this moment that leader leads t, as far as this node can know. A new leader's front end routes
+// to the old one for a moment, which names the new one already: they would send a client to and fro until it gives up. Raft names
+// nobody who does not know of it himself. Without parking nothing could wait until both agree.
+func (c *conn) confirms(t *target, leader topology.NodeID) bool {
+	return t.replica == nil || c.s.cfg.Load().ParkTimeout == 0 || c.s.b.LeaderNow(t.id) == leader
+}
+
+// movedTo is the address for MOVED if another node leads t, "" if a command must wait until that is certain.
+func (c *conn) movedTo(t *target) string {
+	if t.addr == "" || !c.confirms(t, t.leader) {
+		return ""
+	}
+	return t.addr
+}
+
+// doubts reports whether one of the open commands waits because raft or its group contradicts rt. That may end with rt being right.
+func (c *conn) doubts(open []int, rt *routes) bool {
+	return slices.ContainsFunc(open, func(i int) bool {
+		p := &c.run.cmds[i]
+		t := rt.at(p.slot)
+		return t.addr != "" || t.leading && c.run.calls[p.call].Err != nil
+	})
+}
+
+// retries reports whether the leader in unchanged routes, this node, is to be asked once more by a command of call old: nobody was asked,
+// or the group said that this node does not lead and raft says that it does. Not without a pause, nor for ever: a run counts its calls.
+func (c *conn) retries(t *target, old *groupCall, again bool) bool {
+	if !t.leading || old.parked {
+		return t.leading
+	}
+	return again && old.Err != nil && c.run.used < maxCalls && c.confirms(t, t.leader)
+}
+
+// maxCalls bounds the calls of a run beyond which none is retried by unchanged routes.
+const maxCalls = 8 * maxRun
+
 // reroute gathers the open commands into new calls by rt, or answers them with MOVED. It returns those that must
-// wait for a leader.
-func (c *conn) reroute(open []int, rt *routes, answers late) (waiting []int) {
+// wait for a leader. again says that they have waited before.
+func (c *conn) reroute(open []int, rt *routes, again bool, answers late) (waiting []int) {
 	r := c.run
 	r.last = nil
 	fresh := map[*target]*groupCall{}
@@ -96,17 +133,19 @@ func (c *conn) reroute(open []int, rt *routes, answers late) (waiting []int) {
 		t := rt.at(p.slot)
 		follower := old.follower && t.replica != nil
 		switch {
-		case rt != r.routes && (t.leading || follower):
+		case rt != r.routes && (t.leading || follower), c.retries(t, old, again):
 			gc := fresh[t]
 			if gc == nil {
 				gc = r.newCall(t, c.proto, follower && !t.leading)
 				fresh[t] = gc
 			}
 			c.regather(p, old, gc)
-		case !t.leading && t.addr != "":
-			c.elsewhere(p, t.addr, answers)
 		default:
-			waiting = append(waiting, i)
+			if addr := c.movedTo(t); addr != "" {
+				c.elsewhere(p, addr, answers)
+			} else {
+				waiting = append(waiting, i)
+			}
 		}
 	}
 	r.routes = rt

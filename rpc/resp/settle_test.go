@@ -7,7 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/quorate/quorate/fsm/command"
+	"github.com/quorate/quorate/fsm/entry"
 	"github.com/quorate/quorate/fsm/slot"
+	"github.com/quorate/quorate/placement/topology"
 	"github.com/quorate/quorate/shardgroup"
 )
 
@@ -48,6 +51,9 @@ func TestWhatFailuresMeanToClients(t *testing.T) {
 			w := newWorld(t, 3)
 			c := w.dial(t)
 			w.groups[1].set(func() { w.groups[1].fail = failing(tc.err) })
+			if name == "another node leads" {
+				w.elect(1, "b")
+			}
 			c.expect(tc.set, "SET", key1, "x")
 			// A read in the same call as a write.
 			c.send(array("SET", key1, "x") + array("GET", key1))
@@ -102,6 +108,127 @@ func TestReplicaKnowsBeforeTheTable(t *testing.T) {
 	w.lead(1, "")
 	w.lead(1, "a")
 	if got := c.read(); got != "+OK\r\n" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// Raft says that this node leads before the routes do, which name b: b would send the client back here.
+func TestRaftIsAskedBeforeMoved(t *testing.T) {
+	for name, tc := range map[string]struct {
+		before, command []string
+		want            string
+	}{
+		"SET":   {nil, []string{"SET", key1, "1"}, "+OK\r\n"},
+		"GET":   {nil, []string{"GET", key1}, "$-1\r\n"},
+		"WATCH": {nil, []string{"WATCH", key1}, "+OK\r\n"},
+		"EXEC":  {[]string{"SET", key1, "1"}, []string{"EXEC"}, "*1\r\n+OK\r\n"},
+		"mixed": {[]string{"PING"}, []string{"EXEC"}, "*2\r\n+PONG\r\n+OK\r\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, 3, patient)
+			c := w.dial(t)
+			if tc.before != nil {
+				c.expect("+OK\r\n", "MULTI")
+				c.expect("+QUEUED\r\n", tc.before...)
+			}
+			w.lead(1, "b")
+			w.elect(1, "a")
+			if name == "mixed" {
+				c.expect("+QUEUED\r\n", "SET", key1, "1")
+			}
+			c.send(array(tc.command...))
+			awaitParked(t, w)
+			w.srv.TopologyChanged()
+			if got := c.read(); got != tc.want {
+				t.Errorf("got %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+// A command that is parked already learns of a leader whom raft does not name any more.
+func TestParkedUntilRaftAgrees(t *testing.T) {
+	w := newWorld(t, 3, patient)
+	w.lead(1, "")
+	c := w.dial(t)
+	c.send(array("INCR", key1))
+	awaitParked(t, w)
+	w.locked(func() { w.ahead = map[slot.GroupID]topology.NodeID{1: nodeID("a")} })
+	w.lead(1, "b")
+	time.Sleep(4 * lookAgain) // what is answered now is wrong
+	w.lead(1, "a")
+	if got := c.read(); got != ":1\r\n" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// Raft loses its leader and finds the same one before anybody looks: no routes follow from that.
+func TestRaftAgreesWithoutAChange(t *testing.T) {
+	w := newWorld(t, 3, patient)
+	w.lead(1, "b")
+	c := w.dial(t)
+	w.elect(1, "")
+	c.send(array("SET", key1, "1"))
+	awaitParked(t, w)
+	w.elect(1, "b")
+	if got := c.read(); got != "-MOVED 866 10.0.0.2:7000\r\n" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// The group names b, of whom it heard before raft made this node the leader again; the routes never said anything else.
+func TestRefusedByALeader(t *testing.T) {
+	w := newWorld(t, 3, patient)
+	g := w.groups[1]
+	g.set(func() { g.fail = once(&shardgroup.NotLeaderError{Leader: string(nodeID("b"))}) })
+	c := w.dial(t)
+	c.send(array("INCR", key1) + array("INCR", key1) + array("GET", key1))
+	if got := c.read() + c.read() + c.read(); got != ":1\r\n:2\r\n$1\r\n2\r\n" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestRefusedCommandsPause(t *testing.T) {
+	w := newWorld(t, 3)
+	g := w.groups[1]
+	g.set(func() { g.fail = failing(&shardgroup.NotLeaderError{Leader: string(nodeID("b"))}) })
+	w.dial(t).expect("-CLUSTERDOWN The cluster is down\r\n", "SET", key1, "1")
+	if submits, _, _ := g.counted(); submits < 2 || submits > int(w.srv.cfg.Load().ParkTimeout/lookAgain)+1 {
+		t.Errorf("the group was asked %d times", submits)
+	}
+}
+
+// Where nothing may wait, or nobody can be asked, MOVED says what is known.
+func TestMovedWithoutAskingRaft(t *testing.T) {
+	moved := "-MOVED 866 10.0.0.2:7000\r\n"
+	w := newWorld(t, 3, func(c *Config) { c.ParkTimeout = 0 })
+	g := w.groups[1]
+	g.set(func() { g.fail = once(&shardgroup.NotLeaderError{Leader: string(nodeID("b"))}) })
+	c := w.dial(t)
+	c.expect(moved, "SET", key1, "1")
+	w.lead(1, "b")
+	w.elect(1, "a")
+	c.expect(moved, "SET", key1, "1")
+	c.expect(moved, "WATCH", key1)
+
+	w = newWorld(t, 3, patient)
+	w.locked(func() { delete(w.groups, 1) })
+	w.lead(1, "b")
+	w.elect(1, "a")
+	w.dial(t).expect(moved, "SET", key1, "1")
+}
+
+// EXEC looks at the routes twice: what it found no leader for is not parked behind newer ones that know of one.
+func TestParkedBehindNewerRoutes(t *testing.T) {
+	w := newWorld(t, 3)
+	w.lead(1, "")
+	c := w.undriven(t)
+	spec := command.ByID(command.Set)
+	op := entry.Op{Cmd: command.Set, Args: [][]byte{[]byte(key1), []byte("1")}}
+	c.run.gather(placed{spec: spec, slot: 866}, w.srv.routes.Load().at(866), op, 2, false)
+	w.lead(1, "a")
+	c.run.routes = w.srv.routes.Load()
+	if got := string(c.collect()[0]); got != "+OK\r\n" {
 		t.Errorf("got %q", got)
 	}
 }
@@ -243,6 +370,7 @@ func TestQuorumReads(t *testing.T) {
 			t.Errorf("%d reads of a follower", follower)
 		}
 		g.set(func() { g.fail = once(&shardgroup.NotLeaderError{Leader: string(nodeID("b"))}) })
+		w.elect(1, "b")
 		c.send(array("GET", key2) + array("GET", key1))
 		if got := c.read() + c.read(); got != "$-1\r\n-MOVED 866 10.0.0.2:7000\r\n" {
 			t.Errorf("got %q", got)

@@ -127,15 +127,23 @@ func (s *Server) TopologyChanged() {
 	}
 }
 
-// awaitChange waits until rt is outdated. It reports false at the deadline, and when the server stops.
-func (s *Server) awaitChange(rt *routes, deadline time.Time) bool {
-	timer := time.NewTimer(time.Until(deadline))
+// lookAgain is how often raft is asked whether it agrees with the routes. It may come to do so without newer ones.
+const lookAgain = 5 * time.Millisecond
+
+// awaitChange waits until rt is outdated, and with poll for lookAgain at most. It reports false at the deadline, and when the server stops.
+func (s *Server) awaitChange(rt *routes, poll bool, deadline time.Time) bool {
+	left := time.Until(deadline)
+	pause := left
+	if poll {
+		pause = min(left, lookAgain)
+	}
+	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	select {
 	case <-rt.changed:
 		return true
 	case <-timer.C:
-		return false
+		return pause < left
 	case <-s.stopping:
 		return false
 	}

@@ -236,9 +236,9 @@ func (c *conn) routeExec(n uint16) (t *target, ok bool) {
 		c.run.routes = c.s.routes.Load()
 	}
 	t = c.run.routes.at(n)
-	if !t.leading && t.addr != "" {
+	if addr := c.movedTo(t); addr != "" {
 		c.learnTopology()
-		c.w().Moved(n, t.addr)
+		c.w().Moved(n, addr)
 		return nil, false
 	}
 	return t, true

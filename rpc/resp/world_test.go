@@ -25,6 +25,8 @@ type world struct {
 	mu      sync.Mutex
 	m       *topology.Map
 	leaders map[slot.GroupID]topology.NodeID
+	// ahead are leaders that raft knows and the node does not.
+	ahead   map[slot.GroupID]topology.NodeID
 	groups  map[slot.GroupID]*machineGroup
 	stopped bool
 	loading bool
@@ -188,13 +190,18 @@ func (w *world) locked(change func()) {
 
 // lead makes node letter the leader of g, "" nobody, and tells the server.
 func (w *world) lead(g slot.GroupID, letter string) {
+	w.elect(g, letter)
+	w.srv.TopologyChanged()
+}
+
+// elect is lead, but for telling the server.
+func (w *world) elect(g slot.GroupID, letter string) {
 	w.locked(func() {
 		w.leaders[g] = ""
 		if letter != "" {
 			w.leaders[g] = nodeID(letter)
 		}
 	})
-	w.srv.TopologyChanged()
 }
 
 func (w *world) Self() topology.NodeID { return nodeID("a") }
@@ -211,7 +218,14 @@ func (w *world) Leader(g slot.GroupID) topology.NodeID {
 	return w.leaders[g]
 }
 
-func (w *world) LeaderNow(g slot.GroupID) topology.NodeID { return w.Leader(g) }
+func (w *world) LeaderNow(g slot.GroupID) topology.NodeID {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if leader, known := w.ahead[g]; known {
+		return leader
+	}
+	return w.leaders[g]
+}
 
 func (w *world) Replica(g slot.GroupID) Group {
 	w.mu.Lock()
