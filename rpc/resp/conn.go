@@ -95,8 +95,8 @@ type conn struct {
 	born      time.Time
 	// channels that the client subscribed to.
 	channels [][]byte
-	// nudged is when the client was last told of a topology change, told when it was last told MOVED.
-	nudged, told time.Time
+	// told is when the client was last told MOVED, be it to this node, or the map.
+	told time.Time
 
 	// Read by CLIENT LIST from other goroutines.
 	flags atomic.Uint32

@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	// nudgePause is the least time between two nudges of one connection.
+	// nudgePause is the least time between a MOVED that a connection was told, be it a nudge, and the next nudge.
 	nudgePause = time.Second
 	// nudgeHostPause is the least time between two nudges of one host. A client tries again at once, often on another
 	// connection of its pool; were that nudged too, and the next, the command would use up its redirections (go-redis: 3).
@@ -43,7 +43,8 @@ const nudgedHosts = 1024
 
 // nudgeNow answers a single command after a change of topology by a MOVED to this very node, so that the client reads
 // the new map before it meets a dead leader (go-redis waits up to 60 s otherwise). The command is not
-// executed. Pipelines, transactions and blocking commands are left alone.
+// executed. Pipelines, transactions and blocking commands are left alone, and clients that renew their map anyway because they were
+// told MOVED, or have just read it: each redirection counts.
 func (c *conn) nudgeNow(spec *command.Spec, n uint16) bool {
 	if !c.s.cfg.Load().TopologyNudge {
 		c.learnTopology()
@@ -51,7 +52,7 @@ func (c *conn) nudgeNow(spec *command.Spec, n uint16) bool {
 	}
 	now := time.Now()
 	alone := len(c.run.cmds) == 0 && c.in.empty()
-	if !alone || c.tx.open || spec.Has(command.Blocking) || spec.ID == command.Exec || now.Sub(c.nudged) < nudgePause {
+	if !alone || c.tx.open || spec.Has(command.Blocking) || spec.ID == command.Exec || now.Sub(c.told) < nudgePause {
 		return false
 	}
 	addr := c.s.selfAddr()
@@ -59,7 +60,6 @@ func (c *conn) nudgeNow(spec *command.Spec, n uint16) bool {
 		return false
 	}
 	c.learnTopology()
-	c.nudged = now
 	c.s.stats.nudges.Add(1)
 	c.w().Moved(n, addr)
 	c.refused(spec)

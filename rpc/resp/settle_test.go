@@ -416,6 +416,20 @@ func TestNudge(t *testing.T) {
 	late.expect(":9\r\n", "INCR", key1)
 }
 
+// Who was just told MOVED renews its map anyway: another redirection, to where the client came from or to this node, may be one too many.
+func TestNoNudgeAfterMoved(t *testing.T) {
+	w := newWorld(t, 3)
+	w.lead(1, "b")
+	c := w.dial(t)
+	c.expect("-MOVED 866 10.0.0.2:7000\r\n", "INCR", key1)
+	w.lead(1, "a")
+	c.expect(":1\r\n", "INCR", key1)
+	// It may have read the map before that.
+	time.Sleep(nudgePause)
+	c.expect("-MOVED 866 10.0.0.1:7000\r\n", "INCR", key1)
+	c.expect(":2\r\n", "INCR", key1)
+}
+
 func TestFollowerReads(t *testing.T) {
 	w := newWorld(t, 3)
 	w.lead(1, "b")
