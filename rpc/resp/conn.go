@@ -39,8 +39,8 @@ type driver interface {
 	kill(c *conn)
 }
 
-// conn is one client. Unless said otherwise its fields belong to whoever drives it. Those that every command touches come first: among ten
-// thousand connections each cache line of one comes from memory.
+// conn is one client. Unless said otherwise its fields belong to whoever drives it. Those that every command touches come first, in few
+// cache lines: of ten thousand connections they are rarely in the processor's caches.
 type conn struct {
 	s *Server
 	// loop, if one drives the connection, hands calls to their groups together with those of other connections.

@@ -29,8 +29,8 @@ const inline = -1
 
 // run is a stretch of one pipeline: its commands in order, gathered into one call per group.
 //
-// A connection needs one only while it has commands to execute, so a loop lends few of them to many connections: with one each, ten thousand
-// connections' runs, 5 KB each, came from memory every time.
+// A connection needs one only while it has commands to execute, so a loop lends few of them to many connections: with one each, about 5 KB
+// at 16 GETs together, and a buffer for replies each, GETs of ten thousand connections cost 0.92 µs instead of 0.83.
 type run struct {
 	// c is the connection that has the run.
 	c    *conn
