@@ -20,7 +20,7 @@ func benchCurveCommand() *cobra.Command {
 the ratio to the first value; over clients and keys, then the same of Redis Cluster. With --write, the text between
 <!-- curve-groups --> and <!-- /curve-groups --> (or curve-clients, curve-keys) of a file is replaced.`,
 		Example: `  quorate bench curve groups --values 3,32,128
-  quorate bench curve clients --values 50,1000,10000 --quorate-flags '--maxclients 20000' --redis-flags '--maxclients 20000'
+  quorate bench curve clients --values 50,1000,10000 --rounds 5 --quorate-flags '--maxclients 20000' --redis-flags '--maxclients 20000'
   quorate bench curve keys --values 1000000,20000000`,
 		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
 		ValidArgs: []string{"groups", "clients", "keys"},
@@ -39,6 +39,7 @@ the ratio to the first value; over clients and keys, then the same of Redis Clus
 	}
 	f := c.Flags()
 	f.IntSliceVar(&o.Values, "values", nil, "values of what varies, in order")
+	f.IntVar(&o.Rounds, "rounds", 1, "how often everything is measured, for medians")
 	f.StringVar(&o.System, "system", "quorate-interval", "one of Quorate's systems in bench peers")
 	f.StringVar(&o.Peer, "peer", "redis-everysec", "whose costs to measure too; '' is nobody's, and so is the default over groups")
 	f.IntVar(&o.Groups, "groups", 0, "shard groups; 0 is one per node")

@@ -21,6 +21,7 @@ func TestBenchmarksRefuseBeforeTheyMeasure(t *testing.T) {
 		"a curve over nothing":           {"bench curve", "accepts 1 arg"},
 		"a curve over colours":           {"bench curve colours --values 1", "colours"},
 		"a curve without values":         {"bench curve keys", "--values"},
+		"a curve of no rounds":           {"bench curve keys --peer= --values 1 --rounds 0", "0 rounds"},
 		"a curve beside etcd":            {"bench curve keys --values 1 --redis-flags x --peer etcd", "want one of Redis Cluster's modes"},
 		"a curve beside itself":          {"bench curve keys --values 1 --peer quorate-always", "want one of Redis Cluster's modes"},
 		"a curve with a wrong end":       {"bench curve groups --values 3,-1", "-1 groups"},

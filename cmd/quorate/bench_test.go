@@ -270,7 +270,7 @@ func TestReportsOfRealProcesses(t *testing.T) {
 		"idle":        "bench idle --groups 2 --settle 10ms --duration 100ms --port 22101",
 		"curve-keys":  "bench curve keys --values 100,200 -c 6 --duration 100ms --warmup 10ms --port 22201 --peer=" + peerOfCurve(),
 		"snapshot":    "bench snapshot --keys 5000 -c 6 --rate 500 --pairs 2 --duration 300ms --warmup 10ms --port 22401",
-		"curve-group": "bench curve groups --values 2 -c 6 --keys 100 --duration 100ms --warmup 10ms --port 22301",
+		"curve-group": "bench curve groups --values 2 --rounds 2 -c 6 --keys 100 --duration 100ms --warmup 10ms --port 22301",
 	} {
 		dir := t.TempDir()
 		out, err := quorate(t, append(strings.Fields(line), "--output", "json", "--dir", dir)...)
@@ -294,6 +294,9 @@ func TestReportsOfRealProcesses(t *testing.T) {
 		}
 		if name == "snapshot" {
 			checkPairs(t, out)
+		}
+		if name == "curve-group" && !strings.Contains(out, "Medians of 2 rounds") {
+			t.Errorf("%s: no word of two rounds in %s", name, out)
 		}
 		if name == "curve-keys" && strings.Contains(out, `"peer_set"`) != (peerOfCurve() != "") {
 			t.Errorf("%s: the peer %q is missing in %s, or is there", name, peerOfCurve(), out)

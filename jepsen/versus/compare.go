@@ -212,16 +212,15 @@ func (o Options) report(r *Report, systems []System, all measured) {
 	r.Results, r.Tables = c, c.tables()
 	method := fmt.Sprintf("Medians of %s interleaved rounds of %s each, in changing order, %s after each system was filled, (lowest–highest). "+
 		"%d clients, %d keys of %d bytes over all slots, %d-byte values, %.0f %% of GETs ask for keys that exist.",
-		c.rounds(o.Pairs), o.Duration, o.Settle, o.Clients, o.Keys, keySize, o.ValueSize, o.Hits*100)
+		roundsOf(each(c.Rows, func(r Row) int { return r.Rounds }), o.Pairs), o.Duration, o.Settle, o.Clients, o.Keys, keySize, o.ValueSize, o.Hits*100)
 	if c.failed() {
 		method += " " + failedNote
 	}
 	r.Notes = []string{method, paceNote, costNote}
 }
 
-// rounds says how many rounds the rows are of, and if that is not what was asked for, both.
-func (c Comparison) rounds(asked int) string {
-	all := each(c.Rows, func(r Row) int { return r.Rounds })
+// roundsOf says how many rounds each row is of, and if that is not what was asked for, both.
+func roundsOf(all []int, asked int) string {
 	least, most := slices.Min(all), slices.Max(all)
 	switch {
 	case least == asked:

@@ -19,8 +19,10 @@ type CurveOptions struct {
 	// System is one of Quorate's, Peer one of Redis Cluster's modes, measured after it at each value, or "".
 	System, Peer string
 	// Over is the quantity that takes Values: "groups", "clients" or "keys". The others stay as given.
-	Over                  string
-	Values                []int
+	Over   string
+	Values []int
+	// Rounds is how often everything is measured, one value after the other each time.
+	Rounds                int
 	Groups, Clients, Keys int
 	Pipeline, ValueSize   int
 	Warmup, Duration      time.Duration
@@ -36,9 +38,11 @@ const (
 
 // CurveRow is the cost at one value.
 type CurveRow struct {
-	Value int       `json:"value"`
-	Set   CurveCost `json:"set"`
-	Get   CurveCost `json:"get"`
+	Value int `json:"value"`
+	// Rounds is how many measurements the figures are of: fewer than were asked for in a partial report.
+	Rounds int       `json:"rounds"`
+	Set    CurveCost `json:"set"`
+	Get    CurveCost `json:"get"`
 	// Written is that of SET while snapshots are written, Set and Get are those while none is. Over keys only: the larger the state,
 	// the longer that takes.
 	Written *CurveCost `json:"set_while_snapshots_are_written,omitempty"`
@@ -47,15 +51,16 @@ type CurveRow struct {
 	PeerGet *CurveCost `json:"peer_get,omitempty"`
 }
 
-// CurveCost is one command's.
+// CurveCost is one command's: medians of the rounds, and of what is counted, sums.
 type CurveCost struct {
 	CPUPerOp float64 `json:"server_cpu_us_per_op"`
-	// Ratio is CPUPerOp over that at the first value.
-	Ratio     float64 `json:"ratio"`
+	// Ratio is CPUPerOp over that at the first value, in the same round each time.
+	Ratio     Spread  `json:"ratio"`
 	OpsPerSec float64 `json:"ops_per_second"`
 	P99       int64   `json:"p99_us"`
 	P999      int64   `json:"p99.9_us"`
-	// GC is the share of CPU time that Go's garbage collection takes, Stops are the times for which it stops a server.
+	// GC is the share of CPU time that Go's garbage collection takes, Stops are the times for which it stops a server, those of the
+	// round with the longest.
 	GC         float64 `json:"gc_share_of_cpu"`
 	Stops      Pauses  `json:"gc_stops"`
 	Errors     int64   `json:"errors"`
@@ -76,15 +81,29 @@ func Curve(ctx context.Context, o CurveOptions) (Report, error) {
 		return Report{}, err
 	}
 	r := newReport(ctx, "curve-"+o.Over, o.Command, o.Dir)
-	rows, err := o.measureAll(ctx, systems, &r)
-	if len(rows) > 0 {
+	rounds, err := o.measureAll(ctx, systems, &r)
+	if rows := medians(rounds); len(rows) > 0 {
 		o.report(&r, rows)
 	}
 	return r, err
 }
 
-// measureAll gives the rows that were finished before any error.
-func (o CurveOptions) measureAll(ctx context.Context, systems []System, r *Report) (rows []CurveRow, err error) {
+// measureAll gives the rows of each round, in the last those that were finished before any error.
+func (o CurveOptions) measureAll(ctx context.Context, systems []System, r *Report) (rounds [][]CurveRow, err error) {
+	for n := range o.Rounds {
+		if o.Rounds > 1 {
+			o.Progress("round %d of %d", n+1, o.Rounds)
+		}
+		rows, err := o.measureRound(ctx, systems, r)
+		rounds = append(rounds, rows)
+		if err != nil {
+			return rounds, err
+		}
+	}
+	return rounds, nil
+}
+
+func (o CurveOptions) measureRound(ctx context.Context, systems []System, r *Report) (rows []CurveRow, err error) {
 	for _, v := range o.Values {
 		at, err := o.at(v)
 		if err != nil {
@@ -113,9 +132,12 @@ const keysNote = " No snapshot is written meanwhile but in the third measurement
 
 // report puts what was measured into r.
 func (o CurveOptions) report(r *Report, rows []CurveRow) {
-	compareTo(rows[0], rows)
-	note := fmt.Sprintf("One run of %s each at pipeline %d with %d-byte values, on a cluster of its own; fixed: %s. Ratios are to the first line.",
-		o.Duration, o.Pipeline, o.ValueSize, o.fixed())
+	runs, lowest := "One run", ""
+	if o.Rounds > 1 {
+		runs, lowest = "Medians of "+roundsOf(each(rows, func(r CurveRow) int { return r.Rounds }), o.Rounds)+" rounds", ", round by round (lowest–highest)"
+	}
+	note := fmt.Sprintf("%s of %s each at pipeline %d with %d-byte values, on a cluster of its own; fixed: %s. Ratios are to the first line%s.",
+		runs, o.Duration, o.Pipeline, o.ValueSize, o.fixed(), lowest)
 	if o.Over == groupsCurve {
 		note += groupsVary
 	}
@@ -129,22 +151,6 @@ func (o CurveOptions) report(r *Report, rows []CurveRow) {
 		note += " " + failedNote
 	}
 	r.Results, r.Tables, r.Notes = rows, curveTables(o.Over, rows), []string{note}
-}
-
-// compareTo computes each row's ratios to the first.
-func compareTo(first CurveRow, rows []CurveRow) {
-	for i := range rows {
-		row := &rows[i]
-		row.Set.over(first.Set)
-		row.Get.over(first.Get)
-		if row.Written != nil {
-			row.Written.over(first.Set)
-		}
-		if row.PeerSet != nil {
-			row.PeerSet.over(*first.PeerSet)
-			row.PeerGet.over(*first.PeerGet)
-		}
-	}
 }
 
 // fixed names the quantities that don't vary.
@@ -264,10 +270,4 @@ func cost(ctx context.Context, run *running, plan load.Plan) (CurveCost, error) 
 		Errors: res.Errors, Unanswered: res.Unanswered, FirstError: res.FirstError,
 		GC: after.collected(before), Stops: after.since(before, stopSeconds),
 	}, nil
-}
-
-func (c *CurveCost) over(first CurveCost) {
-	if first.CPUPerOp > 0 {
-		c.Ratio = c.CPUPerOp / first.CPUPerOp
-	}
 }

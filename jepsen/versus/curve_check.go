@@ -8,6 +8,9 @@ import (
 
 // check refuses what can't be measured, before anything starts.
 func (o CurveOptions) check(systems []System) error {
+	if o.Rounds < 1 {
+		return fmt.Errorf("%d rounds: want at least 1", o.Rounds)
+	}
 	if err := errors.Join(distinct(o.Over, o.Values), o.Site.check(systems)); err != nil {
 		return err
 	}

@@ -17,14 +17,14 @@ func curveTables(over string, rows []CurveRow) []Table {
 			if len(short.Rows) == 0 {
 				short.Header = append(short.Header, c.name, "×")
 			}
-			cpu, ratio := fmt.Sprintf("%.2f", c.CPUPerOp), fmt.Sprintf("%.2f", c.Ratio)
-			cells = append(cells, marked(cpu, c.Errors), marked(ratio, c.Errors))
+			cpu := fmt.Sprintf("%.2f", c.CPUPerOp)
+			cells = append(cells, marked(cpu, c.Errors), marked(fmt.Sprintf("%.2f", c.Ratio.Median), c.Errors))
 			gc, stops := percent(c.GC), c.Stops.String()
 			if c.peer {
 				gc, stops = "", ""
 			}
 			all.Rows = append(all.Rows, []string{
-				cells[0], c.name, cpu, ratio, fmt.Sprintf("%.0f", c.OpsPerSec), strconv.FormatInt(c.P99, 10), strconv.FormatInt(c.P999, 10),
+				cells[0], c.name, cpu, c.Ratio.format("%.2f"), fmt.Sprintf("%.0f", c.OpsPerSec), strconv.FormatInt(c.P99, 10), strconv.FormatInt(c.P999, 10),
 				gc, stops, errorText(c.Errors, c.FirstError) + unansweredText(c.Unanswered),
 			})
 		}
