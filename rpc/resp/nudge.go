@@ -47,7 +47,7 @@ const nudgedHosts = 1024
 // told MOVED, or have just read it: each redirection counts.
 func (c *conn) nudgeNow(spec *command.Spec, n uint16) bool {
 	if !c.s.cfg.Load().TopologyNudge {
-		c.learnTopology()
+		c.nudge = c.s.nudges.Load() // nobody is told
 		return false
 	}
 	now := time.Now()

@@ -3,7 +3,24 @@ package resp
 import (
 	"testing"
 	"time"
+
+	"github.com/quorate/quorate/fsm/command"
 )
+
+// TestWhoIsNotNudgedWasToldNothing: for a second after a client was told MOVED its connection stays open while the node drains.
+func TestWhoIsNotNudgedWasToldNothing(t *testing.T) {
+	for _, nudge := range []bool{false, true} {
+		w := newWorld(t, 3, func(c *Config) { c.TopologyNudge = nudge })
+		c := w.undriven(t)
+		w.lead(1, "b")
+		if got := c.nudgeNow(command.ByID(command.Get), 866); got != nudge || c.told.IsZero() == nudge {
+			t.Errorf("nudges %v: nudged %v, told at %v", nudge, got, c.told)
+		}
+		if c.nudge != w.srv.nudges.Load() {
+			t.Errorf("nudges %v: looks again for the same change", nudge)
+		}
+	}
+}
 
 // TestRetriesMeetOneNudge: a client that is nudged tries again on another connection of its pool, which must not use up its
 // redirections.

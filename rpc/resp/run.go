@@ -9,6 +9,7 @@ import (
 	"github.com/quorate/quorate/fsm/entry"
 	"github.com/quorate/quorate/fsm/reply"
 	"github.com/quorate/quorate/fsm/slot"
+	"github.com/quorate/quorate/placement/topology"
 	"github.com/quorate/quorate/shardgroup"
 )
 
@@ -47,9 +48,11 @@ type run struct {
 	// newest, once there are more than fewCalls of them, holds at g%64 the call that was begun last for a group g with that
 	// remainder: with many groups no command can look through all calls for its own. It is nil on most connections.
 	newest *[64]*groupCall
-	// routes are the same for the whole run.
-	routes *routes
-	began  time.Time
+	// routes are the same for the whole run until it is settled, and then for each round of that. So are leaders, which raft named for
+	// groups: see leaderNow.
+	routes  *routes
+	leaders map[slot.GroupID]topology.NodeID
+	began   time.Time
 	// hits and misses of GET and its like.
 	hits, misses uint64
 
@@ -271,7 +274,9 @@ func (r *run) clearCalls() {
 	for _, gc := range r.calls[:r.used] {
 		gc.reset()
 	}
-	r.used, r.last, r.routes = 0, nil, nil
+	if r.used, r.last, r.routes = 0, nil, nil; len(r.leaders) > 0 {
+		clear(r.leaders)
+	}
 	r.asked, r.slow = false, false
 	r.cmds = r.cmds[:0]
 }

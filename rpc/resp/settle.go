@@ -7,6 +7,7 @@ import (
 
 	"github.com/quorate/quorate/fsm/command"
 	"github.com/quorate/quorate/fsm/reply"
+	"github.com/quorate/quorate/fsm/slot"
 	"github.com/quorate/quorate/placement/topology"
 	"github.com/quorate/quorate/shardgroup"
 )
@@ -26,13 +27,14 @@ func (c *conn) settle() {
 	}
 	for again := false; len(open) > 0; again = true {
 		rt := c.s.routes.Load()
+		clear(r.leaders)
 		first := r.used
 		waiting := c.reroute(open, rt, again, answers)
 		c.ask(first)
 		open = append(waiting, c.unanswered(first, answers)...)
 		slices.Sort(open)
 		if len(open) > 0 && !c.s.awaitChange(rt, c.doubts(open, rt), deadline) {
-			c.giveUp(open, answers)
+			c.giveUp(open, rt, answers)
 			return
 		}
 	}
@@ -61,8 +63,8 @@ func (c *conn) explain(p *placed, gc *groupCall, answers late) bool {
 	var other *shardgroup.NotLeaderError
 	switch {
 	case errors.As(gc.Err, &other):
-		addr := c.s.routes.Load().clientAddr(other.Leader)
-		if addr == "" || other.Leader == string(c.s.b.Self()) || !c.confirms(gc.t, topology.NodeID(other.Leader)) {
+		addr := c.s.other(other.Leader)
+		if addr == "" || !c.confirms(gc.t, topology.NodeID(other.Leader)) {
 			return false
 		}
 		c.elsewhere(p, addr, answers)
@@ -89,7 +91,22 @@ func (c *conn) explain(p *placed, gc *groupCall, answers late) bool {
 // to the old one for a moment, which names the new one already: they would send a client to and fro until it gives up. Raft names
 // nobody who does not know of it himself. Without parking nothing could wait until both agree.
 func (c *conn) confirms(t *target, leader topology.NodeID) bool {
-	return t.replica == nil || c.s.cfg.Load().ParkTimeout == 0 || c.s.b.LeaderNow(t.id) == leader
+	return t.replica == nil || c.s.cfg.Load().ParkTimeout == 0 || c.leaderNow(t.id) == leader
+}
+
+// leaderNow is whom raft names, as it was when the run, or the round of settle, first asked. If it named another one for the second of two
+// commands on a key than for the first, the second could be executed here while the first one waits or is sent elsewhere.
+func (c *conn) leaderNow(id slot.GroupID) topology.NodeID {
+	r := c.run
+	leader, asked := r.leaders[id]
+	if !asked {
+		if r.leaders == nil {
+			r.leaders = map[slot.GroupID]topology.NodeID{}
+		}
+		leader = c.s.b.LeaderNow(id)
+		r.leaders[id] = leader
+	}
+	return leader
 }
 
 // movedTo is the address for MOVED if another node leads t, "" if a command must wait until that is certain.
@@ -171,12 +188,27 @@ func (c *conn) regather(p *placed, old, gc *groupCall) {
 	gc.Reads = append(gc.Reads, read)
 }
 
-// giveUp answers commands whose group had no leader for too long. None of them was applied.
-func (c *conn) giveUp(open []int, answers late) {
+// giveUp answers commands that waited in vain. None of them was applied.
+func (c *conn) giveUp(open []int, rt *routes, answers late) {
 	for _, i := range open {
+		p := &c.run.cmds[i]
+		if addr := c.hearsay(rt.at(p.slot), c.run.calls[p.call]); addr != "" {
+			c.elsewhere(p, addr, answers)
+			continue
+		}
 		// Not LOADING, even if this node's replica is: clients then stay, and another node may know a leader.
-		answers.error(&c.run.cmds[i], reply.ClusterDown)
+		answers.error(p, reply.ClusterDown)
 	}
+}
+
+// hearsay is the address of the node that leads t by the routes or else by the group's answer, though raft does not confirm it, "" if there
+// is none. A node that stops has given its groups away, and cannot wait until all agree.
+func (c *conn) hearsay(t *target, asked *groupCall) string {
+	var other *shardgroup.NotLeaderError
+	if t.addr == "" && errors.As(asked.Err, &other) {
+		return c.s.other(other.Leader)
+	}
+	return t.addr
 }
 
 // add makes p's reply.

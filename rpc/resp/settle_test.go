@@ -146,6 +146,20 @@ func TestRaftIsAskedBeforeMoved(t *testing.T) {
 	}
 }
 
+func TestRaftIsAskedForEachRun(t *testing.T) {
+	w := newWorld(t, 3, patient)
+	w.lead(1, "b")
+	c := w.dial(t)
+	c.expect("-MOVED 866 10.0.0.2:7000\r\n", "INCR", key1)
+	w.elect(1, "a")
+	c.send(array("INCR", key1))
+	awaitParked(t, w)
+	w.srv.TopologyChanged()
+	if got := c.read(); got != ":1\r\n" {
+		t.Errorf("got %q", got)
+	}
+}
+
 // A command that is parked already learns of a leader whom raft does not name any more.
 func TestParkedUntilRaftAgrees(t *testing.T) {
 	w := newWorld(t, 3, patient)
@@ -153,7 +167,7 @@ func TestParkedUntilRaftAgrees(t *testing.T) {
 	c := w.dial(t)
 	c.send(array("INCR", key1))
 	awaitParked(t, w)
-	w.locked(func() { w.ahead = map[slot.GroupID]topology.NodeID{1: nodeID("a")} })
+	w.locked(func() { w.raft = func(slot.GroupID) topology.NodeID { return nodeID("a") } })
 	w.lead(1, "b")
 	time.Sleep(4 * lookAgain) // what is answered now is wrong
 	w.lead(1, "a")
@@ -188,11 +202,75 @@ func TestRefusedByALeader(t *testing.T) {
 	}
 }
 
+// Raft names another leader whenever it is asked. It is asked once for both commands, or the second would be executed without the first.
+func TestRaftIsAskedOnceForAll(t *testing.T) {
+	b := &shardgroup.NotLeaderError{Leader: string(nodeID("b"))}
+	moved := "-MOVED 866 10.0.0.2:7000\r\n"
+	for name, tc := range map[string]struct {
+		// routes is who leads by the routes, err what the group answers at first, raft what raft says in turn.
+		routes string
+		err    error
+		raft   []string
+		want   string
+	}{
+		"routes":         {"b", nil, []string{"b", "a"}, moved + moved},
+		"the group":      {"a", b, []string{"b", "a"}, moved + moved},
+		"who waits":      {"a", b, []string{"", "a"}, ":1\r\n:2\r\n"},
+		"who waits long": {"a", b, []string{"", "", "", "a", "", "a"}, ":1\r\n:2\r\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, 3, patient)
+			g := w.groups[1]
+			g.set(func() { g.fail = once(tc.err) })
+			c := w.dial(t)
+			w.lead(1, tc.routes)
+			w.locked(func() {
+				w.raft = func(slot.GroupID) (leader topology.NodeID) {
+					if next := tc.raft[0]; next != "" {
+						leader = nodeID(next)
+					}
+					if len(tc.raft) > 1 {
+						tc.raft = tc.raft[1:]
+					}
+					return leader
+				}
+			})
+			c.send(array("INCR", key1) + array("INCR", key1))
+			if tc.routes != "a" {
+				time.Sleep(4 * lookAgain) // nothing should wait for that, or for new routes
+				w.lead(1, "a")
+			}
+			if got := c.read() + c.read(); got != tc.want {
+				t.Errorf("got %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+// Raft never agrees with the routes, or with the group: who waited in vain is sent where one of them says.
+func TestWhoWaitsInVainIsSentAway(t *testing.T) {
+	w := newWorld(t, 3)
+	w.lead(1, "b")
+	w.elect(1, "a")
+	w.dial(t).expect("-MOVED 866 10.0.0.2:7000\r\n", "SET", key1, "1")
+
+	w = newWorld(t, 3, patient)
+	w.lead(1, "b")
+	w.elect(1, "a")
+	c := w.dial(t)
+	c.send(array("SET", key1, "1"))
+	awaitParked(t, w)
+	w.srv.Shutdown(t.Context())
+	if got := c.read(); got != "-MOVED 866 10.0.0.2:7000\r\n" {
+		t.Errorf("a server that stops answered %q", got)
+	}
+}
+
 func TestRefusedCommandsPause(t *testing.T) {
 	w := newWorld(t, 3)
 	g := w.groups[1]
 	g.set(func() { g.fail = failing(&shardgroup.NotLeaderError{Leader: string(nodeID("b"))}) })
-	w.dial(t).expect("-CLUSTERDOWN The cluster is down\r\n", "SET", key1, "1")
+	w.dial(t).expect("-MOVED 866 10.0.0.2:7000\r\n", "SET", key1, "1")
 	if submits, _, _ := g.counted(); submits < 2 || submits > int(w.srv.cfg.Load().ParkTimeout/lookAgain)+1 {
 		t.Errorf("the group was asked %d times", submits)
 	}

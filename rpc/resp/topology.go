@@ -157,6 +157,14 @@ func (r *routes) clientAddr(id string) string {
 	return ""
 }
 
+// other is the address of node id for MOVED, "" if the map does not have it or it is this node.
+func (s *Server) other(id string) string {
+	if id == string(s.b.Self()) {
+		return ""
+	}
+	return s.routes.Load().clientAddr(id)
+}
+
 // selfAddr is this node's own address as clients know it.
 func (s *Server) selfAddr() string { return s.routes.Load().clientAddr(string(s.b.Self())) }
 

@@ -25,8 +25,8 @@ type world struct {
 	mu      sync.Mutex
 	m       *topology.Map
 	leaders map[slot.GroupID]topology.NodeID
-	// ahead are leaders that raft knows and the node does not.
-	ahead   map[slot.GroupID]topology.NodeID
+	// raft, if set, names leaders that the node need not know.
+	raft    func(slot.GroupID) topology.NodeID
 	groups  map[slot.GroupID]*machineGroup
 	stopped bool
 	loading bool
@@ -221,8 +221,8 @@ func (w *world) Leader(g slot.GroupID) topology.NodeID {
 func (w *world) LeaderNow(g slot.GroupID) topology.NodeID {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if leader, known := w.ahead[g]; known {
-		return leader
+	if w.raft != nil {
+		return w.raft(g)
 	}
 	return w.leaders[g]
 }

@@ -105,7 +105,7 @@ func (r *Replica) look(inst *instance) Leadership {
 	return l
 }
 
-// peek reads inst's state. It takes no lock and changes nothing: clients' commands ask on their way.
+// peek reads inst's state. It does not take mu, and changes nothing: clients' commands ask on their way.
 func (r *Replica) peek(inst *instance) Leadership {
 	l := Leadership{Term: inst.raft.CurrentTerm()}
 	_, id := inst.raft.LeaderWithID()
