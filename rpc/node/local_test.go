@@ -17,6 +17,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/quorate/quorate/client"
+	"github.com/quorate/quorate/fsm/slot"
+	"github.com/quorate/quorate/placement/topology"
 	"github.com/quorate/quorate/rpc/node"
 	"github.com/quorate/quorate/rpc/node/config"
 )
@@ -155,8 +157,22 @@ func TestReplicasAgreeAndLeadersMove(t *testing.T) {
 			if err := a.Transfer(t.Context(), g.ID, n.Identity().Name); err != nil {
 				t.Fatalf("group %d to %s: %v", g.ID, n.Identity().Name, err)
 			}
+			everyoneNames(t, l, g.ID, n.Identity().ID)
 		}
 	}
+}
+
+// everyoneNames waits until all nodes name leader as that of g, by what was published and by raft itself. Without elections both stay.
+func everyoneNames(t *testing.T, l *node.Local, g slot.GroupID, leader topology.NodeID) {
+	t.Helper()
+	await(t, func() error {
+		for _, n := range l.Nodes() {
+			if told, now := n.Leader(g), n.LeaderNow(g); told != leader || now != leader {
+				return fmt.Errorf("group %d: node %s says that %s leads, and now %s, want %s", g, n.Identity().Name, told, now, leader)
+			}
+		}
+		return nil
+	})
 }
 
 // TestSettingsChangeAtOnce: two nodes change different settings, neither of them knowing of the other's change.
