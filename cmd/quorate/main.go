@@ -17,7 +17,7 @@ func main() {
 	if len(os.Args) == 3 && os.Args[2] == simChild {
 		simulateJob() // before anything else has started a goroutine
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
 	defer stop()
 	// A second signal ends the process at once.
 	context.AfterFunc(ctx, stop)
@@ -27,6 +27,16 @@ func main() {
 		}
 		os.Exit(1)
 	}
+}
+
+// endings are the signals that end a command in order. A terminal that goes away is one, but not for what nohup started: to be told of a
+// signal is to ignore it no more.
+func endings() []os.Signal {
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	return signals
 }
 
 // errSilent ends the process with status 1 after a command has said itself what is wrong.
