@@ -19,8 +19,11 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
 	defer stop()
-	// A second signal ends the process at once.
-	context.AfterFunc(ctx, stop)
+	context.AfterFunc(ctx, func() {
+		// A terminal that goes away says so twice, once itself and once through its shell.
+		signal.Ignore(syscall.SIGHUP)
+		stop() // a second signal of any other kind ends the process at once
+	})
 	if err := root().ExecuteContext(ctx); err != nil {
 		if !errors.Is(err, errSilent) {
 			fmt.Fprintln(os.Stderr, "quorate:", err)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // started runs a cluster in a process of its own, by a line of the shell in which $0 is this program, and waits until it serves. Its folder
@@ -33,17 +34,21 @@ func started(t *testing.T, line, dir string) *exec.Cmd {
 	return nil
 }
 
+// hangUp closes the terminal: the kernel tells the process, and so does its shell.
 func hangUp(t *testing.T, c *exec.Cmd) {
 	t.Helper()
-	if err := c.Process.Signal(syscall.SIGHUP); err != nil {
-		t.Fatal(err)
+	for range 2 {
+		if err := c.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(50 * time.Millisecond) // two at once may be one
 	}
 }
 
 // TestAClosedTerminalEndsTheCluster in order: it leaves no folder behind.
 func TestAClosedTerminalEndsTheCluster(t *testing.T) {
 	dir := t.TempDir()
-	c := started(t, `exec "$0" dev --port 22601`, dir)
+	c := started(t, `exec "$0" dev --port 22801`, dir)
 	hangUp(t, c)
 	if err := c.Wait(); err != nil {
 		t.Errorf("it ended with %v", err)
@@ -54,9 +59,9 @@ func TestAClosedTerminalEndsTheCluster(t *testing.T) {
 }
 
 func TestNohupOutlivesTheTerminal(t *testing.T) {
-	c := started(t, `trap "" HUP; exec "$0" dev --port 22701`, t.TempDir())
+	c := started(t, `trap "" HUP; exec "$0" dev --port 22901`, t.TempDir())
 	hangUp(t, c)
-	if out, err := quorate(t, "cluster", "status", "--addr", "127.0.0.1:22701"); err != nil {
+	if out, err := quorate(t, "cluster", "status", "--addr", "127.0.0.1:22901"); err != nil {
 		t.Errorf("after the terminal was closed: %v\n%s", err, out)
 	}
 	if err := c.Process.Signal(syscall.SIGTERM); err != nil {
