@@ -9,84 +9,66 @@ import (
 // TestWhoWaitsHoldsNothing: a connection that waits for input has neither a run nor buffers, the next one uses the same, and what
 // nobody needs is forgotten.
 func TestWhoWaitsHoldsNothing(t *testing.T) {
-	w := newWorld(t, 1, ioThreads(0))
-	w.dial(t).expect("+OK\r\n", "SET", "k", "v")
-	l, a, theirsA := loopOfOne(t, w)
-	_, b, theirsB := loopOfOne(t, w)
-	b.by, b.loop = l, l
-	l.sit(b)
-	ask := func(c *conn, theirs int) {
-		t.Helper()
-		if _, err := unix.Write(theirs, []byte(array("GET", "k")+array("PING"))); err != nil {
-			t.Fatal(err)
+	withRingAndWithout(t, func(t *testing.T, w *world) {
+		w.dial(t).expect("+OK\r\n", "SET", "k", "v")
+		l, a, theirsA := loopOfOne(t, w)
+		b, theirsB := l.connected(t)
+		ask := func(c *conn, theirs int) {
+			t.Helper()
+			transmit(t, theirs, array("GET", "k")+array("PING"))
+			turn(l, event{fd: c.seat.fd, readable: true})
+			if got := string(drained(t, theirs)); got != "$1\r\nv\r\n+PONG\r\n" {
+				t.Errorf("got %q", got)
+			}
+			if c.run != nil || c.in.buf != nil || c.out != nil {
+				t.Errorf("a connection that waits has run %v, a read buffer of %d, an output buffer of %d", c.run, len(c.in.buf), cap(c.out))
+			}
 		}
-		l.serve([]event{{fd: c.seat.fd, readable: true}}, nil)
-		l.answer(nil)
-		l.sendStaged()
-		if got := string(drained(t, theirs)); got != "$1\r\nv\r\n+PONG\r\n" {
-			t.Errorf("got %q", got)
+		ask(a, theirsA)
+		ask(b, theirsB)
+		ask(a, theirsA)
+		if runs, inboxes, outs := len(l.runs.list), len(l.inboxes.list), len(l.outs.list); runs != 1 || inboxes != 1 || outs != 1 {
+			t.Errorf("two connections, one after the other, needed %d runs, %d read buffers, %d output buffers", runs, inboxes, outs)
 		}
-		if c.run != nil || c.in.buf != nil || c.out != nil {
-			t.Errorf("a connection that waits has run %v, a read buffer of %d, an output buffer of %d", c.run, len(c.in.buf), cap(c.out))
+		for range 2 {
+			l.lookAround()
 		}
-	}
-	ask(a, theirsA)
-	ask(b, theirsB)
-	ask(a, theirsA)
-	if runs, inboxes, outs := len(l.runs.list), len(l.inboxes.list), len(l.outs.list); runs != 1 || inboxes != 1 || outs != 1 {
-		t.Errorf("two connections, one after the other, needed %d runs, %d read buffers, %d output buffers", runs, inboxes, outs)
-	}
-	for range 2 {
-		l.lookAround()
-	}
-	if n := len(l.runs.list) + len(l.inboxes.list) + len(l.outs.list); n != 0 {
-		t.Errorf("%d things were kept that nobody needs", n)
-	}
+		if n := len(l.runs.list) + len(l.inboxes.list) + len(l.outs.list); n != 0 {
+			t.Errorf("%d things were kept that nobody needs", n)
+		}
+	})
 }
 
 // TestCallsUnderWayKeepTheirRun: a run is not lent to another connection before its replies are sent.
 func TestCallsUnderWayKeepTheirRun(t *testing.T) {
-	w := newWorld(t, 1, ioThreads(0))
-	g := w.groups[1]
-	hold := make(chan struct{})
-	g.set(func() { g.hold = hold })
-	l, a, theirsA := loopOfOne(t, w)
-	_, b, theirsB := loopOfOne(t, w)
-	b.by, b.loop = l, l
-	l.sit(b)
-	turn := func(ready ...event) {
-		l.serve(ready, nil)
-		l.answer(nil)
-		l.submit()
-		l.sendStaged()
-	}
-	send := func(theirs int, words ...string) {
-		t.Helper()
-		if _, err := unix.Write(theirs, []byte(array(words...))); err != nil {
-			t.Fatal(err)
+	withRingAndWithout(t, func(t *testing.T, w *world) {
+		g := w.groups[1]
+		hold := make(chan struct{})
+		g.set(func() { g.hold = hold })
+		l, a, theirsA := loopOfOne(t, w)
+		b, theirsB := l.connected(t)
+		transmit(t, theirsA, array("SET", "k", "of a"))
+		turn(l, event{fd: a.seat.fd, readable: true})
+		mine := a.run
+		if mine == nil || !a.asks() {
+			t.Fatal("the call is not under way")
 		}
-	}
-	send(theirsA, "SET", "k", "of a")
-	turn(event{fd: a.seat.fd, readable: true})
-	mine := a.run
-	if mine == nil || !a.asks() {
-		t.Fatal("the call is not under way")
-	}
-	send(theirsB, "PING")
-	turn(event{fd: b.seat.fd, readable: true})
-	if got := string(drained(t, theirsB)); got != "+PONG\r\n" {
-		t.Errorf("b got %q", got)
-	}
-	if a.run != mine || len(l.runs.list) != 1 || l.runs.list[0] == mine {
-		t.Error("the run was lent, or taken back, while its call is under way")
-	}
-	close(hold)
-	for mine.pending.Load() > 0 {
-		unix.Nanosleep(&unix.Timespec{Nsec: 1e6}, nil)
-	}
-	l.drive(a)
-	l.sendStaged()
-	if got := string(drained(t, theirsA)); got != "+OK\r\n" || a.run != nil {
-		t.Errorf("a got %q, its run is %p", got, a.run)
-	}
+		transmit(t, theirsB, array("PING"))
+		turn(l, event{fd: b.seat.fd, readable: true})
+		if got := string(drained(t, theirsB)); got != "+PONG\r\n" {
+			t.Errorf("b got %q", got)
+		}
+		if a.run != mine || len(l.runs.list) != 1 || l.runs.list[0] == mine {
+			t.Error("the run was lent, or taken back, while its call is under way")
+		}
+		close(hold)
+		for mine.pending.Load() > 0 {
+			unix.Nanosleep(&unix.Timespec{Nsec: 1e6}, nil)
+		}
+		l.drive(a)
+		l.sendStaged()
+		if got := string(drained(t, theirsA)); got != "+OK\r\n" || a.run != nil {
+			t.Errorf("a got %q, its run is %p", got, a.run)
+		}
+	})
 }
