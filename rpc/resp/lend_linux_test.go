@@ -72,3 +72,33 @@ func TestCallsUnderWayKeepTheirRun(t *testing.T) {
 		}
 	})
 }
+
+// TestWorkCollectsInALentBuffer: commands that are executed beside the loop, one after the other, collect their replies in the same
+// array, and those without a reply leave it to the next.
+func TestWorkCollectsInALentBuffer(t *testing.T) {
+	withRingAndWithout(t, func(t *testing.T, w *world) {
+		l, c, theirs := loopOfOne(t, w)
+		for range 3 {
+			transmit(t, theirs, array("CLIENT", "GETNAME")+array("CLIENT", "REPLY", "SKIP")+array("PING"))
+			for turn(l, event{fd: c.seat.fd, readable: true}); c.seat.away; turn(l) {
+				comeBack(t, l)
+			}
+			if got := string(drained(t, theirs)); got != "$-1\r\n" {
+				t.Errorf("got %q", got)
+			}
+			if c.out != nil || len(l.outs.list) != 1 {
+				t.Errorf("the connection has an output buffer of %d, %d are spare", cap(c.out), len(l.outs.list))
+			}
+		}
+	})
+}
+
+// comeBack waits for work beside a loop that does not run, and has the loop look at its connection.
+func comeBack(t *testing.T, l *loop) {
+	t.Helper()
+	await(t, "the end of the work", func() bool { return !l.mayPark() })
+	posted, _ := l.takePosted(nil)
+	for _, c := range posted {
+		l.look(c)
+	}
+}

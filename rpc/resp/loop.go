@@ -318,6 +318,7 @@ func (l *loop) sendAway(c *conn) {
 	if c.seat.staged {
 		c.transmitOut()
 	}
+	c.openOut() // work cannot, and what it had made itself would be one more to lend
 	c.seat.away = true
 	l.s.wg.Go(func() {
 		c.work()
