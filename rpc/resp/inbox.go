@@ -7,7 +7,7 @@ const (
 	inboxLent = 16 << 10
 	// inboxRoomy is what a connection that pipelines grows to: more commands per read mean larger batches.
 	inboxRoomy = 64 << 10
-	// inboxKeep is the most that is kept when nothing is pending.
+	// inboxKeep is the most that a connection keeps when nothing is pending.
 	inboxKeep = 1 << 20
 )
 

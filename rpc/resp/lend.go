@@ -1,7 +1,9 @@
 package resp
 
+import "slices"
+
 // What a connection needs only while it has something to do is lent by its loop. So thousands of connections that wait need none of it,
-// and those that do not wait use the same few pieces, one after the other.
+// and those that do not wait use the same few pieces, one after the other. Only a read buffer that has grown is kept for a while.
 
 // lendRun lends c a run.
 func (l *loop) lendRun(c *conn) {
@@ -37,10 +39,43 @@ func (l *loop) lendBuffer(c *conn) {
 	c.in.buf = make([]byte, inboxLent)
 }
 
-// takeBuffer takes the read buffer back if it is empty.
+// takeBuffer takes the read buffer back if it is empty. One that has grown is kept, until it was not needed for a while: a client that
+// sends large commands one after the other would have it grow anew for each.
 func (l *loop) takeBuffer(c *conn) {
-	if len(c.in.buf) == inboxLent && c.in.empty() {
+	size := len(c.in.buf)
+	switch {
+	case size == 0 || !c.in.empty():
+	case size == inboxLent:
 		l.inboxes.give(c.in.buf)
 		c.in = inbox{}
+	case size > inboxKeep:
+		c.in = inbox{}
+	default:
+		c.seat.needed = c.seat.needed || c.in.w > inboxLent
+		l.noteGrown(c)
 	}
+}
+
+// noteGrown has dropGrown look at a connection, which need not look at all of them then.
+func (l *loop) noteGrown(c *conn) {
+	if !c.seat.grown {
+		c.seat.grown = true
+		l.grown = append(l.grown, c)
+	}
+}
+
+// dropGrown drops the read buffers that have grown and were not needed since it was called last. Connections that are busy come back to
+// the list when they wait.
+func (l *loop) dropGrown() {
+	l.grown = slices.DeleteFunc(l.grown, func(c *conn) bool {
+		if c.seat.needed {
+			c.seat.needed = false
+			return false
+		}
+		c.seat.grown = false
+		if c.waitsForInput() && c.in.empty() {
+			c.in = inbox{}
+		}
+		return true
+	})
 }

@@ -1,6 +1,7 @@
 package resp
 
 import (
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -101,4 +102,58 @@ func comeBack(t *testing.T, l *loop) {
 	for _, c := range posted {
 		l.look(c)
 	}
+}
+
+// TestGrownBuffersGo: a read buffer that has grown is kept while commands come that need it, and dropped when none has come for a
+// while; one that would shrink at the next read is dropped at once.
+func TestGrownBuffersGo(t *testing.T) {
+	withRingAndWithout(t, func(t *testing.T, w *world) {
+		l, c, theirs := loopOfOne(t, w)
+		echo := func(size int) []byte {
+			t.Helper()
+			for rest := array("ECHO", strings.Repeat("v", size)); rest != ""; {
+				part := rest[:min(len(rest), 32<<10)]
+				transmit(t, theirs, part)
+				turn(l, event{fd: c.seat.fd, readable: true})
+				rest = rest[len(part):]
+			}
+			for len(drained(t, theirs)) > 0 {
+				turn(l, event{fd: c.seat.fd})
+			}
+			if !c.waitsForInput() {
+				t.Error("not all is answered")
+			}
+			return c.in.buf
+		}
+		large := echo(100 << 10)
+		for range 3 {
+			l.lookAround()
+			if again := echo(100 << 10); len(again) == 0 || &again[0] != &large[0] {
+				t.Errorf("another buffer, of %d bytes, holds the next large command", len(again))
+			}
+		}
+		for range 2 {
+			echo(1) // does not need it
+			l.lookAround()
+		}
+		if c.in.buf != nil || len(l.inboxes.list) != 0 {
+			t.Errorf("a connection that waits has a buffer of %d bytes, %d are spare", len(c.in.buf), len(l.inboxes.list))
+		}
+		if left := echo(inboxKeep + 1); left != nil {
+			t.Errorf("%d bytes were kept", len(left))
+		}
+		// What came of a command is not dropped while the rest is awaited.
+		half := array("ECHO", strings.Repeat("v", 100<<10))[:90<<10]
+		echo(100 << 10)
+		for _, part := range []string{half[:45<<10], half[45<<10:]} {
+			transmit(t, theirs, part)
+			turn(l, event{fd: c.seat.fd, readable: true})
+		}
+		for range 3 {
+			l.lookAround()
+		}
+		if got := len(c.in.bytes()); got != len(half) {
+			t.Errorf("%d bytes are left of %d", got, len(half))
+		}
+	})
 }

@@ -33,6 +33,8 @@ type loop struct {
 	// What no connection needs at the moment: read buffers, runs, and buffers for replies.
 	inboxes, outs spares[[]byte]
 	runs          spares[*run]
+	// grown are the connections that may have a read buffer larger than those that are lent.
+	grown []*conn
 	// ring, if there is one, reads and writes for several connections at once. staged are those whose replies are sent at the
 	// end of the turn, parties those that take part in a system call.
 	ring            *ring.Ring
@@ -57,6 +59,8 @@ type seat struct {
 	// can be sent; took is when it last did.
 	filled, staged, clogged bool
 	took                    time.Time
+	// grown: it is in loop.grown. needed: it has needed more than a buffer that is lent since dropGrown looked.
+	grown, needed bool
 
 	// killed: it is to end.
 	killed bool
@@ -331,6 +335,7 @@ func (l *loop) lookAround() {
 	l.inboxes.trim()
 	l.outs.trim()
 	l.runs.trim()
+	l.dropGrown()
 	if !l.s.endsIdle() {
 		return
 	}
