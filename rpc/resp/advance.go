@@ -92,6 +92,7 @@ func (c *conn) commands() {
 		}
 		words, err := frame.Args(c.in.bytes()[:n], c.run.words[len(c.run.words):])
 		if err != nil {
+			c.run.leave(cap(c.run.words))
 			c.protocolError(err)
 			return
 		}
@@ -101,6 +102,7 @@ func (c *conn) commands() {
 		}
 		spec := command.Find(words)
 		if c.s.pause.holds(c, spec) {
+			c.run.leave(len(words))
 			if c.paused = len(c.run.cmds) == 0; c.paused {
 				c.checkQueryBuffer(cfg)
 			}
@@ -111,6 +113,8 @@ func (c *conn) commands() {
 				c.in.skip(n)
 				c.run.keep(words)
 				c.heavy = words
+			} else {
+				c.run.leave(len(words))
 			}
 			return
 		}

@@ -3,6 +3,7 @@ package resp
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -156,4 +157,35 @@ func TestGrownBuffersGo(t *testing.T) {
 			t.Errorf("%d bytes are left of %d", got, len(half))
 		}
 	})
+}
+
+// TestSpareRunsHoldNothingRead: a run that is taken back refers to nothing of what its connection has read, be it that a command was
+// looked at and not executed.
+func TestSpareRunsHoldNothingRead(t *testing.T) {
+	for name, text := range map[string]string{
+		"held back by a pause":        array("SET", "k", "v"),
+		"not to be executed together": array("PING") + array("CLIENT", "GETNAME"),
+		"not to be understood":        "SET k \"v\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, 1, ioThreads(0), withoutRing)
+			w.srv.pause.set(time.Now().Add(time.Hour), false)
+			l, c, theirs := loopOfOne(t, w)
+			for _, each := range []string{array("PING"), text} {
+				transmit(t, theirs, each)
+				for turn(l, event{fd: c.seat.fd, readable: true}); c.seat.away; turn(l) {
+					comeBack(t, l)
+				}
+			}
+			if len(l.runs.list) != 1 {
+				t.Fatalf("%d runs are spare", len(l.runs.list))
+			}
+			words := l.runs.list[0].words
+			for i, word := range words[:cap(words)] {
+				if word != nil {
+					t.Errorf("word %d is %q", i, word)
+				}
+			}
+		})
+	}
 }

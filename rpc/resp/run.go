@@ -291,6 +291,12 @@ func (r *run) keep(words [][]byte) {
 	r.words = make([][]byte, 0, max(firstWords, 2*cap(r.words), 2*len(words)))
 }
 
+// leave clears up to n words that were put into the arena and are not kept: clear does not reach them, and they hold what was read.
+func (r *run) leave(n int) {
+	behind := r.words[len(r.words):cap(r.words)]
+	clear(behind[:min(n, len(behind))])
+}
+
 const (
 	// firstWords is the arguments' arena of a run without a pipeline, maxKeptWords bounds that of an idle one.
 	firstWords   = 32
