@@ -20,7 +20,7 @@ func (l *loop) lendRun(c *conn) {
 
 // takeRun takes the run back if nothing is under way. While work is, another goroutine has all of the connection.
 func (l *loop) takeRun(c *conn) {
-	if !c.seat.away && c.run.idle() && c.heavy == nil {
+	if c.run != nil && !c.seat.away && c.run.idle() && c.heavy == nil {
 		c.run.c = nil
 		l.runs.give(c.run)
 		c.run = nil
@@ -48,7 +48,7 @@ func (l *loop) takeBuffer(c *conn) {
 	case size == inboxLent:
 		l.inboxes.give(c.in.buf)
 		c.in = inbox{}
-	case size > inboxKeep:
+	case size > inboxKeep || c.seat.ended:
 		c.in = inbox{}
 	default:
 		c.seat.needed = c.seat.needed || c.in.w > inboxLent
@@ -56,7 +56,8 @@ func (l *loop) takeBuffer(c *conn) {
 	}
 }
 
-// noteGrown has dropGrown look at a connection, which need not look at all of them then.
+// noteGrown puts a connection on the list that dropGrown looks at. Of ten thousand few have grown; the others are not in the processor's
+// caches.
 func (l *loop) noteGrown(c *conn) {
 	if !c.seat.grown {
 		c.seat.grown = true
@@ -78,4 +79,13 @@ func (l *loop) dropGrown() {
 		}
 		return true
 	})
+}
+
+// takeAll takes back from an ended connection what it was lent, and has it keep nothing of its last commands.
+func (l *loop) takeAll(c *conn) {
+	c.in.r = c.in.w
+	l.takeBuffer(c)
+	c.outSent()
+	l.takeRun(c)
+	c.run, c.ownArgs = nil, nil
 }

@@ -1,6 +1,7 @@
 package resp
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -188,4 +189,45 @@ func TestSpareRunsHoldNothingRead(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestWhoHasEndedHoldsNothing: a connection that was killed leaves what it was lent, though there are replies that it has not sent, or not
+// looked at, and input that it has not executed. Its loop does not know it any more.
+func TestWhoHasEndedHoldsNothing(t *testing.T) {
+	withRingAndWithout(t, func(t *testing.T, w *world) {
+		w.dial(t).expect("+OK\r\n", "SET", "big", strings.Repeat("v", maxKeptOut/2))
+		hold := make(chan struct{})
+		g := w.groups[1]
+		l, clogged, theirsC := loopOfOne(t, w)
+		thinks, theirsT := l.connected(t)
+		g.set(func() { g.hold = hold })
+		transmit(t, theirsC, array("PING"))
+		transmit(t, theirsT, array("SET", "k", "v")+array("PING")[:9])
+		turn(l, event{fd: clogged.seat.fd, readable: true}, event{fd: thinks.seat.fd, readable: true})
+		transmit(t, theirsC, strings.Repeat(array("GET", "big")+array("PING"), 9))
+		for range 9 {
+			turn(l, event{fd: clogged.seat.fd, readable: true})
+		}
+		if !thinks.asks() || clogged.pendingOut() == 0 {
+			t.Fatalf("a call is under way: %v, a client is to take %d bytes", thinks.asks(), clogged.pendingOut())
+		}
+		close(hold)
+		await(t, "the reply", func() bool { return thinks.run.pending.Load() == 0 })
+		l.kill(clogged)
+		l.kill(thinks)
+		comeBack(t, l)
+		for name, c := range map[string]*conn{"clogged": clogged, "thinking": thinks} {
+			if !c.seat.ended || c.run != nil || c.in.buf != nil || c.out != nil {
+				t.Errorf("%s: ended %v, has run %p, a read buffer of %d, an output buffer of %d", name, c.seat.ended, c.run, len(c.in.buf), cap(c.out))
+			}
+		}
+		if n := len(l.inboxes.list); n != 2 {
+			t.Errorf("%d read buffers of 2 are spare", n)
+		}
+		for name, list := range map[string][]*conn{"parties": l.parties, "staged": l.staged, "seats": l.seats} {
+			if slices.ContainsFunc(list[:cap(list)], func(c *conn) bool { return c != nil }) {
+				t.Errorf("the loop's %s still has connections", name)
+			}
+		}
+	})
 }

@@ -169,14 +169,16 @@ func (l *loop) run() {
 		ready = l.poll.wait(ready[:0], l.mayPark())
 		readers = l.serve(ready, readers)
 		var swept bool
-		posted, swept = l.takePosted(posted[:0])
+		posted, swept = l.takePosted(posted)
 		for _, c := range posted {
 			l.look(c)
 		}
-		again, l.again = l.again, again[:0]
+		posted = emptied(posted)
+		again, l.again = l.again, again
 		for _, c := range again {
 			l.drive(c)
 		}
+		again = emptied(again)
 		readers = l.answer(readers[:0])
 		submitted := l.submit()
 		l.sendStaged()
@@ -191,6 +193,12 @@ func (l *loop) run() {
 			runtime.Gosched()
 		}
 	}
+}
+
+// emptied returns a list to be filled again, which keeps nobody who was in it from being collected.
+func emptied(list []*conn) []*conn {
+	clear(list)
+	return list[:0]
 }
 
 // yieldEvery is after how many turns that handed nothing to groups others get to run; else it is each.
@@ -362,7 +370,7 @@ func (l *loop) drop(c *conn) {
 	}
 	c.gone()
 	socket(c.seat.fd).close()
-	l.takeBuffer(c)
+	l.takeAll(c)
 }
 
 // end closes the loop if it has no connections left.

@@ -3,10 +3,13 @@ package resp
 import (
 	"fmt"
 	"net"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+	"weak"
 )
 
 // inAllWays runs a test with connections on loops, with io_uring and without, and with a goroutine for each.
@@ -282,4 +285,24 @@ func TestClientsShareSystemCalls(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestNothingHoldsWhoHasEnded: a connection that has ended is garbage, though its loop has no more to do.
+func TestNothingHoldsWhoHasEnded(t *testing.T) {
+	inAllWays(t, func(t *testing.T, way func(*Config)) {
+		w := newWorld(t, 1, way)
+		c := w.dial(t)
+		id, err := strconv.ParseInt(strings.Trim(c.do("CLIENT", "ID"), ":\r\n"), 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.expect("+OK\r\n", "SET", "k", "v")
+		ended := weak.Make(w.srv.conns.get(id))
+		c.nc.Close()
+		await(t, "its end", func() bool { return w.srv.conns.count() == 0 })
+		await(t, "its collection", func() bool {
+			runtime.GC()
+			return ended.Value() == nil
+		})
+	})
 }

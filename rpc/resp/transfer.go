@@ -39,7 +39,7 @@ func (l *loop) serve(ready []event, readers []*conn) []*conn {
 // receive notes who can be read from, and reads from those that wait for input if there are several. Those that are sending
 // something large are read from alone.
 func (l *loop) receive(ready []event) {
-	l.parties = l.parties[:0]
+	l.parties = emptied(l.parties)
 	for _, e := range ready {
 		c := l.at(e.fd)
 		if c == nil {
@@ -103,7 +103,7 @@ func (l *loop) stage(c *conn, bytes int) bool {
 func (l *loop) sendStaged() {
 	for staged := l.staged; len(staged) > 0; {
 		n := min(len(staged), together)
-		l.parties = l.parties[:0]
+		l.parties = emptied(l.parties)
 		for _, c := range staged[:n] {
 			c.seat.staged = false
 			// Where work is under way, it was sent before that; drop sends what an ended connection had.
@@ -118,9 +118,7 @@ func (l *loop) sendStaged() {
 		l.send(l.parties)
 		staged = staged[n:]
 	}
-	clear(l.parties)
-	clear(l.staged)
-	l.staged = l.staged[:0]
+	l.parties, l.staged = emptied(l.parties), emptied(l.staged)
 }
 
 func (l *loop) send(parties []*conn) {
