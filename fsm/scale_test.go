@@ -92,6 +92,7 @@ func BenchmarkCrowd(b *testing.B) {
 		b.Run(fmt.Sprintf("keys=%d", n), func(b *testing.B) {
 			var c *crowd
 			b.Run("SET", func(b *testing.B) {
+				b.ReportAllocs()
 				if c == nil {
 					c = newCrowd(b, n)
 				}
@@ -162,6 +163,7 @@ func BenchmarkSnapshotUnderWrites(b *testing.B) {
 
 // BenchmarkSnapshotOfCrowd reports the time per key of a state that is in nobody's cache.
 func BenchmarkSnapshotOfCrowd(b *testing.B) {
+	b.ReportAllocs()
 	const keys = 4_000_000
 	c := newCrowd(b, keys)
 	for b.Loop() {

@@ -60,6 +60,32 @@ func benchmarkEntry(b *testing.B, d wal.Durability, groups int) {
 	b.ReportMetric(float64(w-writes)/float64(b.N), "pwrites/op")
 }
 
+// BenchmarkReads is the way of sixteen GETs below the front end: read gate, lease, machine. An op is one GET.
+func BenchmarkReads(b *testing.B) {
+	g := awaitLeader(b, openHosts(b, wal.Interval, 1), 0)
+	submitMany([]*Group{g}, 1) // now there are the keys
+	var rs Reads
+	c := &Call{}
+	for j := range 16 {
+		c.Ops = append(c.Ops, op(fmt.Sprintf("GET key:%d", j%7)))
+		c.Reads = append(c.Reads, true)
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	for i := 0; i < b.N; i += len(c.Ops) {
+		c.Out.Buf, c.Ends, c.Answered = c.Out.Buf[:0], c.Ends[:0], false
+		if g.Join(&rs, c) {
+			rs.Answer()
+		}
+		if !c.Answered {
+			g.Read(c) // the machine stood still, and the lease is over
+		}
+		if len(c.Ends) != len(c.Ops) {
+			b.Fatalf("%d of %d were answered: %v", len(c.Ends), len(c.Ops), c.Err)
+		}
+	}
+}
+
 func openHosts(b *testing.B, d wal.Durability, groups int) []*host {
 	quiet := slog.New(slog.DiscardHandler)
 	fatal := func(err error) { b.Errorf("fatal: %v", err) }

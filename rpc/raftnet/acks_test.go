@@ -216,6 +216,7 @@ func TestLeaseChecksDoNotAllocate(t *testing.T) {
 }
 
 func BenchmarkLeaseUntil(b *testing.B) {
+	b.ReportAllocs()
 	m := NewMux(&scripted{})
 	tr, err := m.Open(1, Options{})
 	if err != nil {

@@ -195,6 +195,7 @@ func FuzzFrames(f *testing.F) {
 }
 
 func BenchmarkAppendEntriesCodec(b *testing.B) {
+	b.ReportAllocs()
 	a := sampleAppend()
 	a.Entries[1].Data = make([]byte, 16<<10)
 	var frame []byte
