@@ -43,7 +43,7 @@ func TestCheckRefuses(t *testing.T) {
 		"misses of NaN":    func(p *Plan) { p.Absent = math.NaN() },
 		"fine interval":    func(p *Plan) { p.Interval = time.Millisecond },
 		"negative wait":    func(p *Plan) { p.WaitReplicas = -1 },
-		"flat zipf":        func(p *Plan) { p.Zipf = 1 },
+		"upside down zipf": func(p *Plan) { p.Zipf = -0.1 },
 		"steep zipf":       func(p *Plan) { p.Zipf = 11 },
 		"zipf of NaN":      func(p *Plan) { p.Zipf = math.NaN() },
 		"endless zipf":     func(p *Plan) { p.Zipf = math.Inf(1) },

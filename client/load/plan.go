@@ -25,7 +25,7 @@ type Plan struct {
 	WaitReplicas int
 	// Keys is the size of the key space; KeySize and ValueSize are in bytes.
 	Keys, KeySize, ValueSize int
-	// Zipf skews the choice of keys (exponent, above 1 and up to 10); 0 is uniform.
+	// Zipf skews the choice of keys (exponent, up to 10; YCSB has 0.99); 0 is uniform. Each connection has its node's keys by rank.
 	Zipf float64
 	// Rate is the open loop's operations per second over all connections; 0 is a closed loop.
 	Rate float64
@@ -54,6 +54,8 @@ type Store interface {
 type Progress struct {
 	Elapsed, Total time.Duration
 	Ops, Errors    int64
+	// Last is the last whole interval, if there is one: what is going on now, where Ops would hide it behind what was before.
+	Last *Interval
 }
 
 // Check refuses plans that cannot run.
@@ -72,8 +74,8 @@ func (p Plan) Check() error {
 		return fmt.Errorf("key size %d: want %d to 65536 bytes", p.KeySize, minKeySize)
 	case p.ValueSize < 0 || p.ValueSize > 64<<20:
 		return fmt.Errorf("value size %d: want 0 to 64 MiB", p.ValueSize)
-	case p.Zipf != 0 && (p.Zipf == 1 || !within(p.Zipf, 1, maxZipf)):
-		return fmt.Errorf("zipf exponent %v: want more than 1, up to %d, or 0 for uniform", p.Zipf, maxZipf)
+	case !within(p.Zipf, 0, maxZipf):
+		return fmt.Errorf("zipf exponent %v: want 0 to %d, where 0 is uniform", p.Zipf, maxZipf)
 	case p.inFlight() > maxInFlight:
 		return fmt.Errorf("all connections' pipelines together have %d bytes of keys and values: want at most %d; lower --clients, --pipeline or --value-size",
 			p.inFlight(), maxInFlight)

@@ -219,6 +219,15 @@ func (r *recorder) cutAt(now snapshot) {
 	r.intervals, r.cut = append(r.intervals, v), now
 }
 
+func (r *recorder) progress() Progress {
+	p := Progress{Elapsed: time.Since(r.start), Total: r.plan.Duration, Ops: r.ops.Load(), Errors: r.errors.Load()}
+	if n := len(r.intervals); n > 0 {
+		last := r.intervals[n-1]
+		p.Last = &last
+	}
+	return p
+}
+
 // end stops counting. With an error, CPU times are those of the last reading before.
 func (r *recorder) end() (err error) {
 	r.open.Lock()

@@ -70,3 +70,23 @@ func TestLongWaitsHaveTheirLength(t *testing.T) {
 		t.Errorf("a histogram of an hour takes %d bytes", size)
 	}
 }
+
+// TestProgressHasTheLastInterval: a server that stands still does not look like one that is as fast as it was on the average.
+func TestProgressHasTheLastInterval(t *testing.T) {
+	r := newRecorder(Plan{Duration: time.Minute})
+	if err := r.begin(); err != nil {
+		t.Fatal(err)
+	}
+	for i, n := range []int{5, 0} {
+		if last := r.progress().Last; (last == nil) != (i == 0) {
+			t.Errorf("after %d intervals the last is %v", i, last)
+		}
+		r.record(0, n, time.Millisecond, seen{})
+		if err := r.endInterval(); err != nil {
+			t.Fatal(err)
+		}
+		if p := r.progress(); p.Ops != 5 || p.Last.Ops != int64(n) || p.Total != time.Minute {
+			t.Errorf("after %d operations: %+v, last %+v", n, p, p.Last)
+		}
+	}
+}

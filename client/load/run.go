@@ -175,7 +175,7 @@ func (s *shared) watch(ctx context.Context) error {
 			}
 		case <-show.C:
 			if p := s.plan.Progress; p != nil {
-				p(Progress{Elapsed: time.Since(s.rec.start), Total: s.plan.Duration, Ops: s.rec.ops.Load(), Errors: s.rec.errors.Load()})
+				p(s.rec.progress())
 			}
 		}
 	}

@@ -18,7 +18,7 @@ type worker struct {
 	key   []byte
 	value []byte
 	rnd   *rand.Rand
-	zipf  *rand.Zipf
+	zipf  *zipf
 }
 
 func (s *shared) dial(ctx context.Context, addr string, id int) (*worker, error) {
@@ -27,8 +27,8 @@ func (s *shared) dial(ctx context.Context, addr string, id int) (*worker, error)
 		w.value[i] = 'v'
 	}
 	w.rnd = rand.New(rand.NewPCG(uint64(id)+1, 0x9e3779b97f4a7c15))
-	if s.plan.Zipf > 1 {
-		w.zipf = rand.NewZipf(w.rnd, s.plan.Zipf, 1, uint64(len(w.keys.present)-1))
+	if s.plan.Zipf > 0 {
+		w.zipf = newZipf(w.rnd, s.plan.Zipf, len(w.keys.present))
 	}
 	var err error
 	if s.plan.Open != nil {
@@ -103,7 +103,7 @@ func (w *worker) next() (get bool) {
 		return true
 	}
 	if w.zipf != nil {
-		w.name(present, w.keys.present[w.zipf.Uint64()])
+		w.name(present, w.keys.present[w.zipf.next()])
 	} else {
 		w.name(present, w.keys.present[w.rnd.IntN(len(w.keys.present))])
 	}

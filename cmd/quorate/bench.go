@@ -66,7 +66,7 @@ a table, if there were only errors.`,
 	f.IntVar(&p.Keys, "keys", 100_000, "size of the key space")
 	f.IntVar(&p.KeySize, "key-size", 16, "bytes of a key")
 	f.IntVarP(&p.ValueSize, "value-size", "d", 64, "bytes of a value")
-	f.Float64Var(&p.Zipf, "zipf", 0, "skew of the choice of keys (exponent above 1, up to 10); 0 is uniform")
+	f.Float64Var(&p.Zipf, "zipf", 0, "skew of the choice of keys: an exponent of up to 10, such as YCSB's 0.99; 0 is uniform")
 	f.Float64Var(&p.Rate, "rate", 0, "operations per second (open loop); 0 sends as fast as replies come")
 	f.DurationVar(&p.Warmup, "warmup", time.Second, "time before the measurement")
 	f.DurationVar(&p.Duration, "duration", 10*time.Second, "time of the measurement")
@@ -116,11 +116,22 @@ func measure(ctx context.Context, p load.Plan, fill bool, progress io.Writer) (l
 			return load.Result{}, err
 		}
 	}
-	p.Progress = func(now load.Progress) {
-		live.show([]string{fmt.Sprintf("%v of %v: %d ops, %.0f/s, %d errors",
-			now.Elapsed.Round(time.Second), p.Duration, now.Ops, float64(now.Ops)/now.Elapsed.Seconds(), now.Errors)})
-	}
+	p.Progress = func(now load.Progress) { live.show(courseOf(p, now)) }
 	return load.Run(ctx, p)
+}
+
+// courseOf tells how a measurement goes: all of it, and its last interval.
+func courseOf(p load.Plan, now load.Progress) []string {
+	lines := []string{fmt.Sprintf("%v of %v: %d ops, %.0f/s, %d errors",
+		now.Elapsed.Round(time.Second), p.Duration, now.Ops, float64(now.Ops)/now.Elapsed.Seconds(), now.Errors)}
+	if last := now.Last; last != nil {
+		line := fmt.Sprintf("at last %.0f/s, p50 %s, p99 %s, max %s", last.OpsPerSec, micros(last.P50), micros(last.P99), micros(last.Max))
+		if len(p.Pids) > 0 {
+			line += fmt.Sprintf(", servers busy on %.2f cores", last.CPUs)
+		}
+		lines = append(lines, line)
+	}
+	return lines
 }
 
 func writeResult(w io.Writer, p load.Plan, r load.Result) {

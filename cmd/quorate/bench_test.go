@@ -303,3 +303,18 @@ func TestReportsOfRealProcesses(t *testing.T) {
 		}
 	}
 }
+
+func TestTheDisplayHasTheLastInterval(t *testing.T) {
+	now := load.Progress{Elapsed: 2 * time.Second, Ops: 600, Errors: 3}
+	if got := courseOf(load.Plan{Duration: time.Minute}, now); len(got) != 1 || got[0] != "2s of 1m0s: 600 ops, 300/s, 3 errors" {
+		t.Errorf("at first: %q", got)
+	}
+	now.Last = &load.Interval{OpsPerSec: 40, CPUs: 0.5, Latency: load.Latency{P50: 90, P99: 1500, Max: 900_000}}
+	const want = "at last 40/s, p50 90µs, p99 1.5ms, max 900ms"
+	if got := courseOf(load.Plan{Duration: time.Minute}, now); len(got) != 2 || got[1] != want {
+		t.Errorf("then: %q, want %q", got, want)
+	}
+	if got := courseOf(load.Plan{Duration: time.Minute, Pids: []int{1}}, now)[1]; got != want+", servers busy on 0.50 cores" {
+		t.Errorf("with processes: %q", got)
+	}
+}

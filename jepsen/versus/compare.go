@@ -196,12 +196,12 @@ func (o Options) measureAll(ctx context.Context, systems []System, r *Report, in
 
 // How to read a comparison.
 const (
-	paceNote = "At a fixed rate, what was due by the end and not answered by then is called unanswered, and what it had waited is among the " +
-		"latencies; \"late\" is the 99th percentile of how long after its time the generator itself was run. \"Stood still\" is the share of the " +
-		"time for which, in times of 2 ms and more, processors ran nobody, not even a thread with real-time priority (the mean of all), and the " +
-		"p99 beside it is of the pipelines that this did not touch. \"Log write p99\" is within which time 99 % of the servers' log writes were " +
-		"done, to the bucket of their histogram; with durability always that is a sync, and a SET waits for the leader's and a follower's: for " +
-		"both at once if few come together, otherwise for one after the other."
+	paceNote = "At a fixed rate: *unanswered* is what was due by the end and not answered by then; what it had waited is among the latencies. " +
+		"*late*: 99 % of sends were at most this much behind their time, for the generator's own reasons. " +
+		"*stood still*: for this share of the time, in times of 2 ms and more, processors ran nobody, not even a thread with real-time priority; " +
+		"*p99 else* leaves out the pipelines that this touched. " +
+		"*log write p99*: 99 % of the servers' log writes took at most this, to the bucket of their histogram. With durability always that is a " +
+		"sync, and a SET waits for the leader's and a follower's: for both at once if few come together, otherwise for one after the other."
 	costNote = "Latencies are those of whole pipelines; CPU is user and system time of all server processes, replicas included, over " +
 		"operations. Servers and load generator share the cores."
 )

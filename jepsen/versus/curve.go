@@ -126,9 +126,9 @@ func (o CurveOptions) measureRound(ctx context.Context, systems []System, r *Rep
 }
 
 // How to read a curve over keys.
-const keysNote = " No snapshot is written meanwhile but in the third measurement, of SETs, in which one group after the other writes one, " +
-	"without a break; its ratios are to SETs without, too. By itself a group writes one when its log has grown by as many bytes as the last " +
-	"one had, or half as many again. Redis does not rewrite its log."
+const keysNote = " No snapshots are written, but beside the third measurement, where one group after the other writes one, without a break; " +
+	"its ratios are to SETs without, in the first line. Redis does not rewrite its log. By itself a group writes a snapshot when its log has grown by as " +
+	"many bytes as the last one had, or half as many again."
 
 // report puts what was measured into r.
 func (o CurveOptions) report(r *Report, rows []CurveRow) {
