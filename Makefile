@@ -41,9 +41,11 @@ jepsen-long: build ## hurt real processes for HOURS (2), all workloads against a
 bench: build ## measure PAIRS (5) rounds beside Redis Cluster and etcd into README.md, then costs and curves; takes an hour
 	$(BIN) bench peers --pairs $(PAIRS) --duration 2s --warmup 500ms --rate 5000 --pipeline 1,16,64 --write README.md \
 	  --systems redis-everysec,redis-always-wait,etcd,quorate-interval,quorate-always,quorate-interval-quorum
+	$(BIN) bench peers --pairs $(PAIRS) --duration 2s --warmup 500ms --rate 16500 --pipeline 1 --systems quorate-always --write README.md --section third-sets
+	$(BIN) bench peers --pairs $(PAIRS) --duration 2s --warmup 500ms --rate 49000 --pipeline 1 --systems redis-everysec,quorate-interval --write README.md --section third-gets
 	$(BIN) bench idle --groups 3,100 --write README.md
-	$(BIN) bench curve groups --values 3,32,128 --write README.md
-	$(BIN) bench curve groups --values 3,32,128 -c 1000 -P 64 --duration 6s --write README.md --section curve-groups-busy
+	$(BIN) bench curve groups --values 3,32,128 --rounds 3 --write README.md
+	$(BIN) bench curve groups --values 3,32,128 --rounds 3 -c 1000 -P 64 --duration 6s --write README.md --section curve-groups-busy
 	$(BIN) bench curve clients --values 50,1000,10000 --rounds $(PAIRS) --quorate-flags '--maxclients 20000' --redis-flags '--maxclients 20000' --duration 6s --write README.md
 	$(BIN) bench curve keys --values 1000000,20000000 --duration 8s --write README.md
 	$(BIN) bench memory --systems redis-everysec,quorate-interval --value-size 64 --keys 5000000 --write README.md
