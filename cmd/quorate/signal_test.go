@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
 	"syscall"
 	"testing"
@@ -23,7 +24,13 @@ func started(t *testing.T, line, dir string) *exec.Cmd {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = c.Process.Kill() })
+	// Nothing waits for it longer than that, and nothing that has ended is left of it.
+	limit := time.AfterFunc(time.Minute, func() { _ = c.Process.Kill() })
+	t.Cleanup(func() {
+		limit.Stop()
+		_ = c.Process.Kill()
+		_ = c.Wait()
+	})
 	said := bufio.NewScanner(out)
 	for said.Scan() {
 		if strings.Contains(said.Text(), "Ctrl-C stops it") {
@@ -47,8 +54,11 @@ func hangUp(t *testing.T, c *exec.Cmd) {
 
 // TestAClosedTerminalEndsTheCluster in order: it leaves no folder behind.
 func TestAClosedTerminalEndsTheCluster(t *testing.T) {
+	if signal.Ignored(syscall.SIGHUP) {
+		t.Skip("nohup runs this test, so the cluster is to outlive the terminal")
+	}
 	dir := t.TempDir()
-	c := started(t, `exec "$0" dev --port 22801`, dir)
+	c := started(t, `exec "$0" dev --port 22021`, dir)
 	hangUp(t, c)
 	if err := c.Wait(); err != nil {
 		t.Errorf("it ended with %v", err)
@@ -59,9 +69,9 @@ func TestAClosedTerminalEndsTheCluster(t *testing.T) {
 }
 
 func TestNohupOutlivesTheTerminal(t *testing.T) {
-	c := started(t, `trap "" HUP; exec "$0" dev --port 22901`, t.TempDir())
+	c := started(t, `trap "" HUP; exec "$0" dev --port 22121`, t.TempDir())
 	hangUp(t, c)
-	if out, err := quorate(t, "cluster", "status", "--addr", "127.0.0.1:22901"); err != nil {
+	if out, err := quorate(t, "cluster", "status", "--addr", "127.0.0.1:22121"); err != nil {
 		t.Errorf("after the terminal was closed: %v\n%s", err, out)
 	}
 	if err := c.Process.Signal(syscall.SIGTERM); err != nil {

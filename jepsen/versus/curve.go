@@ -134,7 +134,7 @@ const keysNote = " No snapshots are written, but beside the third measurement, w
 func (o CurveOptions) report(r *Report, rows []CurveRow) {
 	runs, lowest := "One run", ""
 	if o.Rounds > 1 {
-		runs, lowest = "Medians of "+roundsOf(each(rows, func(r CurveRow) int { return r.Rounds }), o.Rounds)+" rounds", ", round by round (lowest–highest)"
+		runs, lowest = "Medians of "+roundsOf(each(rows, func(r CurveRow) int { return r.Rounds }), o.Rounds)+" rounds", ", round by round (lowest–highest). Errors are those of all rounds, GC stops those of the round with the longest"
 	}
 	note := fmt.Sprintf("%s of %s each at pipeline %d with %d-byte values, on a cluster of its own; fixed: %s. Ratios are to the first line%s.",
 		runs, o.Duration, o.Pipeline, o.ValueSize, o.fixed(), lowest)

@@ -188,11 +188,12 @@ func (c *conn) regather(p *placed, old, gc *groupCall) {
 	gc.Reads = append(gc.Reads, read)
 }
 
-// giveUp answers commands that waited in vain. None of them was applied.
+// giveUp answers commands that waited in vain. None of them was applied. One about the whole node must not leave a group out because of
+// hearsay.
 func (c *conn) giveUp(open []int, rt *routes, answers late) {
 	for _, i := range open {
 		p := &c.run.cmds[i]
-		if addr := c.hearsay(rt.at(p.slot), c.run.calls[p.call]); addr != "" {
+		if addr := c.hearsay(rt.at(p.slot), c.run.calls[p.call]); addr != "" && p.spec.Home != command.Node {
 			c.elsewhere(p, addr, answers)
 			continue
 		}
@@ -201,11 +202,11 @@ func (c *conn) giveUp(open []int, rt *routes, answers late) {
 	}
 }
 
-// hearsay is the address of the node that leads t by the routes or else by the group's answer, though raft does not confirm it, "" if there
-// is none. A node that stops has given its groups away, and cannot wait until all agree.
+// hearsay is the address of the node that leads t by the routes, or by the group if the routes name this node, though raft does not confirm
+// it; "" if there is none. A node that stops has given its groups away, and cannot wait until all agree.
 func (c *conn) hearsay(t *target, asked *groupCall) string {
 	var other *shardgroup.NotLeaderError
-	if t.addr == "" && errors.As(asked.Err, &other) {
+	if t.leading && errors.As(asked.Err, &other) {
 		return c.s.other(other.Leader)
 	}
 	return t.addr

@@ -254,10 +254,33 @@ func TestWhoWaitsInVainIsSentAway(t *testing.T) {
 	w.elect(1, "a")
 	w.dial(t).expect("-MOVED 866 10.0.0.2:7000\r\n", "SET", key1, "1")
 
+	w = newWorld(t, 3)
+	w.lead(1, "")
+	c := w.dial(t)
+	c.send(array("FLUSHALL"))
+	awaitParked(t, w)
+	w.locked(func() { w.raft = func(slot.GroupID) topology.NodeID { return nodeID("a") } })
+	w.lead(1, "b")
+	if got := c.read(); !strings.Contains(got, "CLUSTERDOWN") {
+		t.Errorf("FLUSHALL without one of three groups: %q", got)
+	}
+
+	w = newWorld(t, 3)
+	g := w.groups[1]
+	g.set(func() { g.fail = once(&shardgroup.NotLeaderError{Leader: string(nodeID("b"))}) })
+	w.locked(func() { w.raft = func(slot.GroupID) topology.NodeID { return "" } })
+	c = w.dial(t)
+	c.send(array("SET", key1, "1"))
+	awaitParked(t, w)
+	w.lead(1, "")
+	if got := c.read(); got != "-CLUSTERDOWN The cluster is down\r\n" {
+		t.Errorf("when nobody leads any more: %q", got)
+	}
+
 	w = newWorld(t, 3, patient)
 	w.lead(1, "b")
 	w.elect(1, "a")
-	c := w.dial(t)
+	c = w.dial(t)
 	c.send(array("SET", key1, "1"))
 	awaitParked(t, w)
 	w.srv.Shutdown(t.Context())
