@@ -3,6 +3,7 @@
 //	gcc -O2 -o constant constant.c
 //	for p in 7300 7301 7302; do ./constant $p 7300 7301 7302 CYCLES & done      # CYCLES to compute for each GET
 //	quorate bench --addr 127.0.0.1:7300 --fill=false --reads 1 -P 16 -c 50 --pid "$(pgrep -d, constant)"
+#define _GNU_SOURCE // accept4
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
