@@ -38,7 +38,7 @@ jepsen-long: build ## hurt real processes for HOURS (2), all workloads against a
 	found=0; $(BIN) jepsen matrix --for $(HOURS)h --network --disks --jobs 2 || found=1; \
 	$(BIN) jepsen sim --seeds 1- --hours $(SIM_HOURS) || found=1; exit $$found
 
-bench: build ## measure PAIRS (5) rounds beside Redis Cluster and etcd into README.md, then costs and curves; takes an hour
+bench: build ## measure PAIRS (5) rounds beside Redis Cluster and etcd into README.md, then costs and curves; takes a good hour
 	$(BIN) bench peers --pairs $(PAIRS) --duration 2s --warmup 500ms --rate 5000 --pipeline 1,16,64 --write README.md \
 	  --systems redis-everysec,redis-always-wait,etcd,quorate-interval,quorate-always,quorate-interval-quorum
 	$(BIN) bench peers --pairs $(PAIRS) --duration 2s --warmup 500ms --rate 16500 --pipeline 1 --systems quorate-always --write README.md --section third-sets

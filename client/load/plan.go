@@ -25,7 +25,7 @@ type Plan struct {
 	WaitReplicas int
 	// Keys is the size of the key space; KeySize and ValueSize are in bytes.
 	Keys, KeySize, ValueSize int
-	// Zipf skews the choice of keys (exponent, up to 10; YCSB has 0.99); 0 is uniform. Each connection has its node's keys by rank.
+	// Zipf skews the choice of keys (exponent, up to 10; YCSB has 0.99); 0 is uniform. Each node has a most wanted key of its own.
 	Zipf float64
 	// Rate is the open loop's operations per second over all connections; 0 is a closed loop.
 	Rate float64

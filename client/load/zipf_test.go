@@ -21,7 +21,7 @@ func TestZipfHasItsFrequencies(t *testing.T) {
 			}
 			for k := range n {
 				p := math.Pow(float64(k+1), -s) / total
-				// Five standard deviations, of which 472 frequencies should not exceed one.
+				// None of 480 frequencies should be off by more than five standard deviations.
 				if got := drawn[k] / draws; math.Abs(got-p) > 5*math.Sqrt(p*(1-p)/draws)+1e-9 {
 					t.Errorf("exponent %v, %d of %d: %.5f, want %.5f", s, k, n, got, p)
 				}

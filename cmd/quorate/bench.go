@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/quorate/quorate/client/load"
 	"github.com/quorate/quorate/client/load/report"
@@ -56,12 +57,21 @@ a table, if there were only errors.`,
 		},
 	}
 	f := c.Flags()
+	planFlags(f, &p)
+	f.Float64Var(&hits, "hits", 1, "share of GETs, 0 to 1, whose key exists (with --fill)")
+	f.BoolVar(&fill, "fill", true, "write every key once before, so that reads hit")
+	f.StringVarP(&output, "output", "o", "text", "text, json or html")
+	c.AddCommand(benchFailoverCommand(), benchPeersCommand(), benchMemoryCommand(), benchIdleCommand(), benchCurveCommand(), benchSnapshotCommand(),
+		benchRollingCommand())
+	return c
+}
+
+func planFlags(f *pflag.FlagSet, p *load.Plan) {
 	f.StringSliceVarP(&p.Seeds, "addr", "a", []string{"127.0.0.1:7001"}, "client host:port of any nodes")
 	passwordFlag(f, &p.Password, "password (or QUORATE_PASSWORD)")
 	f.IntVarP(&p.Clients, "clients", "c", 50, "connections, one for each node at least")
 	f.IntVarP(&p.Pipeline, "pipeline", "P", 1, "commands sent at once")
 	f.Float64Var(&p.Reads, "reads", 0, "share of GETs, 0 to 1; the rest are SETs")
-	f.Float64Var(&hits, "hits", 1, "share of GETs, 0 to 1, whose key exists (with --fill)")
 	f.IntVar(&p.WaitReplicas, "wait", 0, "end each pipeline that writes by WAIT with this number of replicas")
 	f.IntVar(&p.Keys, "keys", 100_000, "size of the key space")
 	f.IntVar(&p.KeySize, "key-size", 16, "bytes of a key")
@@ -72,11 +82,6 @@ a table, if there were only errors.`,
 	f.DurationVar(&p.Duration, "duration", 10*time.Second, "time of the measurement")
 	f.DurationVar(&p.Interval, "interval", time.Second, "resolution of the course over time")
 	f.IntSliceVar(&p.Pids, "pid", nil, "server processes on this machine whose CPU time is counted")
-	f.BoolVar(&fill, "fill", true, "write every key once before, so that reads hit")
-	f.StringVarP(&output, "output", "o", "text", "text, json or html")
-	c.AddCommand(benchFailoverCommand(), benchPeersCommand(), benchMemoryCommand(), benchIdleCommand(), benchCurveCommand(), benchSnapshotCommand(),
-		benchRollingCommand())
-	return c
 }
 
 // oneOf refuses an --output that a command does not have, before it measures for minutes.

@@ -130,14 +130,20 @@ const keysNote = " No snapshots are written, but beside the third measurement, w
 	"its ratios are to SETs without, in the first line. Redis does not rewrite its log. By itself a group writes a snapshot when its log has grown by as " +
 	"many bytes as the last one had, or half as many again."
 
+// How to read medians.
+const roundsNote = " They are taken round by round (lowest–highest). Errors are those of all rounds, GC stops those of the round with the longest."
+
 // report puts what was measured into r.
 func (o CurveOptions) report(r *Report, rows []CurveRow) {
-	runs, lowest := "One run", ""
+	runs := "One run"
 	if o.Rounds > 1 {
-		runs, lowest = "Medians of "+roundsOf(each(rows, func(r CurveRow) int { return r.Rounds }), o.Rounds)+" rounds", ", round by round (lowest–highest). Errors are those of all rounds, GC stops those of the round with the longest"
+		runs = "Medians of " + roundsOf(each(rows, func(r CurveRow) int { return r.Rounds }), o.Rounds) + " rounds"
 	}
-	note := fmt.Sprintf("%s of %s each at pipeline %d with %d-byte values, on a cluster of its own; fixed: %s. Ratios are to the first line%s.",
-		runs, o.Duration, o.Pipeline, o.ValueSize, o.fixed(), lowest)
+	note := fmt.Sprintf("%s of %s each at pipeline %d with %d-byte values, on a cluster of its own; fixed: %s. Ratios are to the first line.",
+		runs, o.Duration, o.Pipeline, o.ValueSize, o.fixed())
+	if o.Rounds > 1 {
+		note += roundsNote
+	}
 	if o.Over == groupsCurve {
 		note += groupsVary
 	}

@@ -63,7 +63,7 @@ func (c *conn) explain(p *placed, gc *groupCall, answers late) bool {
 	var other *shardgroup.NotLeaderError
 	switch {
 	case errors.As(gc.Err, &other):
-		addr := c.s.other(other.Leader)
+		addr := c.s.otherAddr(other.Leader)
 		if addr == "" || !c.confirms(gc.t, topology.NodeID(other.Leader)) {
 			return false
 		}
@@ -129,10 +129,10 @@ func (c *conn) doubts(open []int, rt *routes) bool {
 // retries reports whether the leader in unchanged routes, this node, is to be asked once more by a command of call old: nobody was asked,
 // or the group said that this node does not lead and raft says that it does. Not without a pause, nor for ever: a run counts its calls.
 func (c *conn) retries(t *target, old *groupCall, again bool) bool {
-	if !t.leading || old.parked {
-		return t.leading
+	if !t.leading {
+		return false
 	}
-	return again && old.Err != nil && c.run.used < maxCalls && c.confirms(t, t.leader)
+	return old.parked || again && old.Err != nil && c.run.used < maxCalls && c.confirms(t, t.leader)
 }
 
 // maxCalls bounds the calls of a run beyond which none is retried by unchanged routes.
@@ -207,7 +207,7 @@ func (c *conn) giveUp(open []int, rt *routes, answers late) {
 func (c *conn) hearsay(t *target, asked *groupCall) string {
 	var other *shardgroup.NotLeaderError
 	if t.leading && errors.As(asked.Err, &other) {
-		return c.s.other(other.Leader)
+		return c.s.otherAddr(other.Leader)
 	}
 	return t.addr
 }

@@ -157,8 +157,8 @@ func (r *routes) clientAddr(id string) string {
 	return ""
 }
 
-// other is the address of node id for MOVED, "" if the map does not have it or it is this node.
-func (s *Server) other(id string) string {
+// otherAddr is the address of node id for MOVED, "" if the map does not have it or it is this node.
+func (s *Server) otherAddr(id string) string {
 	if id == string(s.b.Self()) {
 		return ""
 	}
